@@ -1,0 +1,75 @@
+"""The images of a data set as one table: which person, which camera, which modality, where on disk.
+
+Shapes: N images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fprnet.errors import DataError
+
+__all__ = ["MODALITIES", "Modality", "Records"]
+
+Modality = Literal["visible", "infrared"]
+MODALITIES: tuple[Modality, Modality] = ("visible", "infrared")
+
+
+@dataclass(frozen=True)
+class Records:
+    """N images as columns; row i of every column is image i.
+
+    Attributes:
+        root: Folder that the paths start from.
+        path: ``(N,)`` text, POSIX, relative to ``root``.
+        identity: ``(N,)`` int64, the person's number in the data set.
+        camera: ``(N,)`` int64; -1 where the data set does not say.
+        modality: ``(N,)`` text, "visible" or "infrared".
+        location: ``(N,)`` int64; cameras that see one place share it; -1 where unknown.
+        index: ``(N,)`` int64, 1-based position of the image in its sorted folder (one identity in
+            one camera), which is what ``rand_perm_cam.mat`` counts in.
+    """
+
+    root: Path
+    path: NDArray[np.str_]
+    identity: NDArray[np.int64]
+    camera: NDArray[np.int64]
+    modality: NDArray[np.str_]
+    location: NDArray[np.int64]
+    index: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        lengths = {f.name: len(getattr(self, f.name)) for f in fields(self) if f.name != "root"}
+        if len(set(lengths.values())) != 1:
+            raise ValueError(f"columns differ in length: {lengths}")
+        unknown = set(np.unique(self.modality)) - set(MODALITIES)
+        if unknown:
+            raise DataError(
+                f"modality {sorted(unknown)[0]!r} in {self.root} is unknown; "
+                "write 'visible' or 'infrared'"
+            )
+
+    def __len__(self) -> int:
+        return len(self.path)
+
+    def where(self, selection: NDArray[Any]) -> Records:
+        """Return the rows of a boolean mask ``(N,)`` or of an index array, in that order."""
+        columns = {f.name: getattr(self, f.name)[selection] for f in fields(self) if f.name != "root"}
+        return Records(root=self.root, **columns)
+
+    def of(self, identities: Sequence[int], modality: Modality | None = None) -> Records:
+        """Return the images of some identities, and of one modality if it is given."""
+        keep = np.isin(self.identity, np.asarray(identities, dtype=np.int64))
+        if modality is not None:
+            keep &= self.modality == modality
+        return self.where(keep)
+
+    def files(self) -> list[Path]:
+        """Return the full path of every image."""
+        return [self.root / path for path in self.path]

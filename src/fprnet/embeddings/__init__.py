@@ -1,0 +1,1 @@
+"""A model and images become a features file."""

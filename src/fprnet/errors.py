@@ -1,0 +1,41 @@
+"""Mistakes a user can make: each message is one sentence with the rule, the value and the next step."""
+
+from __future__ import annotations
+
+__all__ = [
+    "CheckpointError",
+    "ConfigError",
+    "DataError",
+    "FeaturesError",
+    "FprnetError",
+    "TrainingError",
+    "UsageError",
+]
+
+
+class FprnetError(Exception):
+    """A mistake that its user can mend; the command line prints it as one line, exit status 2."""
+
+
+class UsageError(FprnetError):
+    """A command was called with arguments that do not fit together."""
+
+
+class ConfigError(FprnetError):
+    """A config value, key or combination is not allowed."""
+
+
+class DataError(FprnetError):
+    """A data set's folder, split file or image is missing or not what it should be."""
+
+
+class FeaturesError(FprnetError):
+    """A features file, or the features in it, cannot be scored."""
+
+
+class CheckpointError(FprnetError):
+    """A checkpoint or weights file is missing, damaged, or belongs to something else."""
+
+
+class TrainingError(FprnetError):
+    """A run cannot go on: the loss is not a number, constant, or the disk is full."""

@@ -1,0 +1,1 @@
+"""Predictions become one number to minimise."""

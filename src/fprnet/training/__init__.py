@@ -1,0 +1,1 @@
+"""A config and a data set become a run folder."""
