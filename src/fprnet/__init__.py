@@ -1,0 +1,1 @@
+"""Visible-infrared person re-identification."""
