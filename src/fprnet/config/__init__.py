@@ -1,0 +1,20 @@
+"""Presets, files and overrides become one frozen config."""
+
+from fprnet.config.loading import (
+    config_from_dict,
+    load_config,
+    preset_names,
+    preset_summary,
+    to_yaml,
+)
+from fprnet.config.schema import RunConfig, Scale
+
+__all__ = [
+    "RunConfig",
+    "Scale",
+    "config_from_dict",
+    "load_config",
+    "preset_names",
+    "preset_summary",
+    "to_yaml",
+]

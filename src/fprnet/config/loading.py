@@ -1,0 +1,208 @@
+"""A preset, a scale, a user's YAML file and command-line overrides become one checked config.
+
+Later sources win: ``configs/PRESET.yaml``, its ``scales: SCALE`` part, ``--config FILE``, then
+overrides such as ``--training.epochs 40``. The whole is checked at once, before the first image is
+read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from argparse import ArgumentError
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fprnet.config.checks import faults_of
+from fprnet.config.schema import RunConfig, Scale
+from fprnet.errors import ConfigError
+
+__all__ = ["config_from_dict", "load_config", "preset_names", "preset_summary", "to_yaml"]
+
+
+def preset_names() -> list[str]:
+    """Return the names of the presets, as ``--preset`` takes them, sorted."""
+    folder = resources.files("fprnet.config.presets")
+    return sorted(
+        f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")
+    )
+
+
+def preset_summary(preset: str) -> str:
+    """Return what a preset is for, in one sentence: the first comment of its file."""
+    for line in _preset_text(preset).splitlines():
+        if line.startswith("#"):
+            return line.lstrip("# ")
+    return ""
+
+
+def load_config(
+    preset: str,
+    *,
+    scale: Scale = "full",
+    seed: int = 0,
+    file: Path | None = None,
+    overrides: Sequence[str] = (),
+) -> RunConfig:
+    """Build the config of a run from a preset, a scale, a file and command-line overrides.
+
+    Args:
+        preset: Name of a file under ``configs/``.
+        scale: "full" is the preset itself, "tiny" what CPU demos and tests use.
+        seed: Of every random number of the run.
+        file: A YAML file with the same keys; any subset of them.
+        overrides: ``["--training.epochs", "40", ...]``; ``--key=value`` works as well.
+
+    Raises:
+        ConfigError: Unknown preset, key or value; all faults in one message.
+    """
+    merged = _preset_values(preset, scale)
+    if file is not None:
+        merged = _merge(merged, _read_yaml(file))
+    merged = _merge(merged, _nested(overrides))
+    return config_from_dict(merged | {"preset": preset, "scale": scale, "seed": seed})
+
+
+def config_from_dict(values: Mapping[str, Any]) -> RunConfig:
+    """Fill the dataclasses from nested values and check them.
+
+    Raises:
+        ConfigError: A misspelled key (the nearest name is offered), a wrong type, or values that do
+            not fit together.
+    """
+    from jsonargparse import ArgumentParser
+
+    _check_keys(values)
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(RunConfig)
+    try:
+        config = RunConfig(**vars(parser.instantiate(parser.parse_object(dict(values)))))
+    except ArgumentError as error:
+        raise ConfigError(f"config: {_one_line(error)}") from error
+    faults = list(faults_of(config))
+    if faults:
+        raise ConfigError("config: " + "; ".join(faults))
+    return config
+
+
+def to_yaml(config: RunConfig) -> str:
+    """Return the complete config as YAML that ``config_from_dict`` reads back to an equal value."""
+    return yaml.safe_dump(_plain(dataclasses.asdict(config)), sort_keys=False)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any YAML value
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _preset_text(preset: str) -> str:
+    names = preset_names()
+    if preset not in names:
+        raise ConfigError(
+            f"preset {preset!r} does not exist{_nearest(preset, names)}; "
+            f"the presets are {', '.join(names)}"
+        )
+    return (resources.files("fprnet.config.presets") / f"{preset}.yaml").read_text(encoding="utf-8")
+
+
+def _preset_values(preset: str, scale: str) -> dict[str, Any]:
+    values: dict[str, Any] = yaml.safe_load(_preset_text(preset))
+    scales = values.pop("scales", {})
+    if scale not in ("full", "tiny"):
+        raise ConfigError(f"scale {scale!r} does not exist; the scales are full, tiny")
+    return _merge(values, scales.get(scale, {}))
+
+
+def _read_yaml(file: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"config file {file} cannot be read ({error.strerror})") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"config file {file} is not YAML: {_one_line(error)}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(
+            f"config file {file} holds no keys; write e.g. 'training: {{epochs: 40}}'"
+        )
+    return values
+
+
+def _nested(overrides: Sequence[str]) -> dict[str, Any]:
+    """``["--training.epochs", "40"]`` as ``{"training": {"epochs": "40"}}``."""
+    nested: dict[str, Any] = {}
+    words = list(overrides)
+    while words:
+        word = words.pop(0)
+        if not word.startswith("--"):
+            raise ConfigError(f"{word!r} is not an option; overrides are --training.epochs 40")
+        key, equals, value = word.removeprefix("--").partition("=")
+        if not equals:
+            if not words:
+                raise ConfigError(f"--{key} needs a value")
+            value = words.pop(0)
+        *parents, last = key.split(".")
+        inner = nested
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
+        inner[last] = value
+    return nested
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        inner = merged.get(key)
+        # A dict of values (levels.stripes) is replaced whole; a section is merged key by key.
+        both = isinstance(inner, Mapping) and isinstance(value, Mapping) and key != "stripes"
+        merged[key] = _merge(inner, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def _check_keys(values: Mapping[str, Any]) -> None:
+    known = set(_keys(RunConfig))
+    sections = {key.rpartition(".")[0] for key in known if "." in key}
+    sections |= {section.rpartition(".")[0] for section in sections if "." in section}
+
+    def walk(inner: Mapping[str, Any], prefix: str) -> Iterable[str]:
+        for key, value in inner.items():
+            name = f"{prefix}{key}"
+            if name in sections and isinstance(value, Mapping):
+                yield from walk(value, f"{name}.")
+            elif name in sections:
+                yield f"{name} is a section; set one of its keys, e.g. {_first(known, name)}"
+            elif name not in known:
+                yield f"{name} is not a key{_nearest(name, known)}"
+
+    faults = list(walk(values, ""))
+    if faults:
+        raise ConfigError("config: " + "; ".join(faults))
+
+
+def _keys(section: type) -> Iterable[str]:
+    # A section is a field whose default is made by another dataclass.
+    for item in dataclasses.fields(section):
+        if dataclasses.is_dataclass(item.default_factory):
+            for key in _keys(item.default_factory):  # type: ignore[arg-type]
+                yield f"{item.name}.{key}"
+        else:
+            yield item.name
+
+
+def _first(known: Iterable[str], section: str) -> str:
+    return min(key for key in known if key.startswith(f"{section}."))
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    matches = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    return f" (did you mean {matches[0]}?)" if matches else ""
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

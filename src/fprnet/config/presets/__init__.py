@@ -1,0 +1,1 @@
+"""One commented YAML file per preset."""
