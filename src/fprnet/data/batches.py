@@ -1,0 +1,161 @@
+"""Identity numbers become batches: the same people in both modalities, chosen by (seed, step).
+
+Shapes: P identities in a batch, K images of each of them in each modality; M identities in all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fprnet.errors import DataError, UsageError
+
+__all__ = ["Batch", "IdentitySampler"]
+
+NAMED = 5  # identities that a message names before it only counts
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Which images a step trains on; the K images of an identity are next to each other.
+
+    Attributes:
+        label: ``(P K,)`` int64, 0..M-1: row b of both modalities shows this identity.
+        visible: ``(P K,)`` int64, rows of the visible images.
+        infrared: ``(P K,)`` int64, rows of the infrared images; None if only visible ones are used.
+        images: K.
+    """
+
+    label: NDArray[np.int64]
+    visible: NDArray[np.int64]
+    infrared: NDArray[np.int64] | None
+    images: int
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def part_of(self, process: int, processes: int) -> slice:
+        """Return the rows that belong to one of several processes: whole identities, in order.
+
+        The same slice cuts the augmentation's parameters of the batch.
+
+        Raises:
+            UsageError: The identities cannot be shared evenly.
+        """
+        identities = len(self) // self.images
+        if identities % processes != 0:
+            raise UsageError(
+                f"{identities} identities of a batch cannot be shared evenly by {processes} "
+                f"processes; choose --batches.identities as a multiple of {processes}"
+            )
+        share = identities // processes * self.images
+        return slice(process * share, (process + 1) * share)
+
+    def __getitem__(self, rows: slice) -> Batch:
+        infrared = None if self.infrared is None else self.infrared[rows]
+        return Batch(self.label[rows], self.visible[rows], infrared, self.images)
+
+
+class IdentitySampler:
+    """Batches of P distinct identities with K images each, the same people in both modalities.
+
+    The batch of a step is a pure function of the seed and the step's number, so a run that was
+    stopped needs nothing but that number to go on.
+
+    Args:
+        identity_visible: ``(N_v,)``, the identity number of every visible image.
+        identity_infrared: ``(N_i,)``, that of every infrared image; None uses visible ones only.
+        identities: P.
+        images: K. An identity with fewer images shows each of them once, then again.
+        seed: At least 0.
+
+    Attributes:
+        identity: ``(M,)`` int64, sorted: the identity number of each label. Those that have images
+            in only one modality are not among them.
+        left_out: ``(L,)`` int64, those, sorted.
+        steps_per_epoch: max(visible, infrared images of the M identities) // (P K), at least 1.
+
+    Raises:
+        DataError: There are fewer than P identities.
+    """
+
+    def __init__(
+        self,
+        identity_visible: NDArray[np.int64],
+        identity_infrared: NDArray[np.int64] | None,
+        *,
+        identities: int,
+        images: int,
+        seed: int,
+    ) -> None:
+        if identities < 1 or images < 1 or seed < 0:
+            raise UsageError(
+                f"a batch of {identities} identities x {images} images with seed {seed} is not "
+                "possible; give at least 1 identity, 1 image and seed 0"
+            )
+        other = identity_visible if identity_infrared is None else identity_infrared
+        self.identity: NDArray[np.int64] = np.intersect1d(identity_visible, other)
+        self.left_out: NDArray[np.int64] = np.setxor1d(identity_visible, other)
+        if identities > len(self.identity):
+            next_step = (
+                f"lower it with --batches.identities {len(self.identity)}"
+                if len(self.identity) > 0
+                else "look at the folder with 'fprnet data check'"
+            )
+            raise DataError(
+                f"a batch of {identities} identities cannot be drawn from {self._what_there_is()}; "
+                + next_step
+            )
+        self.identities, self.images, self.seed = identities, images, seed
+        self._visible = _rows_of_each(self.identity, identity_visible)
+        self._infrared = (
+            None if identity_infrared is None else _rows_of_each(self.identity, identity_infrared)
+        )
+        most = max(sum(map(len, rows)) for rows in (self._visible, self._infrared or []))
+        self.steps_per_epoch = max(1, most // (identities * images))
+
+    def __len__(self) -> int:
+        return len(self.identity)
+
+    def _what_there_is(self) -> str:
+        text = f"{len(self.identity)} identities"
+        if len(self.left_out) > 0:
+            named = ", ".join(map(str, self.left_out[:NAMED]))
+            more = f" and {len(self.left_out) - NAMED} more" if len(self.left_out) > NAMED else ""
+            text += f" (left out, because they are in one modality only: {named}{more})"
+        return text
+
+    def batch(self, step: int) -> Batch:
+        """Return the whole batch of a step, counted from 0 over the entire run."""
+        random = np.random.default_rng([self.seed, step])
+        label = random.choice(len(self.identity), self.identities, replace=False)
+        visible = self._draw(random, self._visible, label)
+        infrared = None if self._infrared is None else self._draw(random, self._infrared, label)
+        return Batch(np.repeat(label, self.images), visible, infrared, self.images)
+
+    def _draw(
+        self, random: np.random.Generator, rows: list[NDArray[np.int64]], label: NDArray[Any]
+    ) -> NDArray[np.int64]:
+        return np.concatenate([_draw_images(random, rows[one], self.images) for one in label])
+
+
+def _rows_of_each(
+    identity: NDArray[np.int64], identity_of_image: NDArray[np.int64]
+) -> list[NDArray[np.int64]]:
+    """Return, for every identity, the rows of its images in ascending order."""
+    order = np.argsort(identity_of_image, kind="stable")
+    ordered = identity_of_image[order]
+    first = np.searchsorted(ordered, identity, side="left")
+    last = np.searchsorted(ordered, identity, side="right")
+    return [order[a:b] for a, b in zip(first, last, strict=True)]
+
+
+def _draw_images(
+    random: np.random.Generator, rows: NDArray[np.int64], images: int
+) -> NDArray[np.int64]:
+    """Draw images without repetition; where there are too few, all of them, then again."""
+    rounds = -(-images // len(rows))
+    return np.concatenate([random.permutation(rows) for _ in range(rounds)])[:images]
