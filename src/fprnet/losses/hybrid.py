@@ -1,0 +1,126 @@
+"""The paper's game and hybrid loss (paper 3.2 and 3.3, Eqs. 2 to 8).
+
+L_ri is the cross entropy of the block that wins the game, L_r and L_i those of the RGB and IR
+block; L' = l1 L_ri + l2 L_r + l3 L_i + e^|d| with d = L_ri - (L_r + L_i) / 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from fprnet.errors import ConfigError
+from fprnet.losses.identity import accuracy, correct_rows, identity_loss
+from fprnet.losses.terms import LossTerms
+from fprnet.models.heads import HeadOutput
+
+__all__ = ["Discrepancy", "Game", "HybridLoss", "fusion_wins"]
+
+Game = Literal["count", "rate", "sum", "main", "fusion"]
+Discrepancy = Literal["off", "detached", "differentiable"]
+
+
+def fusion_wins(main: HeadOutput, fusion: HeadOutput, game: Game) -> Tensor:
+    """Whether the fusion block becomes the joint feature U, a bool scalar on the device.
+
+    Args:
+        main: Head of the IR-RGB block.
+        fusion: Head of the fusion block.
+        game: "count": more correctly classified rows (released code: raw counts over blocks of
+            different sizes); "rate": a larger share of them; ties go to the main block; "main" and
+            "fusion": that one, whatever happens.
+    """
+    of_main, of_fusion = correct_rows(main), correct_rows(fusion)
+    match game:
+        case "count":
+            return of_fusion > of_main
+        case "rate":  # of_fusion / rows > of_main / rows, in whole numbers so that ties are exact
+            return of_fusion * len(main.labels) > of_main * len(fusion.labels)
+        case "main":
+            return torch.zeros_like(of_main, dtype=torch.bool)
+        case "fusion":
+            return torch.ones_like(of_main, dtype=torch.bool)
+    raise ConfigError(f"game '{game}' has no winner; use count, rate, main or fusion")
+
+
+@dataclass(frozen=True)
+class HybridLoss:
+    """Eq. 8, each part optional.
+
+    Outputs that are missing (Table 5 removes components) leave their term out; a block without an
+    opponent always wins. The loser of a game enters with weight 0: its gradient is 0, not None.
+
+    Attributes:
+        l1: Weight of the joint loss L_ri.
+        l2: Weight of the RGB block's loss L_r.
+        l3: Weight of the IR block's loss L_i.
+        discrepancy: e^|d| as a "differentiable" term (Eq. 7 as written), "detached" (released
+            code: a constant) or "off".
+        game: As in ``fusion_wins``, or "sum": L_ri is the sum of both blocks' losses.
+        smoothing: Label smoothing of every cross entropy, in [0, 1).
+    """
+
+    l1: float = 1.0
+    l2: float = 1.0
+    l3: float = 1.0
+    discrepancy: Discrepancy = "detached"
+    game: Game = "count"
+    smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("game", self.game, ("count", "rate", "sum", "main", "fusion")),
+            ("discrepancy", self.discrepancy, ("off", "detached", "differentiable")),
+        ):
+            if value not in known:
+                raise ConfigError(f"{name} '{value}' is unknown; use one of {', '.join(known)}")
+
+    def __call__(self, outputs: Mapping[str, HeadOutput]) -> LossTerms:
+        """Return L' of outputs "main", "fusion", "visible", "infrared".
+
+        Raises:
+            ConfigError: There is neither a main nor a fusion block, or the discrepancy is on
+                without RGB and IR blocks.
+        """
+        losses = {
+            head: identity_loss(output, smoothing=self.smoothing)
+            for head, output in outputs.items()
+        }
+        joint, wins = self._joint(outputs, losses)
+        total = self.l1 * joint
+        for weight, head in ((self.l2, "visible"), (self.l3, "infrared")):
+            if head in losses:
+                total = total + weight * losses[head]
+        terms = {**losses, "joint": joint}
+        if self.discrepancy != "off":
+            if not {"visible", "infrared"} <= losses.keys():
+                raise ConfigError(
+                    f"discrepancy '{self.discrepancy}' compares the joint loss with the RGB and IR "
+                    "blocks', but they are switched off; set the discrepancy to off"
+                )
+            d = joint - (losses["visible"] + losses["infrared"]) / 2
+            term = d.abs().exp()
+            terms["discrepancy"] = term
+            total = total + (term if self.discrepancy == "differentiable" else term.detach())
+        terms |= {f"accuracy_{head}": accuracy(output) for head, output in outputs.items()}
+        terms |= wins
+        return LossTerms(total, {name: term.detach() for name, term in terms.items()})
+
+    def _joint(
+        self, outputs: Mapping[str, HeadOutput], losses: Mapping[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        blocks = [head for head in ("main", "fusion") if head in losses]
+        if not blocks:
+            raise ConfigError("a hybrid loss needs a main or a fusion block; switch one on")
+        if len(blocks) == 1:
+            one = torch.ones_like(losses[blocks[0]].detach())
+            return losses[blocks[0]], {f"wins_{blocks[0]}": one}
+        if self.game == "sum":
+            return losses["main"] + losses["fusion"], {}
+        fusion = fusion_wins(outputs["main"], outputs["fusion"], self.game)
+        joint = torch.where(fusion, losses["fusion"], losses["main"])
+        return joint, {"wins_main": (~fusion).float(), "wins_fusion": fusion.float()}

@@ -1,0 +1,80 @@
+"""The loss of preset ``fprnet``: identity and ranking on the main head and on every level.
+
+L = CE_main + mean_k CE_k + R_main + mean_k R_k (paper.md section 11), R the ranking loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from fprnet.errors import ConfigError
+from fprnet.losses.identity import accuracy, identity_loss
+from fprnet.losses.ranking import batch_hard_triplet, weighted_regularised_triplet
+from fprnet.losses.terms import LossTerms
+from fprnet.models.heads import HeadOutput
+
+__all__ = ["LevelLoss", "Ranking"]
+
+Ranking = Literal["none", "weighted-regularised-triplet", "batch-hard-triplet"]
+
+RANKINGS: tuple[Ranking, ...] = get_args(Ranking)
+
+
+@dataclass(frozen=True)
+class LevelLoss:
+    """Cross entropy after the neck and a ranking loss before it, for one head or several.
+
+    Without levels (a one- or two-stream baseline) only the main head's terms are left.
+
+    Attributes:
+        ranking: "weighted-regularised-triplet", "batch-hard-triplet" or "none".
+        ranking_weight: Weight of R_main + mean_k R_k.
+        level_weight: Weight of what the levels add, both their means.
+        margin: Of the batch-hard triplet.
+        smoothing: Label smoothing of every cross entropy, in [0, 1).
+    """
+
+    ranking: Ranking = "weighted-regularised-triplet"
+    ranking_weight: float = 1.0
+    level_weight: float = 1.0
+    margin: float = 0.3
+    smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.ranking not in RANKINGS:
+            raise ConfigError(
+                f"ranking '{self.ranking}' is unknown; use one of {', '.join(RANKINGS)}"
+            )
+        if not 0 <= self.smoothing < 1:
+            raise ConfigError(f"label smoothing is {self.smoothing}; it must be in [0, 1)")
+
+    def __call__(self, outputs: Mapping[str, HeadOutput]) -> LossTerms:
+        """Return the loss of outputs "main" and any number of others, the levels."""
+        terms: dict[str, Tensor] = {}
+        main: list[Tensor] = []
+        levels: list[Tensor] = []
+        for head, output in outputs.items():
+            terms[head] = identity_loss(output, smoothing=self.smoothing)
+            loss = terms[head]
+            if self.ranking != "none":
+                ranking = self._ranking(output)
+                terms[f"ranking_{head}"] = ranking
+                loss = loss + self.ranking_weight * ranking
+            (main if head == "main" else levels).append(loss)
+        if len(main) != 1:
+            raise ConfigError(f"a level loss needs a main head but got {', '.join(outputs)}")
+        total = main[0]
+        if levels:
+            total = total + self.level_weight * torch.stack(levels).mean()
+        terms |= {f"accuracy_{head}": accuracy(output) for head, output in outputs.items()}
+        return LossTerms(total, {name: term.detach() for name, term in terms.items()})
+
+    def _ranking(self, output: HeadOutput) -> Tensor:
+        if self.ranking == "batch-hard-triplet":
+            return batch_hard_triplet(output.features, output.labels, margin=self.margin)
+        return weighted_regularised_triplet(output.features, output.labels)

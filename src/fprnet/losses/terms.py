@@ -1,0 +1,35 @@
+"""What every objective returns, and what an objective is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from fprnet.models.heads import HeadOutput
+
+__all__ = ["LossTerms", "Objective"]
+
+
+@dataclass(frozen=True)
+class LossTerms:
+    """A loss and what it is made of.
+
+    Attributes:
+        total: Scalar to minimise, float32.
+        terms: Name -> detached scalar, for the log: losses by head, ``accuracy_<head>`` in
+            [0, 1], and of a game ``wins_main`` and ``wins_fusion`` (0 or 1).
+    """
+
+    total: Tensor
+    terms: dict[str, Tensor]
+
+
+class Objective(Protocol):
+    """Training outputs by head to one loss."""
+
+    def __call__(self, outputs: Mapping[str, HeadOutput]) -> LossTerms:
+        """Return the loss of one batch."""
+        ...

@@ -1,0 +1,227 @@
+"""The paper's cross-modality prediction: main block, fusion block, RGB block and IR block.
+
+Presets ``paper`` and ``released`` (paper 3.2, Fig. 1b; paper.md sections 5 and 9). Shapes:
+V visible and I infrared rows; C channels of C(5); P channels of a pyramid level; M identities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fprnet.data.records import MODALITIES, Modality
+from fprnet.models.fusion import FusionSpec
+from fprnet.models.heads import (
+    Activation,
+    HeadOutput,
+    Layer,
+    ProjectionHead,
+    activated,
+    identity_classifier,
+    unit_length,
+)
+from fprnet.models.pair import Pair
+from fprnet.models.pooling import pool_stripes
+
+__all__ = ["CrossModalityPrediction", "IdentityClassifier", "ModalityBlocks", "ModalityHead"]
+
+ModalityBlocks = Literal["off", "shared", "own", "enlarged"]
+
+
+class IdentityClassifier(nn.Module):
+    """Linear with bias, N(0, 0.001); the released code has a LeakyReLU(0.1) before it."""
+
+    def __init__(self, features: int, identities: int, *, leaky: bool) -> None:
+        super().__init__()
+        self.activation: Activation = "leaky-relu" if leaky else "none"
+        self.linear = identity_classifier(features, identities, bias=True)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return logits ``(R, M)`` for ``(R, features)``."""
+        return self.linear(activated(features, self.activation))  # type: ignore[no-any-return]
+
+
+class ModalityHead(nn.Module):
+    """RGB or IR block -> [2x enlargement] -> own layers -> own classifier, no activation between.
+
+    Args:
+        inputs: C.
+        sizes: Sizes of the layers.
+        identities: M.
+        enlarge: Enlarge the 1x1 block bilinearly to 2x2 and flatten it to 4 C inputs.
+        layer: Kind of the layers.
+        activation: Between layers, if there are several.
+        leaky_classifier: As in the released code.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        sizes: Sequence[int],
+        identities: int,
+        *,
+        enlarge: bool,
+        layer: Layer,
+        activation: Activation,
+        leaky_classifier: bool,
+    ) -> None:
+        super().__init__()
+        self.enlarge = enlarge
+        inputs = 4 * inputs if enlarge else inputs
+        self.head = ProjectionHead(inputs, sizes, layer=layer, activation=activation)
+        self.classifier = IdentityClassifier(self.head.outputs, identities, leaky=leaky_classifier)
+
+    def forward(self, vectors: Tensor, labels: Tensor) -> HeadOutput:
+        """Return the output for the pooled block ``(R, C)`` of one modality."""
+        if self.enlarge:
+            block = vectors[..., None, None]
+            vectors = F.interpolate(block, scale_factor=2, mode="bilinear").flatten(1)
+        features = self.head(vectors, activate_last=False)
+        return HeadOutput(features, self.classifier(features), labels)
+
+
+class CrossModalityPrediction(nn.Module):
+    """Main, fusion, RGB and IR blocks with their heads; every component can be left out (Table 5).
+
+    Heads in the output: "main" (the IR-RGB block: rows of both modalities along the batch axis),
+    "fusion", "visible", "infrared". The test embedding is the main head's features after their
+    activation, or the pooled C(5) where no main head learns.
+
+    Args:
+        channels: C.
+        identities: M.
+        fusion: Which pyramid features form the fusion block; None leaves it out.
+        level_channels: P.
+        layer: "eigenlayer" (``paper``) or "linear-batchnorm" (``released``).
+        main_layers: Layer sizes of the main head; ``(512, 512)`` is Table 6's double SVD.
+        fusion_layers: Layer sizes of the fusion head; one of them is Table 6's single SVD.
+        main_activation: After each main layer.
+        fusion_activation: After each fusion layer.
+        leaky_classifier: A LeakyReLU before every classifier, as in the released code.
+        main: Whether there is a main block.
+        modality_blocks: "off"; "shared" (``released``: RGB and IR block pass the main head and
+            classifier, without the head's last activation); "own" (own layers and classifier per
+            modality); "enlarged" (``paper``: own, after the 2x enlargement).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        identities: int,
+        *,
+        fusion: FusionSpec | None,
+        level_channels: int = 256,
+        layer: Layer = "linear-batchnorm",
+        main_layers: Sequence[int] = (512,),
+        fusion_layers: Sequence[int] = (128, 64),
+        main_activation: Activation = "leaky-relu",
+        fusion_activation: Activation = "relu",
+        leaky_classifier: bool = True,
+        main: bool = True,
+        modality_blocks: ModalityBlocks = "shared",
+    ) -> None:
+        super().__init__()
+        if modality_blocks not in ("off", "shared", "own", "enlarged"):
+            raise ValueError(
+                f"modality_blocks is {modality_blocks!r}; use off, shared, own or enlarged"
+            )
+        if not main and fusion is None:
+            raise ValueError("without a main block there must be a fusion block; give a spec")
+        self.spec = fusion
+        self.with_main = main
+        self.modality_blocks: ModalityBlocks = modality_blocks
+        self.main_head: ProjectionHead | None = None
+        self.main_classifier: IdentityClassifier | None = None
+        if main or modality_blocks == "shared":
+            self.main_head = ProjectionHead(
+                channels, main_layers, layer=layer, activation=main_activation
+            )
+            self.main_classifier = IdentityClassifier(
+                self.main_head.outputs, identities, leaky=leaky_classifier
+            )
+        self.fusion_head: ProjectionHead | None = None
+        self.fusion_classifier: IdentityClassifier | None = None
+        if fusion is not None:
+            self.fusion_head = ProjectionHead(
+                len(fusion.rows) * level_channels,
+                fusion_layers,
+                layer=layer,
+                activation=fusion_activation,
+            )
+            self.fusion_classifier = IdentityClassifier(
+                self.fusion_head.outputs, identities, leaky=leaky_classifier
+            )
+        own = MODALITIES if modality_blocks in ("own", "enlarged") else ()
+        self.modality_heads = nn.ModuleDict(
+            {
+                modality: ModalityHead(
+                    channels,
+                    main_layers,
+                    identities,
+                    enlarge=modality_blocks == "enlarged",
+                    layer=layer,
+                    activation=main_activation,
+                    leaky_classifier=leaky_classifier,
+                )
+                for modality in own
+            }
+        )
+        self.embedding_size = channels if self.main_head is None else self.main_head.outputs
+
+    def levels_of(self, modality: Modality) -> tuple[int, ...]:
+        """Return the pyramid levels that training needs of one modality."""
+        return () if self.spec is None else self.spec.levels(modality)
+
+    @property
+    def embedding_levels(self) -> tuple[int, ...]:
+        """Pyramid levels that the test embedding needs: none."""
+        return ()
+
+    def pool(self, stages: Mapping[int, Pair], levels: Mapping[int, Pair]) -> dict[str, Pair]:
+        """Return the vectors of local images: "main" ``(V + I, C)``, and "level<k>" ``(., P)``.
+
+        A level that only one modality contributes to the fusion block comes with both.
+        """
+        vectors = {f"level{k}": maps.map_rows(pool_stripes) for k, maps in levels.items()}
+        return {"main": stages[5].map_rows(pool_stripes), **vectors}
+
+    def forward(self, vectors: Mapping[str, Pair], labels: Pair) -> dict[str, HeadOutput]:
+        """Return every head's output on the vectors of the whole batch.
+
+        With "shared" modality blocks the main head's BatchNorm runs three times (both modalities,
+        RGB, IR), as released.
+        """
+        outputs: dict[str, HeadOutput] = {}
+        block = vectors["main"]
+        if self.with_main:
+            outputs["main"] = self._main(block.joint, labels.joint, activate_last=True)
+        if self.spec is not None:
+            assert self.fusion_head is not None
+            assert self.fusion_classifier is not None
+            pooled = {c: vectors[f"level{c.level}"].part(c.modality) for c in self.spec.cells}
+            rows, row_labels = self.spec.fuse(pooled, labels.visible, labels.infrared)
+            features = self.fusion_head(rows)
+            outputs["fusion"] = HeadOutput(features, self.fusion_classifier(features), row_labels)
+        if self.modality_blocks != "off":
+            for modality in MODALITIES:
+                rows, row_labels = block.part(modality), labels.part(modality)
+                outputs[modality] = (
+                    self._main(rows, row_labels, activate_last=False)
+                    if self.modality_blocks == "shared"
+                    else self.modality_heads[modality](rows, row_labels)
+                )
+        return outputs
+
+    def embed(self, vectors: Mapping[str, Pair]) -> Tensor:
+        """Return ``(N, embedding_size)`` float32, every row of unit length."""
+        block = vectors["main"].joint
+        return unit_length(block if self.main_head is None else self.main_head(block))
+
+    def _main(self, rows: Tensor, labels: Tensor, *, activate_last: bool) -> HeadOutput:
+        assert self.main_head is not None
+        assert self.main_classifier is not None
+        features = self.main_head(rows, activate_last=activate_last)
+        return HeadOutput(features, self.main_classifier(features), labels)

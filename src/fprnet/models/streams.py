@@ -1,0 +1,61 @@
+"""Images of both modalities to stage maps C(2)..C(5): separate shallow stages, shared deep ones.
+
+Shapes: V visible and I infrared images ``(V, 3, H, W)``, ``(I, 3, H, W)``; V or I may be 0.
+"""
+
+from __future__ import annotations
+
+import copy
+
+from torch import Tensor, nn
+
+from fprnet.models.pair import Pair
+from fprnet.models.resnet import STAGE_ENDS, ResNet
+
+__all__ = ["Streams"]
+
+
+class Streams(nn.Module):
+    """A ResNet whose first ``split`` stages exist once per modality (Wu et al., ICCV 2017).
+
+    Shared stages run once over the rows of both modalities, so that their BatchNorm sees both.
+    Both separate streams start from the same weights, those of ``backbone``: streams that start
+    apart do not find together (paper.md section 10, item 5).
+
+    Args:
+        backbone: Network, weights already loaded; its modules become the visible and shared ones.
+        split: Stages that are separate: 0 shares everything (one-stream), 1 separates the stem,
+            2 also layer1, ..., 5 separates everything.
+    """
+
+    def __init__(self, backbone: ResNet, split: int) -> None:
+        super().__init__()
+        if not 0 <= split <= 5:
+            raise ValueError(f"split is {split}; it must be 0 (all shared) to 5 (all separate)")
+        self.split = split
+        self.stage_channels = dict(backbone.stage_channels)
+        self.visible = backbone.stages(1, split)
+        self.infrared = copy.deepcopy(self.visible)
+        self.shared = backbone.stages(split + 1, 5)
+
+    def forward(self, visible: Tensor, infrared: Tensor) -> dict[int, Pair]:
+        """Return the maps of stages 2 to 5.
+
+        Args:
+            visible: ``(V, 3, H, W)`` normalised images.
+            infrared: ``(I, 3, H, W)``, of the same size.
+
+        Returns:
+            Stage number -> maps ``(V + I, C_k, H_k, W_k)``.
+        """
+        rows = Pair.of(visible, infrared)
+        maps: dict[int, Pair] = {}
+        separate = zip(self.visible.named_children(), self.infrared.children(), strict=True)
+        blocks = [(name, block, other) for (name, block), other in separate]
+        blocks += [(name, block, block) for name, block in self.shared.named_children()]
+        for name, block_of_visible, block_of_infrared in blocks:
+            rows = rows.through(block_of_visible, block_of_infrared)
+            if name in STAGE_ENDS:
+                maps[STAGE_ENDS[name]] = rows
+        del maps[1]  # the paper leaves C(1) out: too large
+        return maps
