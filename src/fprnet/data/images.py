@@ -1,0 +1,177 @@
+"""An image file becomes pixels, or one line that says what is wrong with it.
+
+Shapes: an image is H x W pixels with channels R, G, B.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from fprnet.errors import DataError
+
+__all__ = ["MOST_PIXELS", "ImageFacts", "inspect_image", "map_in_order", "read_image"]
+
+MOST_PIXELS = 64_000_000  # of one image; a crop of a pedestrian has a few thousand
+DRAFT_FACTOR = 2  # JPEGs may be decoded at reduced size, but at least this many times too large
+CHUNK = 32  # images per task of a thread
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What an image file holds, before anything is converted.
+
+    Attributes:
+        width: Pixels, after the rotation that the file asks for.
+        height: Pixels.
+        mode: Pillow's name of the pixel format: "RGB", "L" (gray), "P" (palette), "RGBA", ...
+        frames: 1, more for animations.
+    """
+
+    width: int
+    height: int
+    mode: str
+    frames: int
+
+
+def read_image(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """Read an image as R, G, B, whatever its file format and pixel format.
+
+    Gray becomes three equal channels (what the field does with infrared images), 16-bit gray keeps
+    its upper 8 bits, palettes, CMYK and others are converted, transparent pixels lie on black, the
+    rotation in a camera's EXIF block is applied, of an animation the first frame is taken.
+
+    Args:
+        path: The file.
+        size: (H, W) to resize to, bilinear with antialiasing; None keeps the image's own size.
+
+    Returns:
+        ``(H, W, 3)`` uint8.
+
+    Raises:
+        DataError: The file is missing, empty, truncated, no image, of 32-bit pixels, or has more
+            than ``MOST_PIXELS``.
+    """
+    with _opened(path) as image:
+        if size is not None:
+            # Only JPEGs have a reduced size; a rotated one may need its height as width.
+            longer = DRAFT_FACTOR * max(size)
+            image.draft(image.mode, (longer, longer))
+        upright = _upright(_to_rgb(image, path))
+        if size is not None and upright.size != (size[1], size[0]):
+            upright = upright.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+        return np.asarray(upright, dtype=np.uint8)
+
+
+def inspect_image(path: Path) -> ImageFacts:
+    """Decode an image completely and say what it is.
+
+    Raises:
+        DataError: As `read_image`.
+    """
+    with _opened(path) as image:
+        frames = int(getattr(image, "n_frames", 1))
+        mode = image.mode
+        upright = _upright(_to_rgb(image, path))
+        return ImageFacts(upright.width, upright.height, mode, frames)
+
+
+def map_in_order(
+    function: Callable[[Item], Result], items: Sequence[Item], workers: int
+) -> Iterator[Result]:
+    """Yield ``function(item)`` in order, computed by threads, never far ahead of what is taken.
+
+    Pillow decodes and resizes without holding Python's lock. Threads are given short lists of
+    items, because a task per small image costs more than it gains.
+    """
+    if workers <= 1:
+        yield from map(function, items)
+        return
+    lists = iter([items[start : start + CHUNK] for start in range(0, len(items), CHUNK)])
+    running: deque[Future[list[Result]]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+
+        def submit(number: int) -> None:
+            running.extend(
+                pool.submit(lambda part: [function(item) for item in part], part)
+                for part in islice(lists, number)
+            )
+
+        submit(2 * workers)
+        try:
+            while running:
+                yield from running.popleft().result()
+                submit(1)
+        finally:
+            for future in running:
+                future.cancel()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Open an image; whatever goes wrong inside the block becomes one sentence."""
+    try:
+        if path.stat().st_size == 0:
+            raise DataError(f"{path} is empty; copy it again or remove it")
+        with Image.open(path) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise DataError(
+                    f"{path} has {image.width} x {image.height} pixels, more than "
+                    f"{MOST_PIXELS // 1_000_000} million; crop it to the person"
+                )
+            yield image
+    except DataError:
+        raise
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist; correct the path") from error
+    except IsADirectoryError as error:
+        raise DataError(f"{path} is a folder; give an image file") from error
+    except PermissionError as error:
+        raise DataError(f"{path} may not be read; change its permissions") from error
+    except UnidentifiedImageError as error:
+        raise DataError(f"{path} is no image of a known format; replace it or remove it") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(
+            f"{path} has more than {MOST_PIXELS // 1_000_000} million pixels; crop it to the person"
+        ) from error
+    except Exception as error:  # a damaged file makes Pillow's decoders raise nearly anything
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{path} is damaged ({reason}); copy it again or remove it") from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turn the image as the camera's EXIF block says; most have none and are not copied."""
+    turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+    return ImageOps.exif_transpose(image) if turned else image
+
+
+def _to_rgb(image: Image.Image, path: Path) -> Image.Image:
+    """Convert any pixel format to R, G, B; the docstring of `read_image` says how."""
+    if image.mode == "RGB":
+        image.load()
+        return image
+    if image.mode.startswith("I;16"):
+        upper = np.asarray(image).astype(np.int64) >> 8
+        return Image.fromarray(upper.clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise DataError(
+            f"{path} has 32-bit pixels, whose black and white are not known; save it with 8 bits"
+        )
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        black = Image.new("RGBA", layer.size, "black")
+        return Image.alpha_composite(black, layer).convert("RGB")
+    return image.convert("RGB")
