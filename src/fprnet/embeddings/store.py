@@ -6,7 +6,6 @@ Shapes: N images, D numbers per embedding.
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from fprnet.data.records import MODALITIES
 from fprnet.errors import FeaturesError
+from fprnet.files import replacing
 
 __all__ = ["FORMAT", "Features", "read_features", "write_features"]
 
@@ -172,14 +172,8 @@ def write_features(path: Path, features: Features) -> None:
     if features.index is not None:
         columns["index"] = features.index
     columns["meta"] = np.array(json.dumps({**features.meta, "format": FORMAT}, sort_keys=True))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, **columns)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **columns)
 
 
 def _read_meta(column: NDArray[Any] | None) -> dict[str, Any]:

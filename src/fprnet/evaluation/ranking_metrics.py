@@ -1,0 +1,186 @@
+"""Ranking metrics: distances between queries and gallery become four numbers per query.
+
+Nothing here depends on the order of the gallery except ties, and nothing is argsorted: each
+distance and the gallery position that breaks its ties are folded into one sortable number, the
+ranking key, so that a rank is a count of smaller keys.
+Shapes: Q queries, U images of which galleries are drawn, G images of one gallery, I identities in
+it, M images of the most frequent of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["Gallery", "QueryScores", "rank_queries", "ranking_keys", "score_queries"]
+
+
+@dataclass(frozen=True)
+class QueryScores:
+    """What one gallery says about each query; a query without a match left is not valid.
+
+    Attributes:
+        valid: ``(Q,)`` bool, the gallery holds an image of the query's identity that it may see.
+        identity_rank: ``(Q,)`` int64, rank of the query's identity when each identity stands
+            where its first image does; 0 where not valid.
+        image_rank: ``(Q,)`` int64, rank of the first image of the query's identity; 0 likewise.
+        average_precision: ``(Q,)`` float64, mean over the matches of k / (rank of the k-th match);
+            NaN where not valid.
+        inverse_negative_penalty: ``(Q,)`` float64, matches / (rank of the last match), the term
+            of mINP (Ye et al., TPAMI 2021); NaN likewise.
+    """
+
+    valid: Tensor
+    identity_rank: Tensor
+    image_rank: Tensor
+    average_precision: Tensor
+    inverse_negative_penalty: Tensor
+
+    @staticmethod
+    def joined(parts: list[QueryScores]) -> QueryScores:
+        """Return the scores of the queries of all parts, one part after the other."""
+        names = QueryScores.__dataclass_fields__
+        return QueryScores(**{n: torch.cat([getattr(part, n) for part in parts]) for n in names})
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """One gallery as columns of a ``(Q, U)`` matrix, also grouped by identity.
+
+    Attributes:
+        columns: ``(G,)`` int64.
+        identity: ``(I,)`` int64, sorted.
+        grouped: ``(I, M)`` int64, the columns of each identity; the first one repeated where an
+            identity has fewer than M.
+        count: ``(I,)`` int64, how many are no repetition.
+    """
+
+    columns: Tensor
+    identity: Tensor
+    grouped: Tensor
+    count: Tensor
+
+    @staticmethod
+    def of(columns: Tensor, column_identity: Tensor) -> Gallery:
+        """Group the columns ``(G,)`` by the identities ``(U,)`` of all columns."""
+        sequence = column_identity[columns].argsort(stable=True)
+        identity, count = torch.unique(column_identity[columns], return_counts=True)
+        start = count.cumsum(0) - count
+        slot = torch.arange(int(count.max()), device=columns.device)
+        slot = torch.where(slot < count[:, None], slot, 0)
+        return Gallery(columns, identity, columns[sequence[start[:, None] + slot]], count)
+
+
+def rank_queries(
+    distance: Tensor,
+    query_identity: Tensor,
+    gallery_identity: Tensor,
+    *,
+    removed: Tensor | None = None,
+) -> QueryScores:
+    """Score a whole distance matrix. Equal distances keep gallery order.
+
+    Args:
+        distance: ``(Q, G)`` floating, smaller is closer. Distances of one query that differ by
+            less than about 1e-12 of its largest one count as equal (see :func:`ranking_keys`).
+        query_identity: ``(Q,)`` int64.
+        gallery_identity: ``(G,)`` int64.
+        removed: ``(Q, G)`` bool, gallery images that do not exist for a query. None removes none.
+
+    Raises:
+        ValueError: The shapes differ, the gallery is empty, or a distance is not finite.
+    """
+    expected = (len(query_identity), len(gallery_identity))
+    for name, matrix in (("distance", distance), ("removed", removed)):
+        if matrix is not None and tuple(matrix.shape) != expected:
+            raise ValueError(
+                f"{name} is {tuple(matrix.shape)} but there are {expected[0]} queries and "
+                f"{expected[1]} gallery images"
+            )
+    if expected[1] == 0:
+        raise ValueError("the gallery is empty; give at least one gallery image")
+    keys = ranking_keys(distance.to(torch.float64, copy=True))
+    if removed is not None:
+        keys.masked_fill_(removed, torch.inf)
+    columns = torch.arange(expected[1], device=distance.device)
+    return score_queries(keys, query_identity, Gallery.of(columns, gallery_identity))
+
+
+def ranking_keys(distance: Tensor) -> Tensor:
+    """Turn distances into numbers that sort like (distance, column) and never tie.
+
+    Each distance is rounded to a multiple of 2^-(52 - p) of a power of two above the row's largest
+    magnitude, p being the binary digits of U; the p digits that this frees hold the column. For
+    U = 3,010 that is 40 digits, 1e-12: far finer than float32 features resolve, coarser than the
+    rounding noise of a float64 matrix product, so that equal images tie whatever the order of
+    summation.
+
+    Args:
+        distance: ``(Q, U)`` float64. Overwritten.
+
+    Returns:
+        ``(Q, U)`` float64, the memory of ``distance``.
+
+    Raises:
+        ValueError: A distance is NaN or infinite.
+    """
+    largest = distance.abs().amax(dim=1) if distance.numel() else distance.new_zeros(len(distance))
+    if not largest.isfinite().all():
+        rows = (~largest.isfinite()).nonzero().flatten().tolist()
+        raise ValueError(f"distance is not finite for queries {rows[:5]}; check their embeddings")
+    columns = distance.shape[1]
+    digits = 52 - columns.bit_length()
+    _, exponent = torch.frexp(largest)
+    unit = torch.ldexp(torch.ones_like(largest), exponent - digits)[:, None]
+    # Adding and taking away 1.5 * 2^52 units leaves a whole number of units, rounded to nearest.
+    magic = unit * (1.5 * 2.0**52)
+    position = torch.arange(columns, device=distance.device, dtype=torch.float64)
+    distance.add_(magic).sub_(magic)
+    return distance.addcmul_(unit, position[None] * 2.0 ** -columns.bit_length())
+
+
+def score_queries(keys: Tensor, query_identity: Tensor, gallery: Gallery) -> QueryScores:
+    """Score queries against one gallery.
+
+    Args:
+        keys: ``(Q, U)`` float64 of :func:`ranking_keys`; infinite for images that do not exist
+            for a query.
+        query_identity: ``(Q,)`` int64.
+        gallery: Which columns stand in it.
+    """
+    queries, (identities, most) = len(keys), gallery.grouped.shape
+    own_identity = torch.searchsorted(gallery.identity, query_identity).clamp(max=identities - 1)
+    shown = gallery.identity[own_identity] == query_identity
+
+    grouped = keys.index_select(1, gallery.grouped.flatten()).view(queries, identities, most)
+    nearest = grouped.amin(dim=2)
+    own = grouped[torch.arange(queries, device=keys.device), own_identity]  # (Q, M)
+    slot = torch.arange(most, device=keys.device)
+    exists = (slot < gallery.count[own_identity, None]) & shown[:, None]
+    own = _sorted_rows(own.masked_fill(~exists, torch.inf))
+
+    ranking = _sorted_rows(keys.index_select(1, gallery.columns))
+    rank = torch.searchsorted(ranking, own) + 1  # keys differ, so this counts the smaller ones
+    found = own < torch.inf
+    matches = found.sum(dim=1)
+    valid = matches > 0
+    precision = torch.where(found, (slot + 1) / rank.double(), 0.0)
+    last = torch.where(found, rank, 0).amax(dim=1)
+    return QueryScores(
+        valid=valid,
+        identity_rank=torch.where(valid, (nearest < own[:, :1]).sum(dim=1) + 1, 0),
+        image_rank=torch.where(valid, rank[:, 0], 0),
+        average_precision=precision.sum(dim=1) / matches,  # 0 / 0 is NaN, as documented
+        inverse_negative_penalty=matches.double() / last,
+    )
+
+
+def _sorted_rows(values: Tensor) -> Tensor:
+    """Sort each row of a matrix that nobody else uses."""
+    if values.device.type != "cpu":
+        return values.sort(dim=1).values
+    # NumPy sorts values without their indices with vector instructions, 15 times faster.
+    values.numpy().sort(axis=1)
+    return values

@@ -1,0 +1,247 @@
+"""Scores of a protocol: features become CMC, mAP and mINP, averaged over the trials.
+
+Shapes: N images (rows of the features), D numbers per embedding, Q queries, U images of which
+galleries are drawn, T trials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fprnet.data.sysu_mm01 import SysuSplit
+from fprnet.embeddings.store import Features
+from fprnet.errors import FeaturesError
+from fprnet.evaluation.protocols import Protocol
+from fprnet.evaluation.ranking import Metric, score_trials
+from fprnet.evaluation.ranking_metrics import QueryScores
+from fprnet.evaluation.sysu_mm01 import GalleryDraw, Mode, sysu_mm01_protocol
+
+__all__ = ["FORMAT", "RANKS", "ScoreRow", "Scores", "Trials", "evaluate", "score"]
+
+FORMAT = 1
+RANKS = (1, 5, 10, 20)
+
+
+@dataclass(frozen=True)
+class Trials:
+    """One quantity, once per trial; a fraction in [0, 1]."""
+
+    per_trial: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """Mean over the trials."""
+        return float(np.mean(self.per_trial))
+
+    @property
+    def std(self) -> float:
+        """Sample standard deviation (divided by T - 1) over the trials; 0 for a single one."""
+        return float(np.std(self.per_trial, ddof=1)) if len(self.per_trial) > 1 else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return mean, std and per_trial."""
+        return {"mean": self.mean, "std": self.std, "per_trial": list(self.per_trial)}
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """The scores of one way of ranking.
+
+    Attributes:
+        metrics: "rank-1", "rank-5", "rank-10", "rank-20" (the CMC that the protocol publishes),
+            "mAP", "mINP".
+        image_level: The same ranks of the image-level CMC.
+    """
+
+    metrics: Mapping[str, Trials]
+    image_level: Mapping[str, Trials]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what stands under the row's label in the result."""
+        return {
+            **{name: trials.as_dict() for name, trials in self.metrics.items()},
+            "image-level": {name: trials.as_dict() for name, trials in self.image_level.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The result of an evaluation.
+
+    Attributes:
+        protocol: Its name.
+        settings: Its options, e.g. mode, shots and gallery.
+        trials: T.
+        queries: Queries per trial.
+        valid_queries: Those with a match left; only they are scored.
+        gallery_size: Gallery images per trial.
+        rows: Label -> scores. "plain" always stands, and first.
+        model: What made the features.
+    """
+
+    protocol: str
+    settings: Mapping[str, str | int]
+    trials: int
+    queries: int
+    valid_queries: int
+    gallery_size: int
+    rows: Mapping[str, ScoreRow]
+    model: Mapping[str, Any]
+
+    def with_row(self, label: str, row: ScoreRow) -> Scores:
+        """Return these scores and one more labelled row, e.g. "flip" or "rerank"."""
+        if label in self.rows:
+            raise ValueError(f"row {label!r} is there already; a row never replaces another")
+        return replace(self, rows={**self.rows, label: row})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON object that ``fprnet evaluate --json`` prints; fractions, not percent."""
+        return {
+            "format": FORMAT,
+            "protocol": self.protocol,
+            **self.settings,
+            "trials": self.trials,
+            "queries": self.queries,
+            "valid_queries": self.valid_queries,
+            "gallery_size": self.gallery_size,
+            "scores": {label: row.as_dict() for label, row in self.rows.items()},
+            "model": dict(self.model),
+            "versions": {name: version(name) for name in ("fprnet", "numpy", "torch")},
+        }
+
+    def table(self) -> str:
+        """Return the scores as text, in percent."""
+        settings = "".join(f", {name} {value}" for name, value in self.settings.items())
+        names = list(next(iter(self.rows.values())).metrics)
+        width = max(len(label) for label in self.rows) + len(" (image level)")
+        lines = [
+            f"{self.protocol}{settings}, trials {self.trials}: {self.queries} queries, "
+            f"{self.valid_queries} with a match, against {self.gallery_size} gallery images",
+            " " * width + "".join(f"{name:>15}" for name in names),
+        ]
+        for label, row in self.rows.items():
+            for title, metrics in (
+                (label, row.metrics),
+                (f"{label} (image level)", row.image_level),
+            ):
+                cells = (_percent(metrics[name]) if name in metrics else "" for name in names)
+                lines.append(f"{title:<{width}}" + "".join(f"{c:>15}" for c in cells).rstrip())
+        lines.append("percent: mean ± sample standard deviation over the trials")
+        return "\n".join(lines)
+
+
+def evaluate(
+    features: Features,
+    split: SysuSplit,
+    *,
+    mode: Mode = "all",
+    shots: int = 1,
+    trials: int = 10,
+    gallery: GalleryDraw = "official",
+    metric: Metric = "euclidean",
+    identities: Sequence[int] | None = None,
+    device: str | torch.device | None = None,
+) -> Scores:
+    """Score features under the protocol of SYSU-MM01.
+
+    Args:
+        features: At least all infrared images of the tested identities and the gallery images.
+        split: The lists and permutations.
+        mode: "all" or "indoor".
+        shots: Gallery images per identity and camera.
+        trials: How many galleries.
+        gallery: "official" or "seeded", see :func:`.sysu_mm01_protocol`.
+        metric: "euclidean" on the vectors as they are, or "cosine".
+        identities: Who is tested; None takes the split's test identities.
+        device: Where to rank; None takes a CUDA device if there is one, else the CPU.
+
+    Raises:
+        UsageError: An option has no meaning.
+        FeaturesError: The features cannot be scored.
+    """
+    protocol = sysu_mm01_protocol(
+        features,
+        split,
+        mode=mode,
+        shots=shots,
+        trials=trials,
+        gallery=gallery,
+        identities=identities,
+    )
+    return score(features, protocol, metric=metric, device=device)
+
+
+def score(
+    features: Features,
+    protocol: Protocol,
+    *,
+    metric: Metric = "euclidean",
+    device: str | torch.device | None = None,
+) -> Scores:
+    """Score features under any protocol; the result has one row, "plain".
+
+    Raises:
+        UsageError: The metric is unknown.
+        FeaturesError: No query has a match, or a vector has no direction for the cosine.
+    """
+    per_trial = score_trials(features, protocol, metric=metric, device=device)
+    valid = _only({int(scores.valid.sum()) for scores in per_trial}, "valid queries")
+    if valid == 0:
+        raise FeaturesError(
+            "no query has an image of its identity in the gallery; check identities and cameras"
+        )
+    return Scores(
+        protocol=protocol.name,
+        settings=dict(protocol.settings),
+        trials=len(per_trial),
+        queries=_only({len(trial.query) for trial in protocol.trials}, "queries"),
+        valid_queries=valid,
+        gallery_size=_only({len(trial.gallery) for trial in protocol.trials}, "gallery images"),
+        rows={"plain": score_row(per_trial, protocol)},
+        model=dict(features.meta.get("model", {})),
+    )
+
+
+def score_row(per_trial: Sequence[QueryScores], protocol: Protocol) -> ScoreRow:
+    """Average the valid queries of each trial."""
+    identity_level = _cmc(per_trial, [scores.identity_rank for scores in per_trial])
+    image_level = _cmc(per_trial, [scores.image_rank for scores in per_trial])
+    ranks = identity_level if protocol.cmc == "identity" else image_level
+    return ScoreRow(
+        metrics={
+            **ranks,
+            "mAP": _means(per_trial, [scores.average_precision for scores in per_trial]),
+            "mINP": _means(per_trial, [scores.inverse_negative_penalty for scores in per_trial]),
+        },
+        image_level=image_level,
+    )
+
+
+def _cmc(per_trial: Sequence[QueryScores], first_hits: Sequence[Tensor]) -> dict[str, Trials]:
+    return {
+        f"rank-{rank}": _means(per_trial, [first_hit <= rank for first_hit in first_hits])
+        for rank in RANKS
+    }
+
+
+def _means(per_trial: Sequence[QueryScores], quantity: Sequence[Tensor]) -> Trials:
+    """Average a quantity ``(Q,)`` of each trial over its valid queries."""
+    pairs = zip(per_trial, quantity, strict=True)
+    return Trials(tuple(float(values[scores.valid].double().mean()) for scores, values in pairs))
+
+
+def _only(numbers: set[int], what: str) -> int:
+    if len(numbers) != 1:
+        raise ValueError(f"trials differ in their {what}: {sorted(numbers)}; score them apart")
+    return numbers.pop()
+
+
+def _percent(trials: Trials) -> str:
+    return f"{100 * trials.mean:.2f} ± {100 * trials.std:.2f}"
