@@ -57,10 +57,16 @@ def _model_faults(model: ModelConfig) -> Iterable[str]:
     else:
         if model.levels != LevelsConfig():
             yield "model.levels has no effect with model.prediction cross-modality; remove it"
-        if model.pyramid.order == "none" and "fusion" not in model.cross_modality.without:
-            yield "model.pyramid.order is none but the fusion block needs a pyramid"
-        if {"main", "fusion"} <= set(model.cross_modality.without):
-            yield "model.cross_modality.without removes main and fusion; keep one of them"
+        fusion = model.cross_modality.fusion != "none"
+        if fusion != (model.pyramid.order != "none"):
+            yield (
+                f"model.cross_modality.fusion is {model.cross_modality.fusion} but "
+                f"model.pyramid.order is {model.pyramid.order}; both are none, or neither"
+            )
+        if not fusion and not model.cross_modality.main:
+            yield "model.cross_modality has neither main nor fusion; keep one of them"
+        if not model.cross_modality.main and model.cross_modality.modality_blocks == "shared":
+            yield "model.cross_modality.modality_blocks shared needs model.cross_modality.main true"
 
 
 def _training_faults(config: RunConfig) -> Iterable[str]:

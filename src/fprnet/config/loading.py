@@ -189,7 +189,7 @@ def _keys(section: type) -> Iterable[str]:
     # A section is a field whose default is made by another dataclass.
     for item in dataclasses.fields(section):
         if dataclasses.is_dataclass(item.default_factory):
-            for key in _keys(item.default_factory):  # type: ignore[arg-type]
+            for key in _keys(item.default_factory):
                 yield f"{item.name}.{key}"
         else:
             yield item.name

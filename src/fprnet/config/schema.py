@@ -87,9 +87,10 @@ class CrossModalityConfig:
     fusion_layers: tuple[int, ...] = (128, 64)
     main_activation: Literal["leaky-relu", "relu"] = "leaky-relu"
     fusion_activation: Literal["leaky-relu", "relu"] = "relu"
-    fusion: str = "r5 i5 i4 r4 r5 i5 i2 r2"  # rows separated by /; one row is 'horizontal'
-    modality_blocks: Literal["enlarged", "shared"] = "enlarged"
-    without: tuple[Literal["main", "fusion", "modality-blocks", "enlargement"], ...] = ()
+    fusion: str = "r5 i5 i4 r4 r5 i5 i2 r2"  # one row is 'horizontal', / starts another; or none
+    main: bool = True  # the IR-RGB block
+    modality_blocks: Literal["none", "shared", "own", "enlarged"] = "enlarged"
+    leaky_classifier: bool = False  # a LeakyReLU before every classifier, as released
 
 
 @dataclass(frozen=True)
@@ -113,13 +114,13 @@ class LossConfig:
 
     ranking: Literal["none", "weighted-regularised-triplet", "batch-hard-triplet"] = "none"
     ranking_weight: float = 1.0
-    margin: float = 0.3  # of the batch-hard triplet
+    level_weight: float = 1.0  # of the mean over the levels' losses
     label_smoothing: float = 0.0
     game: Literal["count", "rate", "sum", "main", "fusion"] = "rate"  # which block gives L_ri
     joint_weight: float = 1.0  # lambda 1 of Eq. 2
     visible_weight: float = 1.0  # lambda 2
     infrared_weight: float = 1.0  # lambda 3
-    discrepancy: Literal["off", "detached", "differentiable"] = "off"  # e^|d| of Eq. 7
+    discrepancy: Literal["none", "detached", "differentiable"] = "none"  # e^|d| of Eq. 7
 
 
 @dataclass(frozen=True)

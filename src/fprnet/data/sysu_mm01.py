@@ -21,6 +21,7 @@ from fprnet.data.records import Records
 from fprnet.errors import DataError
 
 __all__ = [
+    "ALL_CAMERAS",
     "CAMERA_LOCATION",
     "IMAGE_SUFFIXES",
     "INFRARED_CAMERAS",
@@ -35,6 +36,7 @@ __all__ = [
 Part = Literal["train", "validation", "test"]
 
 CAMERA_LOCATION = {1: 1, 2: 2, 3: 2, 4: 4, 5: 5, 6: 6}  # cameras 2 and 3 see one place
+ALL_CAMERAS = tuple(CAMERA_LOCATION)
 VISIBLE_CAMERAS = (1, 2, 4, 5)
 INFRARED_CAMERAS = (3, 6)
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
@@ -133,15 +135,21 @@ def read_split(
                 f"{folder / stem}.txt (or .mat) is missing; copy it from the data set's exp folder"
             )
         lists[part] = () if file is None else _read_identities(file)
+        if part in needed and not lists[part]:
+            raise DataError(f"{file} lists nobody; copy it from the data set's exp folder again")
     permutations = _read_permutations(folder / PERMUTATION_FILE)
     return SysuSplit(lists["train"], lists["validation"], lists["test"], permutations)
 
 
-def read_records(root: Path) -> Records:
+def read_records(root: Path, *, cameras: Sequence[int] = ALL_CAMERAS) -> Records:
     """List every image of the data set, sorted by camera, identity and file name.
 
     Folders ``cam1`` to ``cam6`` hold one folder per identity, named by its number. Files that are
     no images by their suffix, and folders that are no number, are not part of the set.
+
+    Args:
+        root: The data set's folder.
+        cameras: Those that are read and must be there; a warm start needs the visible ones only.
 
     Raises:
         DataError: The folder or one of its cameras is missing, or there are no images at all.
@@ -149,14 +157,14 @@ def read_records(root: Path) -> Records:
     root = Path(root)
     if not root.is_dir():
         raise DataError(f"{root} is no folder; give the folder that holds cam1 to cam6")
-    absent = [f"cam{camera}" for camera in CAMERA_LOCATION if not (root / f"cam{camera}").is_dir()]
+    absent = [f"cam{camera}" for camera in cameras if not (root / f"cam{camera}").is_dir()]
     if absent:
         raise DataError(
             f"{root} has no folder {', '.join(absent)}; give the folder that holds cam1 to cam6"
         )
     paths: list[str] = []
     rows: list[tuple[int, int, int]] = []  # camera, identity, index
-    for camera in CAMERA_LOCATION:
+    for camera in sorted(cameras):
         for identity, name in _identity_folders(root / f"cam{camera}"):
             images = _image_names(root / f"cam{camera}" / name)
             paths += [f"cam{camera}/{name}/{image}" for image in images]
@@ -180,7 +188,7 @@ def read_records(root: Path) -> Records:
 
 
 def check_split(records: Records, split: SysuSplit) -> None:
-    """Compare the id lists with the images.
+    """Compare the id lists with the images of the cameras that were read.
 
     Raises:
         DataError: An identity of a list has no image, or ``rand_perm_cam.mat`` counts other
@@ -199,7 +207,7 @@ def check_split(records: Records, split: SysuSplit) -> None:
                 f"is {missing[0]}; copy the missing folders or correct the list"
             )
     listed = (*split.train, *split.validation, *split.test)
-    for camera in CAMERA_LOCATION:
+    for camera in sorted(set(records.camera.tolist())):
         for identity in listed:
             expected = split.permutations.images(camera, identity)
             found = images.get((camera, identity), 0)
@@ -232,7 +240,7 @@ def _read_identities(file: Path) -> tuple[int, ...]:
             raise DataError(f"{file} holds numbers that are no identities; expected whole numbers")
         identities = numbers.astype(np.int64).tolist()
     else:
-        words = re.split(r"[,\s]+", file.read_text(encoding="utf-8").strip())
+        words = re.findall(r"[^,\s]+", file.read_text(encoding="utf-8"))
         wrong = [word for word in words if not word.isdecimal()]
         if wrong:
             raise DataError(
@@ -240,7 +248,7 @@ def _read_identities(file: Path) -> tuple[int, ...]:
                 "write whole numbers with commas between them"
             )
         identities = [int(word) for word in words]
-    if not identities or len(set(identities)) != len(identities) or min(identities) < 1:
+    if len(set(identities)) != len(identities) or min(identities, default=1) < 1:
         raise DataError(f"{file} must list different identities from 1 on; correct the file")
     return tuple(sorted(identities))
 

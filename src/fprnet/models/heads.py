@@ -6,8 +6,7 @@ Shapes: R rows (images, or cells of a fusion block), D features, M identities.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -32,8 +31,7 @@ LEAKY_SLOPE = 0.1
 CLASSIFIER_STD = 0.001
 
 
-@dataclass(frozen=True)
-class HeadOutput:
+class HeadOutput(NamedTuple):
     """What one head says about its rows in training.
 
     Attributes:

@@ -1,0 +1,72 @@
+"""Arguments that several commands share, with one meaning everywhere."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fprnet.cli.main import Subcommands
+
+__all__ = ["add_command", "add_json", "add_workers", "existing_folder", "positive", "size"]
+
+
+def add_command(
+    subcommands: Subcommands, name: str, *, summary: str | None, example: str
+) -> argparse.ArgumentParser:
+    """Declare a command whose ``--help`` ends with an example."""
+    parser = subcommands.add_parser(
+        name,
+        help=summary,
+        description=summary,
+        epilog=f"example:\n{example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(prog=parser.prog, takes_overrides=False)
+    return parser
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--json``."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--workers``."""
+    parser.add_argument(
+        "--workers",
+        type=positive,
+        default=os.cpu_count() or 1,
+        metavar="W",
+        help="processes (default: %(default)s, the cores of this machine)",
+    )
+
+
+def existing_folder(text: str) -> Path:
+    """Take the path of a folder that is there."""
+    path = Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is no folder; check the path")
+    return path
+
+
+def positive(text: str) -> int:
+    """Take a whole number above 0."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return number
+
+
+def size(text: str) -> tuple[int, int]:
+    """Take ``HxW``, e.g. ``128x64``."""
+    height, x, width = text.lower().partition("x")
+    if not x:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size; write height x width: 128x64")
+    return positive(height), positive(width)

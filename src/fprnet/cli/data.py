@@ -1,0 +1,87 @@
+"""Make a data set of drawn pedestrians, or check one on disk."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fprnet.cli.arguments import add_command, add_json, add_workers, existing_folder, positive, size
+
+if TYPE_CHECKING:
+    from fprnet.cli.main import Subcommands
+
+GENERATE = "Draw pedestrians and write them in the layout of SYSU-MM01."
+GENERATE_EXAMPLE = "  fprnet data generate generated --identities 200 --test-identities 64"
+CHECK = "Look at every file of a data set and list all that is wrong with it at once."
+CHECK_EXAMPLE = "  fprnet data check SYSU-MM01"
+
+
+def add_parser(subcommands: Subcommands) -> None:
+    """Declare ``fprnet data generate`` and ``fprnet data check``."""
+    parser = add_command(
+        subcommands, "data", summary=__doc__, example=f"{GENERATE_EXAMPLE}\n{CHECK_EXAMPLE}"
+    )
+    inner = parser.add_subparsers(metavar="ACTION", required=True)
+    _add_generate(inner)
+    _add_check(inner)
+
+
+def _add_generate(subcommands: Subcommands) -> None:
+    from fprnet.data.generator.options import GeneratorOptions
+
+    parser = add_command(subcommands, "generate", summary=GENERATE, example=GENERATE_EXAMPLE)
+    defaults = GeneratorOptions()
+    parser.add_argument("root", type=Path, metavar="ROOT", help="folder to write")
+    for option, default, text in (
+        ("--identities", defaults.identities, "people to train on"),
+        ("--validation-identities", defaults.validation_identities, "people to choose models on"),
+        ("--test-identities", defaults.test_identities, "people to test on"),
+        ("--images-per-camera", defaults.images_per_camera, "images of a person in a camera"),
+    ):
+        help_text = f"{text} (default: {default})"
+        parser.add_argument(option, type=positive, default=default, metavar="N", help=help_text)
+    parser.add_argument(
+        "--size", type=size, default=defaults.size, metavar="HxW", help="height x width, pixels"
+    )
+    parser.add_argument("--seed", type=int, default=defaults.seed, help="another world of people")
+    add_workers(parser)
+    parser.set_defaults(run=run_generate)
+
+
+def _add_check(subcommands: Subcommands) -> None:
+    parser = add_command(subcommands, "check", summary=CHECK, example=CHECK_EXAMPLE)
+    parser.add_argument("root", type=existing_folder, metavar="ROOT")
+    add_workers(parser)
+    add_json(parser)
+    parser.set_defaults(run=run_check)
+
+
+def run_generate(args: argparse.Namespace) -> int:
+    """Write the set."""
+    from fprnet.data.generator.options import GeneratorOptions
+    from fprnet.data.generator.writer import generate
+
+    options = GeneratorOptions(
+        identities=args.identities,
+        validation_identities=args.validation_identities,
+        test_identities=args.test_identities,
+        images_per_camera=args.images_per_camera,
+        size=args.size,
+        seed=args.seed,
+    )
+    generate(args.root, options, workers=args.workers)
+    print(
+        f"{args.root} is complete; next: fprnet train --scale tiny --data {args.root} --out runs/a"
+    )
+    return 0
+
+
+def run_check(args: argparse.Namespace) -> int:
+    """Print the report; problems are the data set's owner's mistake: exit status 2."""
+    from fprnet.data.check import check
+
+    report = check(args.root, workers=args.workers)
+    print(json.dumps(report.as_dict()) if args.json else report.text())
+    return 2 if report.problems else 0

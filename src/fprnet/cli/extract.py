@@ -1,0 +1,54 @@
+"""Embed a data set, or a folder of images of one modality, into a features file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fprnet.cli.arguments import add_command, existing_folder
+
+if TYPE_CHECKING:
+    from fprnet.cli.main import Subcommands
+
+EXAMPLE = """\
+  fprnet extract runs/fprnet/checkpoints/best.pt --data SYSU-MM01 --out features.npz
+  fprnet extract runs/fprnet --images night --modality infrared --out night.npz"""
+
+
+def add_parser(subcommands: Subcommands) -> None:
+    """Declare ``fprnet extract``."""
+    parser = add_command(subcommands, "extract", summary=__doc__, example=EXAMPLE)
+    parser.add_argument("model", metavar="MODEL", help="checkpoint, run folder or preset")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", type=existing_folder, metavar="ROOT", help="data set")
+    source.add_argument("--images", type=existing_folder, metavar="FOLDER", help="images")
+    parser.add_argument("--modality", choices=("visible", "infrared"), help="of --images")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.npz")
+    parser.add_argument("--flip", action="store_true", help="average with the mirror image")
+    parser.add_argument("--scale", choices=("tiny", "full"), default="full", help="of a preset")
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="folder of the resized images")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the features file."""
+    from fprnet.embeddings.embedder import load_model
+    from fprnet.embeddings.from_disk import extract_data_set, extract_folder
+    from fprnet.embeddings.store import write_features
+    from fprnet.errors import UsageError
+
+    if args.out.suffix != ".npz":
+        raise UsageError(f"--out {args.out} must end in .npz")
+    if (args.images is None) != (args.modality is None):
+        raise UsageError("--images and --modality go together; a data set knows its modalities")
+    embedder = load_model(args.model, scale=args.scale)
+    options = {"flip": args.flip, "precision": args.precision, "cache": args.cache}
+    if args.data is not None:
+        features = extract_data_set(embedder, args.data, **options)
+    else:
+        features = extract_folder(embedder, args.images, args.modality, **options)
+    write_features(args.out, features)
+    print(f"{args.out}: {len(features)} images, {features.features.shape[1]} numbers each")
+    return 0

@@ -1,0 +1,46 @@
+"""List the presets: size, cost of one image, embedding, and what each is for."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+from fprnet.cli.arguments import add_command, add_json, positive
+
+if TYPE_CHECKING:
+    from fprnet.cli.main import Subcommands
+
+EXAMPLE = "  fprnet models --identities 395"
+
+
+def add_parser(subcommands: Subcommands) -> None:
+    """Declare ``fprnet models``."""
+    parser = add_command(subcommands, "models", summary=__doc__, example=EXAMPLE)
+    parser.add_argument("--scale", choices=("tiny", "full"), default="full")
+    parser.add_argument(
+        "--identities",
+        type=positive,
+        default=395,
+        metavar="N",
+        help="people that the classifiers tell apart (default: 395, SYSU-MM01)",
+    )
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print one line, or one JSON entry, for each preset."""
+    from fprnet.models.summary import summarise_presets
+
+    summaries = summarise_presets(scale=args.scale, identities=args.identities)
+    if args.json:
+        print(json.dumps({name: summary.as_dict() for name, summary in summaries.items()}))
+        return 0
+    print(f"{'preset':<12} {'parameters':>11} {'GMACs':>7} {'embedding':>9}  purpose")
+    for name, summary in summaries.items():
+        print(
+            f"{name:<12} {summary.parameters:>11,} {summary.multiply_adds / 1e9:>7.2f} "
+            f"{summary.embedding_size:>9}  {summary.purpose}"
+        )
+    return 0

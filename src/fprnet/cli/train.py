@@ -1,0 +1,79 @@
+"""Train a preset, or continue a run; any value of its config can be overridden."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fprnet.cli.arguments import add_command, add_json, existing_folder, positive
+
+if TYPE_CHECKING:
+    from fprnet.cli.main import Subcommands
+
+EXAMPLE = """\
+  fprnet train --preset fprnet --data SYSU-MM01 --out runs/fprnet
+  fprnet train --preset fprnet --scale tiny --data generated --out runs/tiny --training.epochs 10
+  torchrun --nproc-per-node 2 -m fprnet train --preset fprnet --data SYSU-MM01 --out runs/two
+
+The same command again continues a run that was stopped. --print-config shows every value that can
+be overridden, and what the run would use."""
+
+
+def add_parser(subcommands: Subcommands) -> None:
+    """Declare ``fprnet train``."""
+    parser = add_command(subcommands, "train", summary=__doc__, example=EXAMPLE)
+    parser.add_argument(
+        "--preset", default="fprnet", metavar="NAME", help="see 'fprnet models' (default: fprnet)"
+    )
+    parser.add_argument("--data", type=existing_folder, metavar="ROOT", help="data set")
+    parser.add_argument("--out", type=Path, metavar="RUN", help="run folder")
+    parser.add_argument("--scale", choices=("tiny", "full"), default="full")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--max-steps",
+        type=positive,
+        metavar="N",
+        help="stop, with a checkpoint, once N optimiser steps are done",
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="YAML file of overrides")
+    parser.add_argument("--print-config", action="store_true", help="print the config and stop")
+    add_json(parser)
+    parser.set_defaults(run=run, takes_overrides=True)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train and say where the result lies."""
+    from fprnet.config import load_config, to_yaml
+    from fprnet.errors import UsageError
+
+    overrides = list(args.overrides)
+    if args.data is not None:
+        overrides += ["--data.root", str(args.data)]
+    config = load_config(
+        args.preset, scale=args.scale, seed=args.seed, file=args.config, overrides=overrides
+    )
+    if args.print_config:
+        print(to_yaml(config), end="")
+        return 0
+    for option in ("data", "out"):
+        if getattr(args, option) is None:
+            raise UsageError(f"--{option} is missing; see 'fprnet train --help'")
+
+    # Imported here so that 'fprnet --help' does not wait for torch.
+    from fprnet.training.run import run_training
+
+    outcome = run_training(config, args.out, max_steps=args.max_steps)
+    if not outcome.is_main_process:
+        return 0
+    best = args.out / "checkpoints" / "best.pt"
+    if args.json:
+        print(json.dumps(outcome.as_dict() | {"checkpoint": str(best)}))
+    elif outcome.finished:
+        print(f"{outcome.step} steps done; next: fprnet evaluate {best} --data {args.data}")
+    else:
+        print(f"{outcome.step} of {outcome.total_steps} steps done; the same command goes on")
+    sys.stdout.flush()
+    return 0

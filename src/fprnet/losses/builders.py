@@ -1,0 +1,28 @@
+"""A loss config becomes the objective; the only module here that reads the config's names."""
+
+from __future__ import annotations
+
+from fprnet.config.schema import LossConfig, ModelConfig
+from fprnet.losses.hybrid import HybridLoss
+from fprnet.losses.levels import LevelLoss
+from fprnet.losses.terms import Objective
+
+__all__ = ["build_objective"]
+
+
+def build_objective(config: LossConfig, model: ModelConfig) -> Objective:
+    """Return the objective for the heads that the model has."""
+    if model.prediction == "levels":
+        return LevelLoss(
+            ranking=config.ranking,
+            ranking_weight=config.ranking_weight,
+            level_weight=config.level_weight,
+            smoothing=config.label_smoothing,
+        )
+    return HybridLoss(
+        l1=config.joint_weight,
+        l2=config.visible_weight,
+        l3=config.infrared_weight,
+        discrepancy="off" if config.discrepancy == "none" else config.discrepancy,
+        game=config.game,
+    )

@@ -1,0 +1,54 @@
+"""Restraint and relaxation of SVD layers (SVDNet, Sun et al., ICCV 2017, algorithm 1).
+
+A round decorrelates the layers (W <- U S), trains the rest while they are frozen (restraint), then
+trains everything (relaxation).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from fprnet.models.svd_layer import SvdLayer
+
+__all__ = ["RestraintSchedule"]
+
+
+class RestraintSchedule:
+    """Which epochs begin a round and which keep the SVD layers frozen.
+
+    Args:
+        model: Its ``SvdLayer`` modules are meant.
+        restraint_epochs: Frozen epochs of a round; 0 with ``relaxation_epochs`` 0 turns it all off.
+        relaxation_epochs: Epochs of a round that train everything.
+    """
+
+    def __init__(self, model: nn.Module, restraint_epochs: int, relaxation_epochs: int) -> None:
+        self._layers = {
+            name: layer for name, layer in model.named_modules() if isinstance(layer, SvdLayer)
+        }
+        self._restraint = restraint_epochs
+        self._round = restraint_epochs + relaxation_epochs
+
+    def begin(self, epoch: int, optimizer: Any) -> None:  # noqa: ANN401 - Fabric's wrapper
+        """Decorrelate the layers where a round begins; their momentum is of the old basis and goes."""
+        if self._round and epoch % self._round == 0:
+            for layer in self._layers.values():
+                layer.decorrelate_()
+                optimizer.state.pop(layer.weight, None)
+
+    def frozen(self, epoch: int) -> bool:
+        """Whether the SVD layers are frozen in this epoch (counted from 0)."""
+        return bool(self._round) and epoch % self._round < self._restraint
+
+    def drop_gradients(self) -> None:
+        """Take the gradients of the SVD layers away, so that the optimiser leaves them alone."""
+        for layer in self._layers.values():
+            layer.weight.grad = None
+
+    def diagnostics(self) -> dict[str, Any]:
+        """Return S(W) of every SVD layer, 1 where its weight vectors are orthogonal."""
+        if not self._round:
+            return {}
+        return {"correlation": {name: layer.correlation() for name, layer in self._layers.items()}}

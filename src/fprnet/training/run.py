@@ -1,0 +1,184 @@
+"""A config and an output folder become a trained run: everything a run needs, put together."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
+from numpy.typing import NDArray
+
+from fprnet.config import RunConfig
+from fprnet.config.schema import TrainingConfig
+from fprnet.data.cache import open_cache
+from fprnet.data.records import Records
+from fprnet.data.sysu_mm01 import (
+    ALL_CAMERAS,
+    VISIBLE_CAMERAS,
+    SysuSplit,
+    check_split,
+    read_records,
+    read_split,
+)
+from fprnet.embeddings.extract import extract_features
+from fprnet.errors import ConfigError
+from fprnet.evaluation.scores import evaluate
+from fprnet.losses.builders import build_objective
+from fprnet.models.batch_norm import synchronise_batch_norm
+from fprnet.models.builders import build_model
+from fprnet.models.fprnet import Reidentifier
+from fprnet.training.loop import Outcome, Validation, train
+from fprnet.training.optimizer import make_optimizer, make_scheduler
+from fprnet.training.training_set import TrainingSet
+
+__all__ = ["run_training"]
+
+
+@dataclass(frozen=True)
+class _Data:
+    records: Records
+    split: SysuSplit
+    images: NDArray[np.uint8]
+
+
+def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) -> Outcome:
+    """Train, or continue, the run that a config describes.
+
+    Under ``torchrun`` the processes share every batch and compute what one process would.
+
+    Args:
+        config: Checked; ``data.root`` is the data set.
+        out: Run folder.
+        max_steps: Stop, with a checkpoint, once the run has so many optimiser steps behind it.
+
+    Raises:
+        FprnetError: Data set, weights, run folder or loss are not what they should be.
+    """
+    fabric = make_fabric(config.training)
+    data = _open_data(config, fabric)
+    identities = data.split.train
+    if config.data.identities == "train+validation":
+        identities = (*identities, *data.split.validation)
+    keep = np.flatnonzero(np.isin(data.records.identity, identities))
+    training_set = TrainingSet(
+        data.images,
+        data.records,
+        rows=keep,
+        batches=config.batches,
+        changes=config.augmentation,
+        seed=config.seed,
+        visible_only=config.data.modalities == "visible",
+        channels_last=config.training.channels_last,
+    )
+    torch.manual_seed(config.seed)
+    model = build_model(config.model, identities=len(training_set.identities))
+    if fabric.world_size > 1:
+        synchronise_batch_norm(model.streams)
+        synchronise_batch_norm(model.pyramids)
+    if config.training.channels_last:
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = make_optimizer(model, config.optimizer)
+    scheduler = make_scheduler(
+        optimizer,
+        config.schedule,
+        steps_per_epoch=config.training.steps_per_epoch or training_set.steps_per_epoch,
+        epochs=config.training.epochs,
+    )
+    return train(
+        config,
+        out,
+        training_set,
+        model,
+        build_objective(config.loss, config.model),
+        optimizer,
+        scheduler,
+        fabric=fabric,
+        validate=_validation(config, data) if config.training.validate_every else None,
+        max_steps=max_steps,
+    )
+
+
+def make_fabric(training: TrainingConfig) -> Fabric:
+    """Return the engine for this process: device, precision, and the processes of ``torchrun``.
+
+    Raises:
+        ConfigError: The accelerator that was asked for is not there.
+    """
+    cuda = torch.cuda.is_available()
+    if training.accelerator == "cuda" and not cuda:
+        raise ConfigError(
+            "training.accelerator is cuda but torch finds no GPU; use --training.accelerator cpu"
+        )
+    accelerator = "cuda" if cuda and training.accelerator != "cpu" else "cpu"
+    torch.set_num_threads(training.threads)
+    # "Using bfloat16 Automatic Mixed Precision" and the like: config.yaml says it.
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    # The released preset has parameters that nothing uses (the smoothing of P(3)).
+    spread = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=local,
+        num_nodes=processes // local,
+        strategy=spread if processes > 1 else "auto",
+        precision="bf16-mixed" if training.precision == "bfloat16" else "32-true",
+    )
+    fabric.launch()
+    return fabric
+
+
+def _open_data(config: RunConfig, fabric: Fabric) -> _Data:
+    root = Path(config.data.root)
+    visible_only = config.data.modalities == "visible"
+    records = read_records(root, cameras=VISIBLE_CAMERAS if visible_only else ALL_CAMERAS)
+    split = read_split(root, needed=("train",) if visible_only else ("train", "validation", "test"))
+    check_split(records, split)
+    size = (config.data.height, config.data.width)
+    folder = Path(config.data.cache) if config.data.cache else None
+    with fabric.rank_zero_first():  # one process fills the cache, the others find it
+        images = open_cache(
+            records,
+            size,
+            folder=folder,
+            workers=os.cpu_count() or 1,
+            progress=fabric.is_global_zero,
+        )
+    return _Data(records, split, images)
+
+
+def _validation(config: RunConfig, data: _Data) -> Validation:
+    """Return the function that scores a model on people it does not train on."""
+    on_test = config.training.selection == "test"
+    identities = data.split.test if on_test else data.split.validation
+    if not identities or set(identities) <= set(_trained(config, data.split)):
+        return lambda model: {}
+    rows = np.flatnonzero(np.isin(data.records.identity, identities))
+    records = data.records.where(rows)
+
+    def validate(model: Reidentifier) -> Mapping[str, float]:
+        features = extract_features(
+            model,
+            data.images,
+            records,
+            rows=rows,
+            meta={},
+            precision=config.training.precision,
+        )
+        scores = evaluate(features, data.split, identities=identities)
+        return {name: scores.rows["plain"].metrics[name].mean for name in ("rank-1", "rank-10", "mAP", "mINP")}
+
+    return validate
+
+
+def _trained(config: RunConfig, split: SysuSplit) -> tuple[int, ...]:
+    if config.data.identities == "train":
+        return split.train
+    return (*split.train, *split.validation)
