@@ -32,8 +32,8 @@ class NeckedHead(nn.Module):
     Args:
         inputs: Size of the incoming vectors.
         identities: M.
-        size: Outputs of the Linear (Kaiming fan_out; no bias before a BatchNorm neck, which would
-            cancel it), None leaves it out.
+        size: Outputs of the Linear (N(0, 1 / inputs), which keeps the scale of distances; no bias
+            before a BatchNorm neck, which would cancel it), None leaves it out.
         neck: "batchnorm" (BNNeck, and a classifier without bias) or "none" (classifier with bias).
     """
 
@@ -46,7 +46,7 @@ class NeckedHead(nn.Module):
         self.embedding: nn.Module = nn.Identity()
         if size is not None:
             self.embedding = nn.Linear(inputs, size, bias=with_bias)
-            nn.init.kaiming_normal_(self.embedding.weight, mode="fan_out")
+            nn.init.kaiming_normal_(self.embedding.weight, nonlinearity="linear")
             if with_bias:
                 nn.init.zeros_(self.embedding.bias)
         self.neck: nn.Module = nn.Identity() if with_bias else BatchNormNeck(self.features)

@@ -33,8 +33,9 @@ def load_backbone_weights(backbone: ResNet, source: str | Path) -> None:
         CheckpointError: The file cannot be had or read, a key or a shape does not fit.
     """
     path = _imagenet_file(backbone) if str(source) == "imagenet" else Path(source)
+    weights = read_state_dict(path)
     try:
-        state = backbone_state(read_state_dict(path), backbone)
+        state = backbone_state(weights, backbone)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
     backbone.load_state_dict(state)
@@ -47,20 +48,22 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         CheckpointError: The file is missing, damaged, or holds something else than tensors.
     """
     if not path.is_file():
-        raise CheckpointError(f"there is no weights file {path}; {NEXT_STEP}")
+        raise CheckpointError(f"weights file {path} does not exist; {NEXT_STEP}")
     try:
         state = _read_any(path)
     except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise CheckpointError(f"cannot be read as weights ({reason}); {NEXT_STEP}") from error
+        raise CheckpointError(
+            f"{path} cannot be read as weights ({reason}); {NEXT_STEP}"
+        ) from error
     for wrapper in ("state_dict", "model"):  # other people's checkpoints, and fprnet's
         if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
             state = state[wrapper]
     if not isinstance(state, Mapping) or not state:
-        raise CheckpointError(f"holds no weights by name; {NEXT_STEP}")
+        raise CheckpointError(f"{path} holds no weights by name; {NEXT_STEP}")
     for key, value in state.items():
         if not isinstance(value, Tensor):
-            raise CheckpointError(f"entry '{key}' is no tensor; {NEXT_STEP}")
+            raise CheckpointError(f"entry '{key}' of {path} is no tensor; {NEXT_STEP}")
     return dict(state)
 
 
