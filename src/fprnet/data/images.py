@@ -20,7 +20,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from fprnet.errors import DataError
 
-__all__ = ["MOST_PIXELS", "ImageFacts", "inspect_image", "map_in_order", "read_image"]
+__all__ = ["MOST_PIXELS", "ImageFacts", "fit_image", "inspect_image", "map_in_order", "read_image"]
 
 MOST_PIXELS = 64_000_000  # of one image; a crop of a pedestrian has a few thousand
 DRAFT_FACTOR = 2  # JPEGs may be decoded at reduced size, but at least this many times too large
@@ -70,10 +70,26 @@ def read_image(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.ui
             # Only JPEGs have a reduced size; a rotated one may need its height as width.
             longer = DRAFT_FACTOR * max(size)
             image.draft(image.mode, (longer, longer))
-        upright = _upright(_to_rgb(image, path))
-        if size is not None and upright.size != (size[1], size[0]):
-            upright = upright.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-        return np.asarray(upright, dtype=np.uint8)
+        return fit_image(image, size, name=str(path))
+
+
+def fit_image(
+    image: Image.Image, size: tuple[int, int] | None = None, *, name: str = "the image"
+) -> NDArray[np.uint8]:
+    """Return an opened image as R, G, B, upright and resized, as `read_image` does.
+
+    Args:
+        image: Of any pixel format.
+        size: (H, W); None keeps the image's own size.
+        name: What a complaint calls it.
+
+    Raises:
+        DataError: The pixels have 32 bits.
+    """
+    upright = _upright(_to_rgb(image, name))
+    if size is not None and upright.size != (size[1], size[0]):
+        upright = upright.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    return np.asarray(upright, dtype=np.uint8)
 
 
 def inspect_image(path: Path) -> ImageFacts:
@@ -85,7 +101,7 @@ def inspect_image(path: Path) -> ImageFacts:
     with _opened(path) as image:
         frames = int(getattr(image, "n_frames", 1))
         mode = image.mode
-        upright = _upright(_to_rgb(image, path))
+        upright = _upright(_to_rgb(image, str(path)))
         return ImageFacts(upright.width, upright.height, mode, frames)
 
 
@@ -158,7 +174,7 @@ def _upright(image: Image.Image) -> Image.Image:
     return ImageOps.exif_transpose(image) if turned else image
 
 
-def _to_rgb(image: Image.Image, path: Path) -> Image.Image:
+def _to_rgb(image: Image.Image, name: str) -> Image.Image:
     """Convert any pixel format to R, G, B; the docstring of `read_image` says how."""
     if image.mode == "RGB":
         image.load()
@@ -168,7 +184,7 @@ def _to_rgb(image: Image.Image, path: Path) -> Image.Image:
         return Image.fromarray(upper.clip(0, 255).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
         raise DataError(
-            f"{path} has 32-bit pixels, whose black and white are not known; save it with 8 bits"
+            f"{name} has 32-bit pixels, whose black and white are not known; save it with 8 bits"
         )
     if image.has_transparency_data:
         layer = image.convert("RGBA")
