@@ -146,7 +146,9 @@ def _draw_bag(rng: Generator, detail: int) -> Bag:
 
 def _draw_head(rng: Generator, skin: Array, detail: int) -> Head:
     colour = hair_material(rng)
-    style = pick(rng, bald=0.08, short=0.36, bob=0.12, long=0.16, ponytail=0.12, bun=0.08, afro=0.08)
+    style = pick(
+        rng, bald=0.08, short=0.36, bob=0.12, long=0.16, ponytail=0.12, bun=0.08, afro=0.08
+    )
     hat = pick(rng, none=0.74, cap=0.12, beanie=0.09, brim=0.05)
     beard = style in ("bald", "short", "afro") and rng.random() < 0.4
     glasses = pick(rng, none=0.76, clear=0.14, dark=0.1)
@@ -167,14 +169,12 @@ def _draw_head(rng: Generator, skin: Array, detail: int) -> Head:
 def _locks(rng: Generator) -> Array:
     """Return ``(V, A)`` brightness factors of strands of hair, with a shine on top."""
     strands = np.sin(23 * ANGLE + 3 * np.sin(5 * ANGLE)) * 0.09
-    return (1 + strands + 0.25 * np.exp(-(((ROW - 0.25) / 0.12) ** 2)) + rng.uniform(-0.05, 0.05)).astype(
-        np.float32
-    )
+    shine = 0.25 * np.exp(-(((ROW - 0.25) / 0.12) ** 2))
+    locks: Array = (1 + strands + shine + rng.uniform(-0.05, 0.05)).astype(np.float32)
+    return locks
 
 
-def _face(
-    rng: Generator, skin: Array, hair: Array, style: str, beard: bool, glasses: str
-) -> Array:
+def _face(rng: Generator, skin: Array, hair: Array, style: str, beard: bool, glasses: str) -> Array:
     """Return the texels of a head from the top of the skull to the chin; the nose is at angle 0."""
     away = np.abs(ANGLE)
     texels = mix(skin, skin * 0.72, inside(0.74, 0.775, -0.3, 0.3))  # mouth
@@ -189,8 +189,10 @@ def _face(
         texels = mix(texels, hair, jaw * rng.uniform(0.6, 1))
     if style != "bald":
         fringe = rng.uniform(0.2, 0.4)
-        line = np.interp(away, [0, 0.5, 0.9, 1.35, 1.7, 2.3, np.pi], [0, 0.02, 0.14, 0.3, 0.32, 0.58, 0.6])
-        texels = mix(texels, hair, (ROW < fringe + line).astype(np.float32))
+        line = np.interp(
+            away, [0, 0.5, 0.9, 1.35, 1.7, 2.3, np.pi], [0, 0.02, 0.14, 0.3, 0.32, 0.58, 0.6]
+        )
+        texels = mix(texels, hair, (fringe + line > ROW).astype(np.float32))
     ears = inside(0.46, 0.66, 1.45, 1.75) + inside(0.46, 0.66, -1.75, -1.45)
     if style in ("bald", "short", "ponytail", "bun"):
         texels = mix(texels, skin * 0.86, ears)
@@ -198,7 +200,9 @@ def _face(
         frame = np.float32(0.06 if glasses == "dark" else 0.25) + 0 * skin
         lenses = inside(0.47, 0.58, -0.78, -0.08) + inside(0.47, 0.58, 0.08, 0.78)
         bridge = inside(0.48, 0.51, -1.6, 1.6)
-        texels = mix(texels, frame, (lenses * (1 if glasses == "dark" else 0.5) + bridge).clip(0, 1))
+        texels = mix(
+            texels, frame, (lenses * (1 if glasses == "dark" else 0.5) + bridge).clip(0, 1)
+        )
     return texels
 
 
@@ -207,10 +211,10 @@ def _draw_top(rng: Generator, bag: Bag, detail: int) -> Top:
     warm = cut != "shirt"
     sleeves = "long" if warm else pick(rng, none=0.08, short=0.52, long=0.4)
     base, other = cloth_pair(rng)
-    patterned = rng.random() < (0.35 if warm else 0.62)
+    patterned = rng.random() < (0.65 if warm else 0.85)
     share = pattern(str(rng.choice(list(PATTERNS))), rng)
     texels = mix(base, other, share if patterned else 0 * share)
-    sleeve = texels if patterned and rng.random() < 0.6 else mix(base, base, share)
+    sleeve = texels if patterned and rng.random() < 0.7 else mix(base, base, share)
     if not patterned and rng.random() < 0.22:
         sleeve = mix(other, other, share)  # sleeves of another colour
     texels = _print(rng, texels, base)
@@ -299,7 +303,9 @@ def _draw_bottom(rng: Generator, detail: int) -> Bottom:
     if kind == "skirt" and rng.random() < 0.45:
         texels = mix(base, other, pattern(str(rng.choice(list(PATTERNS))), rng))
     elif rng.random() < 0.16:
-        texels = mix(base, other, pattern(str(rng.choice(["checks", "blotches", "pinstripes"])), rng))
+        texels = mix(
+            base, other, pattern(str(rng.choice(["checks", "blotches", "pinstripes"])), rng)
+        )
     elif rng.random() < 0.2:  # a stripe down the outer side, or a patch of worn denim
         side = inside(-1, 2, 1.2, 1.95) + inside(-1, 2, -1.95, -1.2)
         worn = (smooth_noise(rng, 8, 4) * 0.3 + 0.3).clip(0, 0.6)

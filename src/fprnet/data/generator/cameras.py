@@ -19,9 +19,8 @@ from fprnet.data.generator.canvas import Light
 from fprnet.data.generator.draws import bounded
 from fprnet.data.generator.textures import Array
 
-__all__ = ["CAMERAS", "LOCATION", "Camera", "expose", "lighting"]
+__all__ = ["CAMERAS", "Camera", "expose", "lighting"]
 
-LOCATION = {1: 1, 2: 2, 3: 2, 4: 4, 5: 5, 6: 6}  # cameras 2 and 3 look at one place
 _LUMA = np.array((0.299, 0.587, 0.114), dtype=np.float32)
 
 
@@ -45,18 +44,96 @@ class Camera:
 
 CAMERAS: dict[int, Camera] = {
     # Indoors, large bright room, warm light.
-    1: Camera(False, 1.0, (1.05, 1.0, 0.9), 0.95, 1.0, 0.4, 0.16, 0.95, 0.12, 0.012, (72, 94), (1.0, 1.0)),
+    1: Camera(
+        infrared=False,
+        exposure=1.0,
+        cast=(1.05, 1.0, 0.9),
+        saturation=0.95,
+        contrast=1.0,
+        sunlight=0.4,
+        pitch=0.16,
+        background=0.95,
+        blur=0.12,
+        noise=0.012,
+        quality=(72, 94),
+        coarse=(1.0, 1.0),
+    ),
     # Indoors, dim corridor, bluish tubes.
-    2: Camera(False, 0.74, (0.84, 0.97, 1.14), 0.75, 0.9, 0.3, 0.2, 0.9, 0.2, 0.02, (66, 92), (1.0, 1.3)),
+    2: Camera(
+        infrared=False,
+        exposure=0.74,
+        cast=(0.84, 0.97, 1.14),
+        saturation=0.75,
+        contrast=0.9,
+        sunlight=0.3,
+        pitch=0.2,
+        background=0.9,
+        blur=0.2,
+        noise=0.02,
+        quality=(66, 92),
+        coarse=(1.0, 1.3),
+    ),
     # The same corridor at night, seen by its own infrared lamp.
-    3: Camera(True, 0.92, (1.0, 1.0, 1.0), 0.0, 0.62, 0.0, 0.2, 0.66, 0.15, 0.03, (64, 92), (1.1, 1.7)),
+    3: Camera(
+        infrared=True,
+        exposure=0.95,
+        cast=(1.0, 1.0, 1.0),
+        saturation=0.0,
+        contrast=0.68,
+        sunlight=0.0,
+        pitch=0.2,
+        background=0.6,
+        blur=0.15,
+        noise=0.02,
+        quality=(64, 92),
+        coarse=(1.1, 1.6),
+    ),
     # Outdoors, garden in sunlight.
-    4: Camera(False, 1.1, (1.03, 1.01, 0.97), 1.15, 1.1, 0.8, 0.1, 0.95, 0.1, 0.012, (72, 94), (1.0, 1.0)),
+    4: Camera(
+        infrared=False,
+        exposure=1.1,
+        cast=(1.03, 1.01, 0.97),
+        saturation=1.15,
+        contrast=1.1,
+        sunlight=0.8,
+        pitch=0.1,
+        background=0.95,
+        blur=0.1,
+        noise=0.012,
+        quality=(72, 94),
+        coarse=(1.0, 1.0),
+    ),
     # Outdoors under trees, late and dull.
-    5: Camera(False, 0.7, (0.98, 1.03, 0.94), 0.65, 0.85, 0.3, 0.24, 0.9, 0.28, 0.026, (60, 88), (1.0, 1.4)),
+    5: Camera(
+        infrared=False,
+        exposure=0.7,
+        cast=(0.98, 1.03, 0.94),
+        saturation=0.65,
+        contrast=0.85,
+        sunlight=0.3,
+        pitch=0.24,
+        background=0.9,
+        blur=0.28,
+        noise=0.026,
+        quality=(60, 88),
+        coarse=(1.0, 1.4),
+    ),
     # Outdoors at night, infrared lamp, a far dark background.
-    6: Camera(True, 0.86, (1.0, 1.0, 1.0), 0.0, 0.78, 0.0, 0.14, 0.3, 0.25, 0.05, (58, 88), (1.2, 1.9)),
-}  # fmt: skip
+    6: Camera(
+        infrared=True,
+        exposure=0.9,
+        cast=(1.0, 1.0, 1.0),
+        saturation=0.0,
+        contrast=0.82,
+        sunlight=0.0,
+        pitch=0.14,
+        background=0.3,
+        blur=0.2,
+        noise=0.03,
+        quality=(58, 88),
+        coarse=(1.1, 1.8),
+    ),
+}
 
 
 def lighting(camera: Camera, rng: Generator) -> Light:
@@ -79,6 +156,7 @@ def expose(pixels: Array, camera: Camera, rng: Generator) -> NDArray[np.uint8]:
         ``(H, W, 3)`` uint8; an infrared picture has three equal channels.
     """
     _, height, width = pixels.shape
+    light: Array
     if camera.infrared:
         light = pixels[3:] * _lamp(height, width, rng)
     else:

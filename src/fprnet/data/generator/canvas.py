@@ -70,7 +70,10 @@ class Canvas:
         """
         (ax, ay), (bx, by), (ra, rb) = start, end, radius
         window = self._window(
-            min(ax - ra, bx - rb), min(ay - ra, by - rb), max(ax + ra, bx + rb), max(ay + ra, by + rb)
+            min(ax - ra, bx - rb),
+            min(ay - ra, by - rb),
+            max(ax + ra, bx + rb),
+            max(ay + ra, by + rb),
         )
         if window is None:
             return

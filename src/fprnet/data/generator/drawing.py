@@ -13,13 +13,14 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from fprnet.data.generator.appearance import Appearance, draw_appearance
-from fprnet.data.generator.cameras import CAMERAS, LOCATION, Camera, expose, lighting
+from fprnet.data.generator.cameras import CAMERAS, Camera, expose, lighting
 from fprnet.data.generator.canvas import Canvas, Light
 from fprnet.data.generator.draws import bounded
 from fprnet.data.generator.painter import paint_person
 from fprnet.data.generator.scenes import place, view_of_place
 from fprnet.data.generator.skeleton import Projection, Walk
 from fprnet.data.generator.textures import Array, plain
+from fprnet.data.sysu_mm01 import CAMERA_LOCATION
 
 __all__ = ["draw", "paint"]
 
@@ -51,9 +52,7 @@ def draw(
     return expose(paint(rng, seed, identity, camera, size), CAMERAS[camera], rng)
 
 
-def paint(
-    rng: Generator, seed: int, identity: int, camera: int, size: tuple[int, int]
-) -> Array:
+def paint(rng: Generator, seed: int, identity: int, camera: int, size: tuple[int, int]) -> Array:
     """Paint the light that reaches a camera, before its sensor adds its faults.
 
     Args:
@@ -68,7 +67,9 @@ def paint(
     """
     height, width = size
     sensor = CAMERAS[camera]
-    background = view_of_place(place(seed, LOCATION[camera], height, width), height, width, rng)
+    background = view_of_place(
+        place(seed, CAMERA_LOCATION[camera], height, width), height, width, rng
+    )
     background *= np.float32(sensor.background * rng.uniform(0.85, 1.1))
     canvas, light = Canvas(background), lighting(sensor, rng)
     who = _person(seed, _IDENTITY, identity, _detail(height))
@@ -100,18 +101,16 @@ def _moment(rng: Generator) -> Walk:
     return Walk(float(rng.uniform(0, 2 * math.pi)), effort, raised)
 
 
-def _stand(
-    rng: Generator, who: Appearance, sensor: Camera, height: int, width: int
-) -> Projection:
+def _stand(rng: Generator, who: Appearance, sensor: Camera, height: int, width: int) -> Projection:
     """Draw where the person is in its crop, as a detector's boxes jitter, and its direction."""
-    loose = bounded(rng, 0.83, 0.035, 0.74, 0.92)
+    loose = bounded(rng, 0.84, 0.022, 0.78, 0.9)
     scale = height * loose * who.body.stature**0.5
-    foot = height * bounded(rng, 0.935, 0.018, 0.89, 1.0)
+    foot = height * bounded(rng, 0.94, 0.012, 0.91, 0.98)
     if rng.random() < 0.06:  # a box that cuts the feet off
         foot += height * float(rng.uniform(0.06, 0.16))
         scale *= 1.08
     return Projection(
-        x=width * bounded(rng, 0.5, 0.045, 0.38, 0.62),
+        x=width * bounded(rng, 0.5, 0.03, 0.42, 0.58),
         y=foot,
         scale=scale,
         yaw=float(rng.uniform(-math.pi, math.pi)),
@@ -149,7 +148,8 @@ def _with_passer_by(
 def _obstacle(rng: Generator, canvas: Canvas, sensor: Camera) -> None:
     """Paint a low wall or a pole before the person."""
     height, width = canvas.height, canvas.width
-    material = rng.uniform(0.1, 0.7, 4).astype(np.float32) * np.float32(sensor.background)
+    tone = rng.uniform(0.15, 0.6) + rng.uniform(-0.1, 0.1, 4)
+    material = (tone * sensor.background).astype(np.float32)
     if rng.random() < 0.5:
         x, half = width * rng.uniform(0.2, 0.8), width * rng.uniform(0.04, 0.09)
         pole = Light(ambient=0.6, x=0.2, y=0.0, z=0.5)

@@ -33,7 +33,9 @@ def paint_head(
 
     if head.hair == "afro" and head.hat == "none":
         reach = 1.35 + 0.25 * head.hair_volume
-        _back_of_hair(canvas, view, light, middle, head.hair_texture, wide * reach, high * reach * 0.95)
+        _back_of_hair(
+            canvas, view, light, middle, head.hair_texture, wide * reach, high * reach * 0.95
+        )
     if not seen_from_behind:
         _hair(canvas, who, view, light, middle, wide, high)
     rows = y + (2 * _DOWN - 1) * high
@@ -41,7 +43,11 @@ def paint_head(
     if head.scarf is not None:
         nx, ny, _ = view(body["neck"])
         canvas.superellipse(
-            (nx, ny - 0.004 * scale), (0.055 * scale, 0.026 * scale), head.scarf, light, exponent=3.0
+            (nx, ny - 0.004 * scale),
+            (0.055 * scale, 0.026 * scale),
+            head.scarf,
+            light,
+            exponent=3.0,
         )
     if seen_from_behind:
         _hair(canvas, who, view, light, middle, wide, high)
@@ -124,9 +130,7 @@ def _hat(
     top, hem = {"cap": (1.12, 0.28), "beanie": (1.25, 0.12), "brim": (1.3, 0.35)}[head.hat]
     rows = y - top * high + _DOWN * (top - hem) * high
     dip = 0.3 * high * math.sin(view.pitch)
-    canvas.revolution(
-        rows, _along(x), _DOME * wide * 1.12, texture, light, turn=-view.yaw, dip=dip
-    )
+    canvas.revolution(rows, _along(x), _DOME * wide * 1.12, texture, light, turn=-view.yaw, dip=dip)
     level = y - hem * high
     if head.hat == "brim":
         canvas.superellipse((x, level), (wide * 1.9, 0.16 * high), texture, light)

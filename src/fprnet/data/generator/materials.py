@@ -20,7 +20,13 @@ __all__ = ["cloth", "cloth_pair", "hair_material", "leather", "skin_material"]
 KEEPS_CONTRAST = 0.8  # chance that a pattern can be seen in near infrared at all
 
 _NEUTRALS = (0.06, 0.1, 0.16, 0.35, 0.55, 0.8, 0.92)
-_SKIN = ((0.94, 0.77, 0.66), (0.87, 0.67, 0.52), (0.72, 0.51, 0.37), (0.5, 0.34, 0.24), (0.34, 0.22, 0.16))
+_SKIN = (
+    (0.94, 0.77, 0.66),
+    (0.87, 0.67, 0.52),
+    (0.72, 0.51, 0.37),
+    (0.5, 0.34, 0.24),
+    (0.34, 0.22, 0.16),
+)
 _HAIR = (
     (0.05, 0.045, 0.045), (0.05, 0.045, 0.045), (0.13, 0.085, 0.06), (0.24, 0.15, 0.09),
     (0.4, 0.2, 0.1), (0.72, 0.55, 0.3), (0.62, 0.61, 0.6),
@@ -66,7 +72,7 @@ def cloth_pair(rng: Generator) -> tuple[Array, Array]:
         other = cloth(rng)
     other[3] = base[3]
     if rng.random() < KEEPS_CONTRAST:
-        other[3] += rng.uniform(0.25, 0.6) * rng.choice([-1, 1])
+        other[3] += rng.uniform(0.3, 0.6) * rng.choice([-1, 1])
         if not 0.05 <= other[3] <= 0.95:
             other[3] = 2 * base[3] - other[3]
     other[3] = other[3].clip(0.04, 0.96)

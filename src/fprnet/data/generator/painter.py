@@ -104,7 +104,9 @@ def _leg(scene: _Scene, side: int) -> None:
         scene.limb(knee, ankle, (middle, thin), who.skin)
     foot = 0.019 * who.shoes.size
     low = (ankle[0], ankle[1] + 0.012 * scene.scale)
-    scene.limb(_down(low, scene, 0.008), _down(toe, scene, 0.008), (foot, foot * 0.85), who.shoes.sole)
+    scene.limb(
+        _down(low, scene, 0.008), _down(toe, scene, 0.008), (foot, foot * 0.85), who.shoes.sole
+    )
     scene.limb(low, toe, (foot * 1.1, foot * 0.8), who.shoes.upper)
     room = bottom.looseness
     if covered > 0.5:
@@ -127,8 +129,6 @@ def _down(point: Point, scene: _Scene, statures: float) -> Point:
     return point[0], point[1] + statures * scene.scale
 
 
-
-
 def _half(texture: Texture, part: int) -> Texture:
     """Return the upper (0) or lower (1) half of a texture's rows."""
     rows = texture.texels.shape[1]
@@ -147,7 +147,9 @@ def _seat(scene: _Scene) -> None:
     wide = view.half_width(body.hips + 0.016, 0.064 * body.girth)
     if bottom.kind == "skirt":
         hem = y + bottom.length * (body.leg - 0.05) * scale
-        knees = abs(scene.at["knee1"][0] - scene.at["knee-1"][0]) * 0.5 * min(bottom.length * 1.6, 1)
+        knees = (
+            abs(scene.at["knee1"][0] - scene.at["knee-1"][0]) * 0.5 * min(bottom.length * 1.6, 1)
+        )
         end = max(wide * (1.12 + bottom.flare), knees + 0.045 * scale)
         rows = np.array((waist, y, hem), dtype=np.float32)
         widths = np.array((wide * 0.86, wide * 1.06, end), dtype=np.float32)
@@ -174,7 +176,10 @@ def _trunk(scene: _Scene) -> None:
     nx, ny, _ = scene.at["neck"]
     px, py, _ = scene.at["pelvis"]
     scene.limb(
-        (nx, ny + 0.01 * scale), _between((nx, ny), scene.point("head"), 0.6), (0.034, 0.03), who.skin
+        (nx, ny + 0.01 * scale),
+        _between((nx, ny), scene.point("head"), 0.6),
+        (0.034, 0.03),
+        who.skin,
     )
     if top.hood is not None:
         hx, hy, _ = view((0.0, scene.body["neck"][1] + 0.005, scene.body["neck"][2] - 0.035))
@@ -208,7 +213,7 @@ def _lateral(who: Appearance) -> Array:
     return np.array(
         (
             0.036,
-            0.6 * body.shoulders,
+            0.74 * body.shoulders,
             body.shoulders + 0.004,
             0.96 * body.shoulders * (0.8 + 0.2 * body.girth) + room,
             waist + room,
@@ -225,7 +230,7 @@ def _arm(scene: _Scene, side: int) -> None:
     shoulder, elbow, wrist, hand = (
         scene.point(f"{n}{side}") for n in ("shoulder", "elbow", "wrist", "hand")
     )
-    thick, middle, thin = 0.03 * girth, 0.023 * girth, 0.017 * girth
+    thick, middle, thin = 0.028 * girth, 0.023 * girth, 0.017 * girth
     turn = side * 0.3
     if top.sleeves != "long":
         scene.limb(shoulder, elbow, (thick, middle), who.skin)

@@ -68,7 +68,8 @@ def _colour(rng: Generator, red: float, green: float, blue: float, infrared: flo
 
 
 def _any_colour(rng: Generator, level: float = 1.0) -> Array:
-    return (rng.uniform(0.1, 0.9, 4) * level).astype(np.float32)
+    tone = rng.uniform(0.25, 0.85)
+    return ((tone + rng.uniform(-0.22, 0.22, 4)) * level).clip(0.02, 1).astype(np.float32)
 
 
 def _fill(canvas: Canvas, top: float, bottom: float, material: Array, variation: Array) -> None:
@@ -88,7 +89,7 @@ def _box(
 
 def _span(canvas: Canvas) -> float:
     """Return the place's width in picture heights."""
-    return canvas.width / canvas.height
+    return float(canvas.width / canvas.height)
 
 
 def _tiles(canvas: Canvas, horizon: float, material: Array) -> None:
@@ -123,7 +124,11 @@ def _trunk(canvas: Canvas, rng: Generator, bottom: float, thick: float) -> None:
     x, lean = rng.uniform(0, canvas.width), rng.uniform(-0.04, 0.04) * unit
     bark = plain(_colour(rng, 0.3, 0.24, 0.18, 0.35))
     canvas.capsule(
-        (x + lean, -0.05 * unit), (x, bottom * unit), (thick * unit * 0.7, thick * unit), bark, _ROUND
+        (x + lean, -0.05 * unit),
+        (x, bottom * unit),
+        (thick * unit * 0.7, thick * unit),
+        bark,
+        _ROUND,
     )
 
 
@@ -137,13 +142,22 @@ def _hall(canvas: Canvas, rng: Generator) -> None:
     for _ in range(9):
         left, top = rng.uniform(0, _span(canvas)), rng.uniform(0.03, 0.2)
         right, bottom = left + rng.uniform(0.07, 0.2), top + rng.uniform(0.09, 0.2)
-        _box(canvas, left - 0.006, top - 0.006, right + 0.006, bottom + 0.006, _any_colour(rng, 0.4))
+        _box(
+            canvas, left - 0.006, top - 0.006, right + 0.006, bottom + 0.006, _any_colour(rng, 0.4)
+        )
         _box(canvas, left, top, right, bottom, _any_colour(rng))
         _box(canvas, left + 0.02, top + 0.03, right - 0.02, top + 0.05, _any_colour(rng))
     for _ in range(2):
         left = rng.uniform(0, _span(canvas))
         _box(canvas, left, 0, left + 0.09, horizon + 0.03, _colour(rng, 0.7, 0.66, 0.6, 0.5))
-        _box(canvas, left + 0.075, 0, left + 0.09, horizon + 0.03, _colour(rng, 0.52, 0.5, 0.46, 0.38))
+        _box(
+            canvas,
+            left + 0.075,
+            0,
+            left + 0.09,
+            horizon + 0.03,
+            _colour(rng, 0.52, 0.5, 0.46, 0.38),
+        )
     _box(canvas, 0, horizon - 0.022, _span(canvas), horizon, _colour(rng, 0.3, 0.26, 0.24, 0.3))
 
 
@@ -154,7 +168,7 @@ def _corridor(canvas: Canvas, rng: Generator) -> None:
     _fill(canvas, horizon, 1, _colour(rng, 0.36, 0.4, 0.46, 0.36), 2 * cloud)
     for index in range(4):
         left = (index + rng.uniform(0.1, 0.6)) * _span(canvas) / 4
-        door = _colour(rng, *rng.uniform(0.2, 0.6, 3), rng.uniform(0.2, 0.55))
+        door = _any_colour(rng, 0.75)
         _box(canvas, left - 0.012, 0.02, left + 0.202, horizon, door * 0.6)
         _box(canvas, left, 0.035, left + 0.19, horizon, door)
         _box(canvas, left + 0.12, 0.08, left + 0.165, 0.24, _colour(rng, 0.75, 0.82, 0.9, 0.7))
@@ -177,7 +191,7 @@ def _garden(canvas: Canvas, rng: Generator) -> None:
     _fill(canvas, horizon, 1, _colour(rng, 0.62, 0.56, 0.52, 0.42), 0.09 * noise)
     _fill(canvas, horizon, horizon + 0.06, _colour(rng, 0.36, 0.52, 0.2, 0.75), 0.2 * noise)
     _foliage(canvas, rng, 0.24, horizon, 110, _colour(rng, 0.3, 0.52, 0.16, 0.8))
-    _foliage(canvas, rng, 0.3, horizon, 18, _any_colour(rng))
+    _foliage(canvas, rng, 0.3, horizon, 12, _any_colour(rng, 0.8))
 
 
 def _grove(canvas: Canvas, rng: Generator) -> None:

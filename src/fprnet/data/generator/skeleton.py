@@ -138,8 +138,8 @@ def joints(body: Body, walk: Walk) -> dict[str, Vector]:
 
 def _arm(body: Body, walk: Walk, side: int, neck: Vector) -> dict[str, Vector]:
     """Return shoulder, elbow, wrist and hand of one side; arms swing against their legs."""
-    upper, fore = 0.165, 0.14
-    shoulder = (side * body.shoulders, neck[1] - 0.03, neck[2])
+    upper, fore = 0.158, 0.138
+    shoulder = (side * (body.shoulders - 0.006), neck[1] - 0.042, neck[2])
     if walk.raised_hand == side:
         elbow = _add(shoulder, (side * 0.07, -0.13, 0.06))
         wrist = _add(elbow, (-side * 0.06, 0.115, 0.03))
@@ -156,7 +156,9 @@ def _arm(body: Body, walk: Walk, side: int, neck: Vector) -> dict[str, Vector]:
 
 
 def _named(side: int, *points: Vector) -> dict[str, Vector]:
-    return {f"{n}{side}": p for n, p in zip(("shoulder", "elbow", "wrist", "hand"), points, strict=True)}
+    return {
+        f"{n}{side}": p for n, p in zip(("shoulder", "elbow", "wrist", "hand"), points, strict=True)
+    }
 
 
 def _add(a: Vector, b: Vector) -> Vector:

@@ -36,7 +36,7 @@ Array = NDArray[np.floating[Any]]
 ROWS, COLUMNS = 96, 160  # texels of a texture before it is reduced to the size of the picture
 ROW: Array = ((np.arange(ROWS, dtype=np.float32) + 0.5) / ROWS)[:, None]
 ANGLE: Array = (((np.arange(COLUMNS, dtype=np.float32) + 0.5) / COLUMNS) * 2 - 1)[None] * np.pi
-_RADIANS = np.float32(2 * math.pi / COLUMNS)  # one texel, around
+_RADIANS = 2 * math.pi / COLUMNS  # one texel, around
 _TABLE = 2048  # entries of the arc sine table
 _ARC_SINE = np.arcsin(np.linspace(-1, 1, _TABLE + 1, dtype=np.float32))
 
@@ -70,7 +70,8 @@ class Texture:
         column = (angle * (columns / (2 * math.pi)) + shift * columns).astype(np.intp) % columns
         row = np.minimum((down * rows).astype(np.intp), rows - 1)
         texel = row * columns + column
-        return self.texels.reshape(4, -1).take(texel, axis=1)
+        sampled: Array = self.texels.reshape(4, -1).take(texel, axis=1)
+        return sampled
 
     def reduced(self, factor: int) -> Texture:
         """Return the texture averaged over ``factor`` x ``factor`` texels, against aliasing."""
@@ -94,7 +95,7 @@ def mix(base: Array, other: Array, share: Array) -> Array:
 
 
 def inside(top: float, bottom: float, left: float, right: float) -> Array:
-    """Return ``(V, A)`` shares of a rectangle: rows from top to bottom, angles from left to right."""
+    """Return ``(V, A)`` shares of a rectangle: rows top to bottom, angles left to right."""
     rows = _step(ROW - top, 1 / ROWS) * _step(bottom - ROW, 1 / ROWS)
     return rows * _step(ANGLE - left, _RADIANS) * _step(right - ANGLE, _RADIANS)
 
