@@ -1,0 +1,202 @@
+"""Identity and ranking losses against slow loops and cases worked by hand."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from fprnet.errors import ConfigError
+from fprnet.losses.identity import accuracy, correct_rows, identity_loss
+from fprnet.losses.levels import LevelLoss
+from fprnet.losses.ranking import (
+    batch_hard_triplet,
+    euclidean_distances,
+    weighted_regularised_triplet,
+)
+from fprnet.models.heads import HeadOutput
+
+
+def random_rows(seed: int, rows: int = 12, size: int = 5) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    features = torch.randn(rows, size, generator=generator)
+    return features, torch.randint(0, 4, (rows,), generator=generator)
+
+
+def weighted_by_definition(features: Tensor, labels: Tensor) -> float:
+    d = [[math.dist(a, b) for b in features.tolist()] for a in features.tolist()]
+    total = 0.0
+    for i, own in enumerate(labels.tolist()):
+        others = [(d[i][j], labels[j].item()) for j in range(len(d)) if j != i]
+        positives = [x for x, label in others if label == own]
+        negatives = [x for x, label in others if label != own]
+        far = sum(math.exp(x) * x for x in positives) / (sum(map(math.exp, positives)) or 1)
+        weights = [math.exp(-x) for x in negatives]
+        near = sum(w * x for w, x in zip(weights, negatives, strict=True)) / (sum(weights) or 1)
+        total += math.log(1 + math.exp(far - near))
+    return total / len(d)
+
+
+def batch_hard_by_definition(features: Tensor, labels: Tensor, margin: float) -> float:
+    total = 0.0
+    for i, anchor in enumerate(features.tolist()):
+        same = [
+            math.dist(anchor, other)
+            for j, other in enumerate(features.tolist())
+            if labels[j] == labels[i] and j != i
+        ]
+        different = [
+            math.dist(anchor, other)
+            for j, other in enumerate(features.tolist())
+            if labels[j] != labels[i]
+        ]
+        total += max(0.0, margin + max(same, default=0.0) - min(different))
+    return total / len(features)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_ranking_losses_are_their_definitions(seed: int) -> None:
+    features, labels = random_rows(seed)
+    weighted = weighted_regularised_triplet(features, labels).item()
+    assert weighted == pytest.approx(weighted_by_definition(features, labels), rel=1e-5)
+    hard = batch_hard_triplet(features, labels, margin=0.3).item()
+    assert hard == pytest.approx(batch_hard_by_definition(features, labels, 0.3), rel=1e-5)
+
+
+def test_ranking_worked_by_hand() -> None:
+    features = torch.tensor([[0.0], [3.0], [1.0], [5.0]])
+    labels = torch.tensor([0, 0, 1, 1])
+    # Furthest positives 3, 3, 4, 4; nearest negatives 1, 2, 1, 2 (5 - 3): 0.5 + 2, 1, 3, 2.
+    hard = batch_hard_triplet(features, labels, margin=0.5)
+    assert hard.item() == pytest.approx((2.5 + 1.5 + 3.5 + 2.5) / 4)
+    # One positive each, so a = 3, 3, 4, 4; row 0: b = (e^-1 1 + e^-5 5) / (e^-1 + e^-5).
+    near = [
+        sum(math.exp(-d) * d for d in pair) / sum(math.exp(-d) for d in pair)
+        for pair in ((1, 5), (2, 2), (1, 2), (5, 2))
+    ]
+    terms = [math.log(1 + math.exp(a - b)) for a, b in zip((3, 3, 4, 4), near, strict=True)]
+    weighted = weighted_regularised_triplet(features, labels)
+    assert weighted.item() == pytest.approx(sum(terms) / 4, rel=1e-6)
+
+
+@pytest.mark.parametrize("loss", [weighted_regularised_triplet, batch_hard_triplet])
+def test_ranking_gradients_agree_with_finite_differences(loss: object) -> None:
+    features, labels = random_rows(3, rows=8, size=3)
+    features.requires_grad_()
+    loss(features, labels).backward()  # type: ignore[operator]
+    step = 1e-2
+    for row, column in ((0, 0), (3, 2), (7, 1)):
+        up, down = features.detach().clone(), features.detach().clone()
+        up[row, column] += step
+        down[row, column] -= step
+        slope = (loss(up, labels) - loss(down, labels)) / (2 * step)  # type: ignore[operator]
+        assert features.grad[row, column].item() == pytest.approx(slope.item(), abs=2e-3)
+
+
+@pytest.mark.parametrize("loss", [weighted_regularised_triplet, batch_hard_triplet])
+def test_equal_features_have_a_finite_gradient(loss: object) -> None:
+    features = torch.ones(6, 4, requires_grad=True)
+    loss(features, torch.tensor([0, 0, 1, 1, 2, 2])).backward()  # type: ignore[operator]
+    assert features.grad.isfinite().all()
+
+
+def test_a_batch_of_one_identity_is_finite() -> None:
+    features, _ = random_rows(0)
+    assert weighted_regularised_triplet(features, torch.zeros(12, dtype=torch.int64)).isfinite()
+
+
+def test_distances_are_float32_under_autocast() -> None:
+    features, labels = random_rows(1, size=200)
+    expected = torch.cdist(features, features)
+    with torch.autocast("cpu", torch.bfloat16):
+        distances = euclidean_distances(features)
+        loss = weighted_regularised_triplet(features, labels)
+    assert distances.dtype == loss.dtype == torch.float32
+    torch.testing.assert_close(distances, expected, atol=1e-2, rtol=1e-5)
+
+
+LOGITS = torch.tensor([[2.0, 0.0, 0.0], [0.0, 1.0, 3.0], [0.0, 0.0, 0.5]])
+OUTPUT = HeadOutput(torch.zeros(3, 2), LOGITS, torch.tensor([0, 1, 2]))
+
+
+def cross_entropy_by_hand(smoothing: float) -> float:
+    total = 0.0
+    for row, label in zip(LOGITS.tolist(), OUTPUT.labels.tolist(), strict=True):
+        log_sum = math.log(sum(map(math.exp, row)))
+        target = [smoothing / 3 + (1 - smoothing) * (m == label) for m in range(3)]
+        total -= sum(t * (x - log_sum) for t, x in zip(target, row, strict=True))
+    return total / 3
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_identity_loss_by_hand(smoothing: float) -> None:
+    loss = identity_loss(OUTPUT, smoothing=smoothing).item()
+    assert loss == pytest.approx(cross_entropy_by_hand(smoothing), rel=1e-6)
+
+
+def test_identity_loss_of_bfloat16_logits_is_float32() -> None:
+    rounded = HeadOutput(OUTPUT.features, LOGITS.bfloat16(), OUTPUT.labels)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = identity_loss(rounded)
+    assert loss.dtype == torch.float32
+    assert loss.item() == pytest.approx(cross_entropy_by_hand(0.0), rel=1e-6)
+
+
+def test_accuracy_by_hand() -> None:
+    assert correct_rows(OUTPUT).item() == 2  # row 1 says identity 2, and is identity 1
+    assert accuracy(OUTPUT).item() == pytest.approx(2 / 3)
+
+
+def level_outputs() -> dict[str, HeadOutput]:
+    outputs = {}
+    for seed, name in enumerate(("main", "level5", "level4")):
+        features, labels = random_rows(seed)
+        outputs[name] = HeadOutput(features, features[:, :4], labels)
+    return outputs
+
+
+@pytest.mark.parametrize("ranking", ["weighted-regularised-triplet", "batch-hard-triplet"])
+def test_level_loss_is_main_plus_the_mean_of_the_levels(ranking: str) -> None:
+    outputs = level_outputs()
+    loss = LevelLoss(ranking=ranking, margin=0.5)(outputs)  # type: ignore[arg-type]
+
+    def one(name: str) -> float:
+        o = outputs[name]
+        by_name = {
+            "weighted-regularised-triplet": weighted_by_definition(o.features, o.labels),
+            "batch-hard-triplet": batch_hard_by_definition(o.features, o.labels, 0.5),
+        }
+        return by_name[ranking] + torch.nn.functional.cross_entropy(o.logits, o.labels).item()
+
+    expected = one("main") + (one("level5") + one("level4")) / 2
+    assert loss.total.item() == pytest.approx(expected, rel=1e-5)
+    names = ("main", "level5", "level4")
+    assert set(loss.terms) == {f"{p}{n}" for p in ("", "ranking_", "accuracy_") for n in names}
+    assert not any(term.requires_grad for term in loss.terms.values())
+
+
+def test_level_loss_weights() -> None:
+    outputs = level_outputs()
+    terms = LevelLoss()(outputs).terms
+    loss = LevelLoss(ranking_weight=0.5, level_weight=0.25)(outputs).total.item()
+    levels = [terms[n] + 0.5 * terms[f"ranking_{n}"] for n in ("level5", "level4")]
+    main = terms["main"] + 0.5 * terms["ranking_main"]
+    assert loss == pytest.approx((main + 0.25 * sum(levels) / 2).item(), rel=1e-6)
+
+
+def test_without_levels_and_ranking_only_cross_entropy_is_left() -> None:
+    main = level_outputs()["main"]
+    loss = LevelLoss(ranking="none")({"main": main})
+    assert loss.total.item() == identity_loss(main).item()
+    assert set(loss.terms) == {"main", "accuracy_main"}
+
+
+def test_level_loss_refuses_what_it_does_not_know() -> None:
+    with pytest.raises(ConfigError, match="ranking 'quadruplet' is unknown; use one of none, "):
+        LevelLoss(ranking="quadruplet")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="label smoothing is 1"):
+        LevelLoss(smoothing=1.0)
+    outputs = level_outputs()
+    del outputs["main"]
+    with pytest.raises(ConfigError, match="needs a main head but got level5, level4"):
+        LevelLoss()(outputs)
