@@ -7,6 +7,7 @@ D = ``embedding_size``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -91,7 +92,7 @@ class Reidentifier(nn.Module):
         if gather is not None:
             vectors = {name: pair.map_parts(gather) for name, pair in vectors.items()}
             labels = labels.map_parts(gather)
-        with torch.autocast(visible.device.type, enabled=False):
+        with _without_autocast(visible.device):
             return self.prediction(vectors, labels)  # type: ignore[no-any-return]
 
     def embed(self, images: Tensor, modality: Modality) -> Tensor:
@@ -104,7 +105,7 @@ class Reidentifier(nn.Module):
         stages = self.streams(*pair)
         levels = self._pyramid(stages) if self.prediction.embedding_levels else {}
         vectors = self.prediction.pool(stages, levels)
-        with torch.autocast(images.device.type, enabled=False):
+        with _without_autocast(images.device):
             return self.prediction.embed(vectors)
 
     def _pyramid(self, stages: Mapping[int, Pair]) -> dict[int, Pair]:
@@ -120,3 +121,8 @@ class Reidentifier(nn.Module):
         assert isinstance(visible, FeaturePyramid)
         assert isinstance(infrared, FeaturePyramid)
         return visible, infrared
+
+
+def _without_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """Heads, losses and distances stay in float32; the meta device, which only counts, has none."""
+    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
