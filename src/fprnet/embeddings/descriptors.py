@@ -63,7 +63,7 @@ def gradient_histogram(
             axis=-1,
         )
         blocks = _unit(blocks).clip(max=0.2)
-        return _unit(blocks).reshape(len(part), -1)
+        return _unit(blocks).reshape(len(part), int(np.prod(blocks.shape[1:])))
 
     return _in_parts(pictures, describe)
 
@@ -222,5 +222,5 @@ def _stripe_counts(code: NDArray[np.int64], stripes: int, bins: int) -> Array:
     place = (picture * stripes + stripe) * bins + code
     counts = np.bincount(place.ravel(), minlength=number * stripes * bins)
     shares = counts.reshape(number, stripes, bins) / (height * width / stripes)
-    roots: Array = np.sqrt(shares).reshape(number, -1).astype(np.float32)
+    roots: Array = np.sqrt(shares).reshape(number, stripes * bins).astype(np.float32)
     return roots

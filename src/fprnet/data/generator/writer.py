@@ -27,7 +27,7 @@ from fprnet.data.generator.options import GeneratorOptions
 from fprnet.errors import DataError
 from fprnet.files import replacing, write_text
 
-__all__ = ["FORMAT", "gallery_permutations", "generate", "images_of"]
+__all__ = ["FORMAT", "encoded", "gallery_permutations", "generate", "images_of"]
 
 FORMAT = 1  # of the pictures and of generator.json; a change of any picture's bytes raises it
 TRIALS = 10  # gallery permutations per identity and camera
