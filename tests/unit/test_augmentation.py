@@ -288,6 +288,15 @@ def test_result_has_the_asked_type_and_layout(
         assert result.is_contiguous(memory_format=layout)
 
 
+@pytest.mark.parametrize("modality", ["visible", "infrared"])
+def test_works_on_the_device_of_the_images(modality: str) -> None:
+    """Tensors on "meta" hold no numbers and refuse to meet one on the CPU, as a GPU's do."""
+    images = torch.empty((16, *SIZE, 3), dtype=torch.uint8, device="meta")
+    parameters = drawn(modality, 16, **EVERYTHING)
+    assert apply(images, parameters).device.type == "meta"
+    assert normalise(images).device.type == "meta"
+
+
 def test_input_is_left_alone() -> None:
     images = random_images(6)
     before = images.clone()

@@ -149,6 +149,12 @@ def test_damaged_permutations_are_a_problem_of_that_file(root: Path) -> None:
     assert line.startswith("exp/rand_perm_cam.mat is no MATLAB file")
 
 
+def test_id_file_that_is_no_text_is_a_problem_of_that_file(root: Path) -> None:
+    (root / "exp/test_id.txt").write_bytes(b"\xff\xfe\x00")
+    (line,) = problems(root)
+    assert line.startswith("exp/test_id.txt is no readable text")
+
+
 def test_folder_missing_in_one_camera_disagrees_with_the_permutations(root: Path) -> None:
     shutil.rmtree(root / "cam6/0003")
     assert problems(root) == [

@@ -203,6 +203,8 @@ def _check_split_files(
             lists[part] = _read_identities(file)
         except DataError as error:
             findings.add_error(file, error)
+        except (OSError, UnicodeDecodeError) as error:
+            findings.add(file, f"is no readable text ({type(error).__name__})", copy)
         else:
             if not lists[part]:
                 findings.add(file, "lists nobody", copy)
