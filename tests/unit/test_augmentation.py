@@ -188,6 +188,16 @@ def test_an_option_does_not_change_the_other_draws() -> None:
     assert torch.equal(with_it.mirrored, without.mirrored)
 
 
+def test_first_drawn_change_to_gray_is_the_one_that_applies() -> None:
+    order = ("gray_projection", "channel_exchange", "linear_enhancement", "grayscale")
+    for first, name in enumerate(order):
+        alone = drawn("visible", 16, **{name: 1.0})
+        before_others = drawn("visible", 16, **dict.fromkeys(order[first:], 1.0))
+        assert torch.equal(before_others.weights, alone.weights)
+        assert torch.equal(before_others.stretched, alone.stretched)
+        assert before_others.grayed.all()
+
+
 def test_draws_have_the_stated_ranges_and_frequencies() -> None:
     """4,000 images; a share p is met within 4 standard errors of sqrt(p (1 - p) / 4000)."""
     count = 4000
@@ -290,7 +300,7 @@ def test_result_has_the_asked_type_and_layout(
 
 @pytest.mark.parametrize("modality", ["visible", "infrared"])
 def test_works_on_the_device_of_the_images(modality: str) -> None:
-    """Tensors on "meta" hold no numbers and refuse to meet one on the CPU, as a GPU's do."""
+    """Tensors on "meta" hold no numbers, and most operations refuse to mix them with the CPU's."""
     images = torch.empty((16, *SIZE, 3), dtype=torch.uint8, device="meta")
     parameters = drawn(modality, 16, **EVERYTHING)
     assert apply(images, parameters).device.type == "meta"
