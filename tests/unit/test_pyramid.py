@@ -17,7 +17,7 @@ def stage_maps(height: int = 24, width: int = 12) -> dict[int, Tensor]:
 
 
 def by_definition(pyramid: FeaturePyramid, stages: dict[int, Tensor]) -> dict[int, Tensor]:
-    """Levels 5 to 2 as paper.md sections 3, 9 and 11 say them."""
+    """Levels 5 to 2 as Eq. 1, the released code and docs/model.md say them."""
     state = pyramid.state_dict()
 
     def w1(k: int) -> Tensor:

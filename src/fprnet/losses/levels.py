@@ -1,6 +1,6 @@
 """The loss of preset ``fprnet``: identity and ranking on the main head and on every level.
 
-L = CE_main + mean_k CE_k + R_main + mean_k R_k (paper.md section 11), R the ranking loss.
+L = CE_main + mean_k CE_k + R_main + mean_k R_k (docs/model.md), R the ranking loss.
 """
 
 from __future__ import annotations

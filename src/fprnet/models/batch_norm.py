@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 __all__ = ["SynchronisedBatchNorm2d", "synchronise_batch_norm"]
@@ -92,9 +93,7 @@ class _Normalise(torch.autograd.Function):
         mean = (shares * means).sum(dim=0)
         variance = (shares * (variances + (means - mean).square())).sum(dim=0)
         inverse = (variance + eps).rsqrt()
-        scale = inverse if weight is None else inverse * weight
-        shift = -mean * scale if bias is None else bias - mean * scale
-        result = (values * _per_channel(scale) + _per_channel(shift)).to(x.dtype)
+        result = F.batch_norm(x, mean, variance, weight, bias, training=False, eps=eps)
         ctx.save_for_backward(x, weight, mean, inverse)
         ctx.count = float(counts.sum())
         ctx.has_bias = bias is not None

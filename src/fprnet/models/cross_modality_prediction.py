@@ -1,6 +1,6 @@
 """The paper's cross-modality prediction: main block, fusion block, RGB block and IR block.
 
-Presets ``paper`` and ``released`` (paper 3.2, Fig. 1b; paper.md sections 5 and 9). Shapes:
+Presets ``paper`` and ``released`` (paper 3.2, Fig. 1b; docs/model.md). Shapes:
 V visible and I infrared rows; C channels of C(5); P channels of a pyramid level; M identities.
 """
 

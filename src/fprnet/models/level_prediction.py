@@ -1,6 +1,6 @@
 """Several levels compared at once: pooled C(5) and striped pyramid levels, each its own head.
 
-This is preset ``fprnet`` (paper.md section 11); without levels it is the one- and two-stream
+This is preset ``fprnet`` (docs/model.md); without levels it is the one- and two-stream
 baseline. Shapes: R = V + I rows; C channels of C(5); P channels of a pyramid level; level k is
 pooled in s_k horizontal stripes; M identities.
 """

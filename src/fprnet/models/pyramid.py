@@ -27,8 +27,8 @@ class FeaturePyramid(nn.Module):
             cancels it), so that levels are linear in the stages (preset ``fprnet``).
 
     Every order but "linear" smooths each level except the coarsest with a 3x3 convolution.
-    Initialised Kaiming fan_in, biases 0 (paper.md section 9); "linear" with the gain of a linear
-    layer. Parameters on which no asked-for level depends are kept, so that all pyramids of one set of
+    Initialised Kaiming fan_in with bias 0, as released; "linear" with the gain of a linear layer.
+    Parameters on which no asked-for level depends are kept, so that all pyramids of one set of
     stages have the same keys and size, but frozen: nothing would ever give them a gradient.
 
     Args:
@@ -65,8 +65,9 @@ class FeaturePyramid(nn.Module):
         )
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                gain = "linear" if order == "linear" else "relu"
-                nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity=gain)
+                nn.init.kaiming_normal_(
+                    module.weight, nonlinearity="linear" if order == "linear" else "relu"
+                )
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
         finest = min(self.levels, default=self.stages[0] + 1)

@@ -20,7 +20,7 @@ class Streams(nn.Module):
 
     Shared stages run once over the rows of both modalities, so that their BatchNorm sees both.
     Both separate streams start from the same weights, those of ``backbone``: streams that start
-    apart do not find together (paper.md section 10, item 5).
+    apart do not find together, since only a shared head would align them.
 
     Args:
         backbone: Network, weights already loaded; its modules become the visible and shared ones.
