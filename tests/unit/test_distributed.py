@@ -1,0 +1,158 @@
+"""Two gloo processes with half the batch each compute what one process computes on all of it."""
+
+import copy
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from fprnet.losses.hybrid import HybridLoss
+from fprnet.losses.levels import LevelLoss
+from fprnet.models.batch_norm import SynchronisedBatchNorm2d, synchronise_batch_norm
+from fprnet.models.cross_modality_prediction import CrossModalityPrediction
+from fprnet.models.distributed import gather_rows
+from fprnet.models.fprnet import Reidentifier
+from fprnet.models.fusion import FusionSpec
+from fprnet.models.level_prediction import LevelPrediction
+from fprnet.models.pyramid import FeaturePyramid
+from fprnet.models.resnet import ResNet
+from fprnet.models.streams import Streams
+
+PROCESSES = 2
+ROWS = 8  # per modality, in the whole batch
+
+
+def images(channels: int = 3) -> Tensor:
+    return torch.randn(2, ROWS, channels, 32, 16, generator=torch.Generator().manual_seed(3))
+
+
+def own_rows(x: Tensor, rank: int) -> Tensor:
+    return x[rank * len(x) // PROCESSES : (rank + 1) * len(x) // PROCESSES]
+
+
+def test_one_process_is_left_alone() -> None:
+    rows = torch.randn(3, 2)
+    assert gather_rows(rows) is rows
+    plain, synchronised = nn.BatchNorm2d(3), SynchronisedBatchNorm2d(3)
+    x = images()[0]
+    torch.testing.assert_close(synchronised(x), plain(x))
+    torch.testing.assert_close(synchronised.running_var, plain.running_var)
+
+
+def test_conversion_keeps_parameters_state_keys_and_other_layers() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.BatchNorm1d(4))
+    network[1](torch.randn(2, 4, 3, 3))
+    before, parameters = copy.deepcopy(network.state_dict()), list(network.parameters())
+    converted = synchronise_batch_norm(network.eval())
+    assert isinstance(converted[1], SynchronisedBatchNorm2d)
+    assert type(converted[2]) is nn.BatchNorm1d
+    assert not converted[1].training
+    torch.testing.assert_close(dict(converted.state_dict()), dict(before))
+    assert all(a is b for a, b in zip(converted.parameters(), parameters, strict=True))
+
+
+def batch_norm_alone(rank: int | None) -> dict[str, Tensor]:
+    """Output, gradients and running statistics of one layer after two steps."""
+    layer: nn.Module = nn.BatchNorm2d(3, momentum=0.3)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([0.5, 1.0, -2.0]))
+        layer.bias.copy_(torch.tensor([0.1, 0.2, 0.3]))
+    x = 30 + images()[0]  # far from 0: sums of squares would cancel
+    if rank is not None:
+        layer, x = synchronise_batch_norm(layer), own_rows(x, rank)
+    x = x.clone().requires_grad_()
+    for _ in range(2):
+        result = layer(x)
+    loss = (gather_rows(result) if rank is not None else result).cos().square().sum()
+    loss.backward()
+    factor = 1 if rank is None else 1 / PROCESSES  # every process has the whole loss
+    gradients = {name: p.grad.clone() for name, p in layer.named_parameters()}
+    if rank is not None:
+        for gradient in gradients.values():
+            dist.all_reduce(gradient)
+    return {
+        "output": gather_rows(result.detach()),
+        "input gradient": gather_rows(x.grad) * factor,
+        **{name: gradient * factor for name, gradient in gradients.items()},
+        **{name: buffer.clone() for name, buffer in layer.named_buffers()},
+    }
+
+
+def default_model() -> Reidentifier:
+    backbone = ResNet(18, width=4)
+    pyramid = FeaturePyramid({5: 32, 4: 16}, channels=8, order="linear")
+    prediction = LevelPrediction(32, 4, stripes={5: 1, 4: 2}, level_channels=8, level_size=8)
+    return Reidentifier(Streams(backbone, 1), pyramid, prediction)
+
+
+def released_model() -> Reidentifier:
+    backbone, spec = ResNet(18, width=4), FusionSpec.parse("r5 i5 i4 r4 / i5 r5 r4 i4")
+    pyramids = (
+        FeaturePyramid(backbone.stage_channels, channels=8, levels=spec.levels("visible")),
+        FeaturePyramid(backbone.stage_channels, channels=8, levels=spec.levels("infrared")),
+    )
+    prediction = CrossModalityPrediction(32, 4, fusion=spec, level_channels=8, main_layers=(8,))
+    return Reidentifier(Streams(backbone, 5), pyramids, prediction)
+
+
+def whole_model(rank: int | None, make: Callable[[], Reidentifier]) -> dict[str, Tensor]:
+    """Loss, parameter gradients and running statistics of one training step."""
+    torch.manual_seed(0)
+    model: nn.Module = make()
+    objective = LevelLoss() if make is default_model else HybridLoss(discrepancy="differentiable")
+    visible, infrared = images()
+    labels = torch.arange(ROWS) // 2
+    if rank is None:
+        outputs = model(visible, infrared, labels, labels)
+    else:
+        visible, infrared, labels = (own_rows(x, rank) for x in (visible, infrared, labels))
+        wrapped = DistributedDataParallel(synchronise_batch_norm(model))
+        outputs = wrapped(visible, infrared, labels, labels, gather=gather_rows)
+    loss = objective(outputs)
+    loss.total.backward()
+    gradients = {f"{n} gradient": p.grad for n, p in model.named_parameters() if p.requires_grad}
+    terms = {f"loss {name}": term for name, term in loss.terms.items()}
+    return {**gradients, **dict(model.named_buffers()), **terms}
+
+
+CASES: dict[str, Callable[[int | None], dict[str, Tensor]]] = {
+    "batch norm": batch_norm_alone,
+    "default": lambda rank: whole_model(rank, default_model),
+    "released": lambda rank: whole_model(rank, released_model),
+}
+
+
+def work(rank: int, folder: str) -> None:
+    warnings.simplefilter("error")
+    torch.set_num_threads(1)
+    dist.init_process_group(
+        "gloo", init_method=f"file://{folder}/store", rank=rank, world_size=PROCESSES
+    )
+    results = {name: case(rank) for name, case in CASES.items()}
+    torch.save(results, f"{folder}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+@pytest.fixture(scope="module")
+def distributed(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, Tensor]]]:
+    folder: Path = tmp_path_factory.mktemp("distributed")
+    mp.spawn(work, args=(str(folder),), nprocs=PROCESSES)
+    return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(PROCESSES)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_two_processes_compute_what_one_does(distributed: Any, case: str) -> None:
+    alone = CASES[case](None)
+    for result in (by_rank[case] for by_rank in distributed):
+        assert result.keys() == alone.keys()
+        for name, expected in alone.items():
+            error = (result[name] - expected.detach()).abs().max()
+            assert error <= 1e-4 * expected.detach().abs().max() + 1e-6, name
