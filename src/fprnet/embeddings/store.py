@@ -142,9 +142,10 @@ def read_features(path: Path) -> Features:
     if not path.is_file():
         raise FeaturesError(f"{path} does not exist; make it with 'fprnet extract'")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            columns = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        with path.open("rb") as stream:
+            archive = np.load(stream, allow_pickle=False)
+            columns = {name: archive[name] for name in getattr(archive, "files", ())}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise FeaturesError(
             f"{path} is no features file ({error}); write it with numpy.savez, without objects"
         ) from error

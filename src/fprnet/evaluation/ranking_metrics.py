@@ -9,9 +9,11 @@ it, M images of the most frequent of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 __all__ = ["Gallery", "QueryScores", "rank_queries", "ranking_keys", "score_queries"]
@@ -39,38 +41,42 @@ class QueryScores:
     inverse_negative_penalty: Tensor
 
     @staticmethod
-    def joined(parts: list[QueryScores]) -> QueryScores:
+    def joined(parts: Sequence[QueryScores]) -> QueryScores:
         """Return the scores of the queries of all parts, one part after the other."""
-        names = QueryScores.__dataclass_fields__
-        return QueryScores(**{n: torch.cat([getattr(part, n) for part in parts]) for n in names})
+        columns = zip(*(part.columns() for part in parts), strict=True)
+        return QueryScores(*(torch.cat(column) for column in columns))
+
+    def to(self, device: str | torch.device) -> QueryScores:
+        """Return the scores on a device."""
+        return QueryScores(*(column.to(device) for column in self.columns()))
+
+    def columns(self) -> tuple[Tensor, ...]:
+        """Return the attributes in their order."""
+        return tuple(getattr(self, column.name) for column in fields(self))
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """One gallery as columns of a ``(Q, U)`` matrix, also grouped by identity.
+    """One gallery as columns of ranking keys, grouped by identity.
 
     Attributes:
-        columns: ``(G,)`` int64.
         identity: ``(I,)`` int64, sorted.
-        grouped: ``(I, M)`` int64, the columns of each identity; the first one repeated where an
+        columns: ``(I, M)`` int64, the columns of each identity; U, the column of nobody, where an
             identity has fewer than M.
-        count: ``(I,)`` int64, how many are no repetition.
     """
 
-    columns: Tensor
     identity: Tensor
-    grouped: Tensor
-    count: Tensor
+    columns: Tensor
 
     @staticmethod
     def of(columns: Tensor, column_identity: Tensor) -> Gallery:
         """Group the columns ``(G,)`` by the identities ``(U,)`` of all columns."""
-        sequence = column_identity[columns].argsort(stable=True)
+        columns = columns[column_identity[columns].argsort(stable=True)]
         identity, count = torch.unique(column_identity[columns], return_counts=True)
-        start = count.cumsum(0) - count
         slot = torch.arange(int(count.max()), device=columns.device)
-        slot = torch.where(slot < count[:, None], slot, 0)
-        return Gallery(columns, identity, columns[sequence[start[:, None] + slot]], count)
+        at = (count.cumsum(0) - count)[:, None] + slot
+        filled = columns[at.clamp(max=len(columns) - 1)]
+        return Gallery(identity, filled.masked_fill(slot >= count[:, None], len(column_identity)))
 
 
 def rank_queries(
@@ -101,14 +107,14 @@ def rank_queries(
             )
     if expected[1] == 0:
         raise ValueError("the gallery is empty; give at least one gallery image")
-    keys = ranking_keys(distance.to(torch.float64, copy=True))
-    if removed is not None:
-        keys.masked_fill_(removed, torch.inf)
+    if removed is None:
+        removed = torch.zeros(expected, dtype=torch.bool, device=distance.device)
+    keys = ranking_keys(F.pad(distance.double(), (0, 1)), F.pad(removed, (0, 1)))
     columns = torch.arange(expected[1], device=distance.device)
     return score_queries(keys, query_identity, Gallery.of(columns, gallery_identity))
 
 
-def ranking_keys(distance: Tensor) -> Tensor:
+def ranking_keys(distance: Tensor, removed: Tensor) -> Tensor:
     """Turn distances into numbers that sort like (distance, column) and never tie.
 
     Each distance is rounded to a multiple of 2^-(52 - p) of a power of two above the row's largest
@@ -118,15 +124,18 @@ def ranking_keys(distance: Tensor) -> Tensor:
     summation.
 
     Args:
-        distance: ``(Q, U)`` float64. Overwritten.
+        distance: ``(Q, U + 1)`` float64, overwritten; the last column, which is nobody, may hold
+            any finite number.
+        removed: ``(Q, U + 1)`` bool, images that do not exist for a query; the last column is
+            set, whatever it holds.
 
     Returns:
-        ``(Q, U)`` float64, the memory of ``distance``.
+        ``(Q, U + 1)`` float64, the memory of ``distance``; infinite where removed.
 
     Raises:
         ValueError: A distance is NaN or infinite.
     """
-    largest = distance.abs().amax(dim=1) if distance.numel() else distance.new_zeros(len(distance))
+    largest = torch.maximum(distance.amax(dim=1), -distance.amin(dim=1))
     if not largest.isfinite().all():
         rows = (~largest.isfinite()).nonzero().flatten().tolist()
         raise ValueError(f"distance is not finite for queries {rows[:5]}; check their embeddings")
@@ -138,35 +147,36 @@ def ranking_keys(distance: Tensor) -> Tensor:
     magic = unit * (1.5 * 2.0**52)
     position = torch.arange(columns, device=distance.device, dtype=torch.float64)
     distance.add_(magic).sub_(magic)
-    return distance.addcmul_(unit, position[None] * 2.0 ** -columns.bit_length())
+    keys = distance.addcmul_(unit, position[None] * 2.0 ** -columns.bit_length())
+    removed[:, -1] = True
+    return keys.masked_fill_(removed, torch.inf)
 
 
 def score_queries(keys: Tensor, query_identity: Tensor, gallery: Gallery) -> QueryScores:
     """Score queries against one gallery.
 
     Args:
-        keys: ``(Q, U)`` float64 of :func:`ranking_keys`; infinite for images that do not exist
-            for a query.
+        keys: ``(Q, U + 1)`` float64 of :func:`ranking_keys`.
         query_identity: ``(Q,)`` int64.
         gallery: Which columns stand in it.
     """
-    queries, (identities, most) = len(keys), gallery.grouped.shape
-    own_identity = torch.searchsorted(gallery.identity, query_identity).clamp(max=identities - 1)
-    shown = gallery.identity[own_identity] == query_identity
+    queries, (identities, most) = len(keys), gallery.columns.shape
+    # gather reads four times faster than index_select along this dimension.
+    drawn = keys.gather(1, gallery.columns.flatten().expand(queries, -1))
+    grouped = drawn.view(queries, identities, most)
+    nearest = grouped.amin(dim=2)  # (Q, I): each identity stands where its nearest image does
+    number = torch.searchsorted(gallery.identity, query_identity).clamp(max=identities - 1)
+    own = grouped[torch.arange(queries, device=keys.device), number]  # (Q, M)
+    shown = gallery.identity[number] == query_identity
+    own = _sorted_rows(own.masked_fill(~shown[:, None], torch.inf))
 
-    grouped = keys.index_select(1, gallery.grouped.flatten()).view(queries, identities, most)
-    nearest = grouped.amin(dim=2)
-    own = grouped[torch.arange(queries, device=keys.device), own_identity]  # (Q, M)
-    slot = torch.arange(most, device=keys.device)
-    exists = (slot < gallery.count[own_identity, None]) & shown[:, None]
-    own = _sorted_rows(own.masked_fill(~exists, torch.inf))
-
-    ranking = _sorted_rows(keys.index_select(1, gallery.columns))
-    rank = torch.searchsorted(ranking, own) + 1  # keys differ, so this counts the smaller ones
+    # Keys differ, so the place where a key would be put in is the count of smaller ones.
+    rank = torch.searchsorted(_sorted_rows(drawn), own) + 1
     found = own < torch.inf
     matches = found.sum(dim=1)
     valid = matches > 0
-    precision = torch.where(found, (slot + 1) / rank.double(), 0.0)
+    order = torch.arange(1, most + 1, device=keys.device)
+    precision = torch.where(found, order / rank.double(), 0.0)
     last = torch.where(found, rank, 0).amax(dim=1)
     return QueryScores(
         valid=valid,
@@ -178,9 +188,9 @@ def score_queries(keys: Tensor, query_identity: Tensor, gallery: Gallery) -> Que
 
 
 def _sorted_rows(values: Tensor) -> Tensor:
-    """Sort each row of a matrix that nobody else uses."""
+    """Sort each row; the matrix itself may be overwritten."""
     if values.device.type != "cpu":
         return values.sort(dim=1).values
-    # NumPy sorts values without their indices with vector instructions, 15 times faster.
+    # NumPy sorts values alone with vector instructions, 15 times faster.
     values.numpy().sort(axis=1)
     return values

@@ -93,6 +93,8 @@ def sysu_mm01_protocol(
         _check_complete(features, candidates, people, cameras, split.permutations)
     draw = _official_draws if gallery == "official" else _seeded_draws
     galleries = draw(split.permutations, people, cameras, shots, trials)
+    order = tie_order(features)
+    query = query[np.argsort(order[query])]  # so that sums over queries do not depend on the file
     location = np.array([NOWHERE, *CAMERA_LOCATION.values()], dtype=np.int64)
     known = np.isin(features.camera, list(CAMERA_LOCATION))
     return Protocol(
@@ -100,7 +102,7 @@ def sysu_mm01_protocol(
         settings={"mode": mode, "shots": shots, "gallery": gallery},
         trials=tuple(Trial(query, _find(features, candidates, images)) for images in galleries),
         place=location[np.where(known, features.camera, 0)],
-        order=tie_order(features),
+        order=order,
     )
 
 
