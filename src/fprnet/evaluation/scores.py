@@ -23,10 +23,11 @@ from fprnet.evaluation.ranking import Metric, score_trials
 from fprnet.evaluation.ranking_metrics import QueryScores
 from fprnet.evaluation.sysu_mm01 import GalleryDraw, Mode, sysu_mm01_protocol
 
-__all__ = ["FORMAT", "RANKS", "ScoreRow", "Scores", "Trials", "evaluate", "score"]
+__all__ = ["CURVE", "FORMAT", "RANKS", "ScoreRow", "Scores", "Trials", "evaluate", "score"]
 
 FORMAT = 1
 RANKS = (1, 5, 10, 20)
+CURVE = 20  # ranks of the CMC curve
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,12 @@ class ScoreRow:
         metrics: "rank-1", "rank-5", "rank-10", "rank-20" (the CMC that the protocol publishes),
             "mAP", "mINP".
         image_level: The same ranks of the image-level CMC.
+        curve: The CMC that the protocol publishes at ranks 1 to 20, for plots.
     """
 
     metrics: Mapping[str, Trials]
     image_level: Mapping[str, Trials]
+    curve: tuple[Trials, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """Return what stands under the row's label in the result."""
@@ -211,24 +214,30 @@ def score(
 
 def score_row(per_trial: Sequence[QueryScores], protocol: Protocol) -> ScoreRow:
     """Average the valid queries of each trial."""
-    identity_level = _cmc(per_trial, [scores.identity_rank for scores in per_trial])
-    image_level = _cmc(per_trial, [scores.image_rank for scores in per_trial])
-    ranks = identity_level if protocol.cmc == "identity" else image_level
+    images = _curve(per_trial, [scores.image_rank for scores in per_trial])
+    curve = images
+    if protocol.cmc == "identity":
+        curve = _curve(per_trial, [scores.identity_rank for scores in per_trial])
     return ScoreRow(
         metrics={
-            **ranks,
+            **_at_ranks(curve),
             "mAP": _means(per_trial, [scores.average_precision for scores in per_trial]),
             "mINP": _means(per_trial, [scores.inverse_negative_penalty for scores in per_trial]),
         },
-        image_level=image_level,
+        image_level=_at_ranks(images),
+        curve=curve,
     )
 
 
-def _cmc(per_trial: Sequence[QueryScores], first_hits: Sequence[Tensor]) -> dict[str, Trials]:
-    return {
-        f"rank-{rank}": _means(per_trial, [first_hit <= rank for first_hit in first_hits])
-        for rank in RANKS
-    }
+def _curve(per_trial: Sequence[QueryScores], first_hits: Sequence[Tensor]) -> tuple[Trials, ...]:
+    return tuple(
+        _means(per_trial, [first_hit <= rank for first_hit in first_hits])
+        for rank in range(1, CURVE + 1)
+    )
+
+
+def _at_ranks(curve: Sequence[Trials]) -> dict[str, Trials]:
+    return {f"rank-{rank}": curve[rank - 1] for rank in RANKS}
 
 
 def _means(per_trial: Sequence[QueryScores], quantity: Sequence[Tensor]) -> Trials:
