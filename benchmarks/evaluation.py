@@ -54,10 +54,16 @@ TrialLoop = Callable[..., dict[str, float]]
 
 
 def loop_evaluate(
-    features: Features, split: SysuSplit, mode: Mode, shots: int, loop_trial: TrialLoop
+    features: Features,
+    split: SysuSplit,
+    loop_trial: TrialLoop,
+    *,
+    mode: Mode,
+    shots: int,
+    trials: int,
 ) -> dict[str, list[float]]:
     """Score all trials with one Python iteration per query."""
-    protocol = sysu_mm01_protocol(features, split, mode=mode, shots=shots)
+    protocol = sysu_mm01_protocol(features, split, mode=mode, shots=shots, trials=trials)
     scores: dict[str, list[float]] = {}
     for trial in protocol.trials:
         gallery = trial.gallery[np.argsort(protocol.order[trial.gallery])]
@@ -174,22 +180,26 @@ def timed(function: Callable[[], Result]) -> tuple[float, Result]:
 
 
 def measure(
-    split: SysuSplit, *, mode: Mode, shots: int, dimensions: int, repeats: int
+    split: SysuSplit, *, mode: Mode, shots: int, trials: int, dimensions: int, repeats: int
 ) -> dict[str, str | int | float]:
     """Time all sides on the same features; the fast side takes its best of some repeats."""
     torch.set_num_threads(1)
     features = random_features(split, dimensions, seed=0)
-    runs = [
-        timed(lambda: evaluate(features, split, mode=mode, shots=shots, device="cpu"))
-        for _ in range(repeats)
-    ]
-    seconds = min(run[0] for run in runs)
-    scores = runs[0][1]
-    field_seconds, field = timed(lambda: loop_evaluate(features, split, mode, shots, field_loop))
-    lean_seconds, lean = timed(lambda: loop_evaluate(features, split, mode, shots, lean_loop))
+
+    def fast() -> Scores:
+        return evaluate(features, split, mode=mode, shots=shots, trials=trials, device="cpu")
+
+    def slow(loop: TrialLoop) -> dict[str, list[float]]:
+        return loop_evaluate(features, split, loop, mode=mode, shots=shots, trials=trials)
+
+    runs = [timed(fast) for _ in range(repeats)]
+    seconds, scores = min(run[0] for run in runs), runs[0][1]
+    field_seconds, field = timed(lambda: slow(field_loop))
+    lean_seconds, lean = timed(lambda: slow(lean_loop))
     return {
         "mode": mode,
         "shots": shots,
+        "trials": trials,
         "dimensions": dimensions,
         "seconds": seconds,
         "loop_seconds": field_seconds,
@@ -205,6 +215,7 @@ def main() -> None:
     parser.add_argument("--split", type=Path, required=True, help="folder with the split files")
     parser.add_argument("--mode", choices=("all", "indoor"), default="all")
     parser.add_argument("--shots", type=int, default=1)
+    parser.add_argument("--trials", type=int, default=10)
     parser.add_argument("--dimensions", type=int, default=512)
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
@@ -212,6 +223,7 @@ def main() -> None:
         read_split(args.split, needed=("test",)),
         mode=args.mode,
         shots=args.shots,
+        trials=args.trials,
         dimensions=args.dimensions,
         repeats=args.repeats,
     )

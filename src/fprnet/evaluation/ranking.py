@@ -139,9 +139,9 @@ def _factors(query: Tensor, gallery: Tensor) -> tuple[Tensor, Tensor]:
     """
     mean = gallery.mean(dim=0)
     query, gallery = query - mean, gallery - mean
-    query_square = query.square().sum(dim=1, keepdim=True)
-    gallery_square = gallery.square().sum(dim=1, keepdim=True)
-    left = torch.cat([-2.0 * query, query_square, torch.ones_like(query_square)], dim=1)
+    query_square = torch.linalg.vecdot(query, query)[:, None]
+    gallery_square = torch.linalg.vecdot(gallery, gallery)[:, None]
+    left = torch.cat([query.mul_(-2), query_square, torch.ones_like(query_square)], dim=1)
     right = torch.cat([gallery, torch.ones_like(gallery_square), gallery_square], dim=1)
     return left, F.pad(right, (0, 0, 0, 1)).T
 
