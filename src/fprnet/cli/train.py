@@ -72,7 +72,11 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(outcome.as_dict() | {"checkpoint": str(best)}))
     elif outcome.finished:
-        print(f"{outcome.step} steps done; next: fprnet evaluate {best} --data {args.data}")
+        done = "was finished already" if outcome.first_step == outcome.step else "is finished"
+        print(
+            f"{args.out} {done}, {outcome.step} steps; "
+            f"next: fprnet evaluate {best} --data {args.data}"
+        )
     else:
         print(f"{outcome.step} of {outcome.total_steps} steps done; the same command goes on")
     sys.stdout.flush()

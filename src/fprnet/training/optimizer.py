@@ -60,8 +60,8 @@ def learning_rate_factor(
 ) -> float:
     """Return the share of the full learning rate that optimiser step ``step`` (from 0) takes.
 
-    Warm-up is linear and reaches 1 at its end; then either the step schedule (times ``gamma`` at each
-    milestone, in epochs) or half a cosine that would reach 0 one step after the last.
+    Warm-up is linear and reaches 1 at its end; then either the step schedule (times ``gamma`` at
+    each milestone, in epochs) or half a cosine that would reach 0 one step after the last.
     """
     warmup = round(config.warmup_epochs * steps_per_epoch)
     if step < warmup:

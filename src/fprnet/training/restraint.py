@@ -32,7 +32,7 @@ class RestraintSchedule:
         self._round = restraint_epochs + relaxation_epochs
 
     def begin(self, epoch: int, optimizer: Any) -> None:  # noqa: ANN401 - Fabric's wrapper
-        """Decorrelate the layers where a round begins; their momentum is of the old basis and goes."""
+        """Decorrelate the layers where a round begins; momentum of the old basis is dropped."""
         if self._round and epoch % self._round == 0:
             for layer in self._layers.values():
                 layer.decorrelate_()

@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +35,7 @@ from fprnet.models.builders import build_model
 from fprnet.models.fprnet import Reidentifier
 from fprnet.training.loop import Outcome, Validation, train
 from fprnet.training.optimizer import make_optimizer, make_scheduler
+from fprnet.training.run_folder import RunFolder
 from fprnet.training.training_set import TrainingSet
 
 __all__ = ["run_training"]
@@ -62,11 +62,11 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
         FprnetError: Data set, weights, run folder or loss are not what they should be.
     """
     fabric = make_fabric(config.training)
+    folder = RunFolder(out, config)
+    _check_processes(config, fabric.world_size)
     data = _open_data(config, fabric)
-    identities = data.split.train
-    if config.data.identities == "train+validation":
-        identities = (*identities, *data.split.validation)
-    keep = np.flatnonzero(np.isin(data.records.identity, identities))
+    validate = _validation(config, data) if config.training.validate_every else None
+    keep = np.flatnonzero(np.isin(data.records.identity, _trained(config, data.split)))
     training_set = TrainingSet(
         data.images,
         data.records,
@@ -78,7 +78,11 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
         channels_last=config.training.channels_last,
     )
     torch.manual_seed(config.seed)
-    model = build_model(config.model, identities=len(training_set.identities))
+    model = build_model(
+        config.model,
+        identities=len(training_set.identities),
+        weights=not folder.last.exists(),  # a run that is continued has its own
+    )
     if fabric.world_size > 1:
         synchronise_batch_norm(model.streams)
         synchronise_batch_norm(model.pyramids)
@@ -93,14 +97,14 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
     )
     return train(
         config,
-        out,
+        folder,
         training_set,
         model,
         build_objective(config.loss, config.model),
         optimizer,
         scheduler,
         fabric=fabric,
-        validate=_validation(config, data) if config.training.validate_every else None,
+        validate=validate,
         max_steps=max_steps,
     )
 
@@ -135,6 +139,14 @@ def make_fabric(training: TrainingConfig) -> Fabric:
     return fabric
 
 
+def _check_processes(config: RunConfig, processes: int) -> None:
+    if config.batches.identities % processes:
+        raise ConfigError(
+            f"batches.identities is {config.batches.identities}, which {processes} processes "
+            f"cannot share evenly; set --batches.identities to a multiple of {processes}"
+        )
+
+
 def _open_data(config: RunConfig, fabric: Fabric) -> _Data:
     root = Path(config.data.root)
     visible_only = config.data.modalities == "visible"
@@ -154,12 +166,21 @@ def _open_data(config: RunConfig, fabric: Fabric) -> _Data:
     return _Data(records, split, images)
 
 
-def _validation(config: RunConfig, data: _Data) -> Validation:
-    """Return the function that scores a model on people it does not train on."""
-    on_test = config.training.selection == "test"
-    identities = data.split.test if on_test else data.split.validation
-    if not identities or set(identities) <= set(_trained(config, data.split)):
-        return lambda model: {}
+def _validation(config: RunConfig, data: _Data) -> Validation | None:
+    """Return the function that scores a model on people it does not train on, if there are any.
+
+    Raises:
+        ConfigError: There are none, but the best checkpoint is to be chosen on them.
+    """
+    selection = config.training.selection
+    identities = data.split.test if selection == "test" else data.split.validation
+    if selection != "last" and not identities:
+        raise ConfigError(
+            f"training.selection is {selection} but the data set lists no {selection} identities; "
+            "use --training.selection last"
+        )
+    if set(identities) <= set(_trained(config, data.split)):
+        return None
     rows = np.flatnonzero(np.isin(data.records.identity, identities))
     records = data.records.where(rows)
 
@@ -173,7 +194,8 @@ def _validation(config: RunConfig, data: _Data) -> Validation:
             precision=config.training.precision,
         )
         scores = evaluate(features, data.split, identities=identities)
-        return {name: scores.rows["plain"].metrics[name].mean for name in ("rank-1", "rank-10", "mAP", "mINP")}
+        metrics = scores.rows["plain"].metrics
+        return {name: metrics[name].mean for name in ("rank-1", "rank-10", "mAP", "mINP")}
 
     return validate
 

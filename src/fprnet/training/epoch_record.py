@@ -1,0 +1,139 @@
+"""The sums of an epoch become its record, a line of the log, or the sentence that ends the run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.tensorboard import SummaryWriter
+
+from fprnet.errors import TrainingError
+from fprnet.training.position import Position
+
+__all__ = [
+    "check_loss",
+    "check_varies",
+    "check_weights",
+    "epoch_record",
+    "progress",
+    "sentence",
+    "write_events",
+]
+
+FEWEST_STEPS = 10  # of an epoch whose loss is expected to vary
+SAME = 1e-6  # relative spread of losses that are one constant
+
+
+def check_loss(position: Position, learning_rate: float) -> None:
+    """Stop a run whose loss of this epoch is no number.
+
+    Raises:
+        TrainingError: It is NaN or infinite.
+    """
+    sums = {name: float(value) for name, value in position.sums.items()}
+    if not math.isfinite(sums["total"]):
+        broken = ", ".join(name for name, value in sums.items() if not math.isfinite(value))
+        raise TrainingError(
+            f"the loss is not a number by step {position.step} ({broken}); "
+            + _next_step(learning_rate)
+        )
+
+
+def check_weights(model: nn.Module, step: int, learning_rate: float) -> None:
+    """Keep weights that are no numbers from taking the place of a good checkpoint.
+
+    Raises:
+        TrainingError: A weight is NaN or infinite.
+    """
+    with torch.no_grad():
+        norm = nn.utils.get_total_norm(model.parameters())
+    if not torch.isfinite(norm):
+        raise TrainingError(
+            f"weights are not numbers after step {step}; {_next_step(learning_rate)}"
+        )
+
+
+def check_varies(position: Position, steps_per_epoch: int, learning_rate: float) -> None:
+    """Stop a run whose loss was the same at every step of a finished epoch.
+
+    Raises:
+        TrainingError: It was, and the epoch had at least 10 steps.
+    """
+    if position.lowest is None or position.highest is None or steps_per_epoch < FEWEST_STEPS:
+        return
+    low, high = float(position.lowest), float(position.highest)
+    if high - low <= SAME * abs(high):
+        raise TrainingError(
+            f"the loss was {high:.6g} at every step of an epoch: nothing is learnt; look at the "
+            f"images, at --model.weights and at --optimizer.learning_rate (now {learning_rate})"
+        )
+
+
+def _next_step(learning_rate: float) -> str:
+    return (
+        f"lower --optimizer.learning_rate (now {learning_rate}) or try --training.precision "
+        "float32, with another --out; a checkpoint that is there is from before"
+    )
+
+
+def progress(position: Position, steps: int) -> dict[str, str]:
+    """Return what the progress bar shows after ``steps`` steps of an epoch."""
+    shown = {"loss": f"{float(position.sums['total']) / steps:.3f}"}
+    wins = _wins(position)
+    if wins:
+        shown["wins"] = ":".join(str(count) for count in wins.values())
+    return shown
+
+
+def epoch_record(
+    position: Position, epoch: int, steps: int, learning_rates: Mapping[str, float]
+) -> dict[str, Any]:
+    """Return the record of a finished epoch: mean losses, wins of each block, learning rates.
+
+    Args:
+        position: At the end of the epoch.
+        epoch: Counted from 0; the record counts from 1.
+        steps: Of the epoch.
+        learning_rates: Of its last step, by parameter group.
+    """
+    losses = {
+        name: float(value) / steps
+        for name, value in position.sums.items()
+        if not name.startswith("wins_")
+    }
+    record: dict[str, Any] = {"epoch": epoch + 1, "step": position.step, "losses": losses}
+    if wins := _wins(position):
+        record["wins"] = wins
+    return record | {"learning_rates": dict(learning_rates)}
+
+
+def _wins(position: Position) -> dict[str, int]:
+    return {
+        name.removeprefix("wins_"): round(float(value))
+        for name, value in position.sums.items()
+        if name.startswith("wins_")
+    }
+
+
+def sentence(record: Mapping[str, Any]) -> str:
+    """Return the line of ``log.txt`` about an epoch; scores in percent."""
+    parts = [f"epoch {record['epoch']}: loss {record['losses']['total']:.4f}"]
+    if "wins" in record:
+        parts.append("wins " + " ".join(f"{k} {v}" for k, v in record["wins"].items()))
+    if "validation" in record:
+        scores = record["validation"].items()
+        parts.append("validation " + " ".join(f"{k} {100 * v:.2f}" for k, v in scores))
+    parts.append(f"{record['images_per_second']:.0f} images/s")
+    return ", ".join(parts)
+
+
+def write_events(board: SummaryWriter, record: Mapping[str, Any]) -> None:
+    """Write an epoch's record as TensorBoard scalars."""
+    for group in ("losses", "wins", "learning_rates", "validation", "correlation"):
+        for name, value in record.get(group, {}).items():
+            board.add_scalar(f"{group}/{name}", value, record["step"])
+    board.add_scalar("images_per_second", record["images_per_second"], record["step"])
+    board.flush()
