@@ -1,0 +1,188 @@
+"""The stages of the demo: each looks at what is there and does only what is missing.
+
+So a demo that was killed goes on where it was, and a finished one is repeated in seconds.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from fprnet.data.generator.writer import generate
+from fprnet.data.images import map_in_order, read_image
+from fprnet.data.records import Records
+from fprnet.data.sysu_mm01 import read_records, read_split
+from fprnet.demo.plan import ROWS, SEED, Plan, plan_demo
+from fprnet.demo.report import Result, write_report, write_scores
+from fprnet.embeddings.descriptors import gradient_histogram
+from fprnet.embeddings.embedder import Embedder, load_model
+from fprnet.embeddings.from_disk import extract_data_set
+from fprnet.embeddings.store import Features, read_features, write_features
+from fprnet.errors import DataError, UsageError
+from fprnet.evaluation.scores import evaluate
+from fprnet.files import write_text
+from fprnet.training.side_by_side import train_side_by_side
+
+__all__ = ["run_demo"]
+
+CHANCE_DIMENSIONS = 64
+
+
+def run_demo(out: Path, *, quick: bool = False) -> Result:
+    """Do what is left of the demo, and write ``scores.json`` and ``report.html``.
+
+    Args:
+        out: Folder of everything; made if it does not exist.
+        quick: A few people and a few steps: under a minute, numbers without meaning.
+
+    Raises:
+        FprnetError: A stage failed.
+    """
+    plan = plan_demo(out, quick=quick)
+    workers = os.cpu_count() or 1
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"--out {out} cannot be a folder ({error.strerror}); give another one"
+        ) from error
+    try:
+        with _alone(out) as lock:
+            stages = _Stages(plan.work / "seconds.json")
+            held = [lock.fileno()]
+            with stages.stage("drawing people for the warm start"):
+                generate(plan.warm_start.data, plan.warm_world, workers=workers)
+            with stages.stage("warm start"):
+                train_side_by_side([plan.warm_start], description="warm start", keep_open=held)
+            with stages.stage("drawing the data set"):
+                generate(plan.data, plan.world, workers=workers)
+            with stages.stage("training of one-stream and fprnet, side by side"):
+                train_side_by_side(
+                    list(plan.trainings.values()), description="training", keep_open=held
+                )
+            split = read_split(plan.data, needed=("test",))
+            with stages.stage("embedding the test images"):
+                test = read_records(plan.data).of(split.test)
+                features = {label: _features_of(label, plan, test) for label in ROWS}
+            with stages.stage("scoring"):
+                scores = {label: evaluate(features[label], split) for label in ROWS}
+            result = Result(plan, scores, features["fprnet"], split, stages.seconds)
+            write_scores(result)
+            write_report(result)
+            return result
+    except OSError as error:
+        raise DataError(
+            f"the demo stopped at {error.filename or out} ({error.strerror or error}); mend that "
+            "and start it again: it goes on"
+        ) from error
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[TextIO]:
+    """Wait until no other demo works in the folder, and keep others away.
+
+    The trainings inherit the lock: if this process is killed, the next one waits for them.
+    """
+    with (out / ".lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"another demo is at work in {out}; waiting for it", file=sys.stderr)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock
+
+
+class _Stages:
+    """Says what is being done, and remembers how long each stage took, over several starts."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.seconds: dict[str, float] = {}
+        if file.is_file():
+            self.seconds = json.loads(file.read_text(encoding="utf-8"))
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage; where there was nothing left to do, the longer time of before stays."""
+        print(f"{name} ...", file=sys.stderr)
+        started = time.monotonic()
+        yield
+        spent = time.monotonic() - started
+        self.seconds[name] = max(spent, self.seconds.get(name, 0.0))
+        write_text(self._file, json.dumps(self.seconds, indent=1) + "\n")
+
+
+def _features_of(label: str, plan: Plan, test: Records) -> Features:
+    """Return the features of the test images for a row of scores; they are made once."""
+    if label in DESCRIBED:
+        about: dict[str, Any] = {"preset": label, "seed": SEED}
+
+        def make() -> Features:
+            return _as_features(test, DESCRIBED[label](test), about)
+
+    else:
+        trained = plan.trainings.get(label)
+        embedder = _untrained() if trained is None else load_model(trained.out)
+        about = embedder.about
+
+        def make() -> Features:
+            people = np.unique(test.identity).tolist()
+            return extract_data_set(embedder, plan.data, identities=people)
+
+    file = plan.features(label)
+    if file.is_file():
+        kept = read_features(file)
+        if kept.meta.get("model") == about:
+            return kept
+    features = make()
+    write_features(file, features)
+    return features
+
+
+def _untrained() -> Embedder:
+    with torch.random.fork_rng():
+        torch.manual_seed(SEED)
+        embedder = load_model("fprnet", scale="tiny")
+    embedder.about["seed"] = SEED
+    return embedder
+
+
+def _random_numbers(test: Records) -> NDArray[np.float32]:
+    generator = np.random.default_rng(SEED)
+    return generator.standard_normal((len(test), CHANCE_DIMENSIONS), dtype=np.float32)
+
+
+def _gradient_histograms(test: Records) -> NDArray[np.float32]:
+    pictures = map_in_order(read_image, test.files(), os.cpu_count() or 1)
+    bar = tqdm(pictures, desc="reading test images", total=len(test), unit="image")
+    return gradient_histogram(np.stack(list(bar)))
+
+
+DESCRIBED: dict[str, Callable[[Records], NDArray[np.float32]]] = {
+    "chance": _random_numbers,
+    "histogram of oriented gradients": _gradient_histograms,
+}
+
+
+def _as_features(images: Records, vectors: NDArray[np.float32], about: dict[str, Any]) -> Features:
+    return Features(
+        features=vectors,
+        identity=images.identity,
+        camera=images.camera,
+        modality=images.modality,
+        path=images.path,
+        index=images.index,
+        meta={"model": about},
+    )

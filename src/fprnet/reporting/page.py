@@ -1,0 +1,90 @@
+"""Scores, pictures and words become one HTML page that needs no other file and no network."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from fprnet.evaluation.scores import ScoreRow
+from fprnet.reporting.score_table import METRICS, score_cells
+
+__all__ = ["Command", "Illustration", "Report", "render"]
+
+
+@dataclass(frozen=True)
+class Illustration:
+    """A picture with its heading and what it shows.
+
+    Attributes:
+        title: Heading.
+        caption: Sentences under the picture.
+        light: A PNG or JPEG file.
+        dark: The same for a dark page; None where one picture serves both.
+        wide: It is scrolled sideways on a narrow screen instead of being made smaller.
+    """
+
+    title: str
+    caption: str
+    light: bytes
+    dark: bytes | None = None
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line and what it does."""
+
+    does: str
+    line: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the page says, from top to bottom.
+
+    Attributes:
+        title: Of the page.
+        warning: Stands in a frame on top; None leaves it out.
+        summary: What was measured, under the title.
+        rows: Label -> scores.
+        about_rows: Label -> what the row is.
+        illustrations: Plots and pictures.
+        limits: Paragraphs on what the numbers can and cannot show.
+        seconds: Stage -> seconds.
+        commands: What does the same by hand.
+    """
+
+    title: str
+    warning: str | None
+    summary: str
+    rows: Mapping[str, ScoreRow]
+    about_rows: Mapping[str, str]
+    illustrations: Sequence[Illustration]
+    limits: Sequence[str]
+    seconds: Mapping[str, float]
+    commands: Sequence[Command]
+
+
+def render(report: Report) -> str:
+    """Return the page as HTML; every picture stands inside it."""
+    environment = Environment(
+        loader=PackageLoader("fprnet.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["data_address"] = data_address
+    return environment.get_template("report.html.j2").render(
+        report=report, metrics=METRICS, cells=score_cells(report.rows)
+    )
+
+
+def data_address(picture: bytes) -> str:
+    """Return a PNG or JPEG file as an address that holds the file itself."""
+    kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"

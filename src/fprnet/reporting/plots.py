@@ -1,0 +1,157 @@
+"""CMC curves and training histories become figures, for a light and for a dark page.
+
+Nothing here touches pyplot: a figure is a value, drawn without a display.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from fprnet.evaluation.scores import Trials
+
+__all__ = ["DARK", "LIGHT", "Theme", "cmc_figure", "convergence_figure", "png"]
+
+DOTS_PER_INCH = 144
+MARKERS = "osD^vPX*"
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours of a plot: the page behind it, its text and axes, its grid, and one per curve.
+
+    The curves' colours are those of Okabe and Ito (2008), told apart by the colour-blind; the two
+    that vanish on a page of that brightness are left out.
+    """
+
+    page: str
+    ink: str
+    grid: str
+    curves: tuple[str, ...]
+
+
+LIGHT = Theme(
+    page="#ffffff",
+    ink="#222222",
+    grid="#dddddd",
+    curves=("#999999", "#cc79a7", "#e69f00", "#0072b2", "#d55e00", "#009e73", "#000000"),
+)
+DARK = Theme(
+    page="#1b1d21",
+    ink="#dddddd",
+    grid="#3a3d44",
+    curves=("#8a8a8a", "#cc79a7", "#e69f00", "#56b4e9", "#ff7f3f", "#2fbf95", "#ffffff"),
+)
+
+
+def cmc_figure(curves: Mapping[str, Sequence[Trials]], theme: Theme = LIGHT) -> Figure:
+    """Draw CMC curves: the share of queries answered within the first r identities.
+
+    Args:
+        curves: Label -> the CMC at ranks 1, 2, ...; fractions. The band around a curve is one
+            standard deviation over the trials.
+        theme: Colours.
+    """
+    figure, (axes,) = _panels(1, theme, width=7.0)
+    for number, (label, curve) in enumerate(curves.items()):
+        ranks = range(1, len(curve) + 1)
+        mean = [100 * trials.mean for trials in curve]
+        spread = [100 * trials.std for trials in curve]
+        colour = _colour(theme, number)
+        marker = MARKERS[number % len(MARKERS)]
+        axes.plot(ranks, mean, color=colour, marker=marker, markersize=4, label=label)
+        low = [m - s for m, s in zip(mean, spread, strict=True)]
+        high = [m + s for m, s in zip(mean, spread, strict=True)]
+        axes.fill_between(ranks, low, high, color=colour, alpha=0.2, linewidth=0)
+    most = max(len(curve) for curve in curves.values())
+    axes.set_xticks([1, *range(5, most + 1, 5)])
+    axes.set(xlabel="rank", ylabel="queries answered, %", ylim=(0, 100))
+    handles, labels = axes.get_legend_handles_labels()
+    _legend(axes, theme, handles=handles[::-1], labels=labels[::-1])  # the best on top, as drawn
+    return figure
+
+
+def convergence_figure(
+    histories: Mapping[str, Sequence[Mapping[str, Any]]],
+    theme: Theme = LIGHT,
+    *,
+    first_colour: int = 0,
+) -> Figure:
+    """Draw validation mAP and the main head's cross entropy over the epochs.
+
+    Only the cross entropy of the main head is a term that all models share; their totals sum
+    different terms.
+
+    Args:
+        histories: Label -> the records of a run's ``metrics.jsonl``.
+        theme: Colours.
+        first_colour: Number of the first run's colour, so that it has the one of its CMC curve.
+    """
+    figure, (scores, losses) = _panels(2, theme, width=9.0)
+    for number, (label, history) in enumerate(histories.items(), start=first_colour):
+        style: dict[str, Any] = {
+            "color": _colour(theme, number),
+            "marker": MARKERS[number % len(MARKERS)],
+            "markersize": 4,
+            "label": label,
+        }
+        validated = [record for record in history if "mAP" in record.get("validation", {})]
+        scores.plot(
+            [record["epoch"] for record in validated],
+            [100 * record["validation"]["mAP"] for record in validated],
+            **style,
+        )
+        losses.plot(
+            [record["epoch"] for record in history],
+            [record["losses"]["main"] for record in history],
+            **style,
+        )
+    scores.set(xlabel="epoch", ylabel="mAP on validation identities, %")
+    losses.set(xlabel="epoch", ylabel="cross entropy of the main head, nats")
+    longest = max(len(history) for history in histories.values())
+    every = math.ceil(longest / 10)
+    for axes in (scores, losses):
+        axes.set_xticks(range(every, longest + 1, every))
+        axes.set_ylim(bottom=0)
+    _legend(scores, theme, loc="lower right")
+    return figure
+
+
+def png(figure: Figure) -> bytes:
+    """Return the figure as a PNG file."""
+    content = io.BytesIO()
+    FigureCanvasAgg(figure)  # the figure is drawn by this canvas from now on
+    figure.savefig(content, format="png", metadata={"Software": None})
+    return content.getvalue()
+
+
+def _panels(number: int, theme: Theme, *, width: float) -> tuple[Figure, list[Axes]]:
+    figure = Figure(
+        figsize=(width, 4.0), dpi=DOTS_PER_INCH, layout="constrained", facecolor=theme.page
+    )
+    panels: list[Axes] = list(figure.subplots(1, number, squeeze=False)[0])
+    for axes in panels:
+        axes.set_facecolor(theme.page)
+        axes.grid(color=theme.grid, linewidth=0.8)
+        axes.tick_params(colors=theme.ink)
+        axes.xaxis.label.set_color(theme.ink)
+        axes.yaxis.label.set_color(theme.ink)
+        for side, spine in axes.spines.items():
+            spine.set_visible(side in ("left", "bottom"))
+            spine.set_color(theme.ink)
+    return figure, panels
+
+
+def _legend(axes: Axes, theme: Theme, **options: Any) -> None:  # noqa: ANN401 - of Axes.legend
+    axes.legend(facecolor=theme.page, edgecolor=theme.grid, labelcolor=theme.ink, **options)
+
+
+def _colour(theme: Theme, number: int) -> str:
+    return theme.curves[number % len(theme.curves)]

@@ -1,0 +1,30 @@
+"""Labelled scores become a table: text for the terminal, cells for a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fprnet.evaluation.scores import ScoreRow, Trials
+
+__all__ = ["METRICS", "percent", "score_cells", "score_table"]
+
+METRICS = ("rank-1", "rank-5", "rank-10", "rank-20", "mAP", "mINP")
+
+
+def percent(trials: Trials) -> str:
+    """Return mean ± sample standard deviation over the trials, in percent."""
+    return f"{100 * trials.mean:.1f} ± {100 * trials.std:.1f}"
+
+
+def score_cells(rows: Mapping[str, ScoreRow]) -> dict[str, list[str]]:
+    """Return label -> one cell for each of ``METRICS``."""
+    return {label: [percent(row.metrics[name]) for name in METRICS] for label, row in rows.items()}
+
+
+def score_table(rows: Mapping[str, ScoreRow]) -> str:
+    """Return an aligned table, a line for each label, without a line break at its end."""
+    width = max(len(label) for label in rows)
+    lines = [" " * width + "".join(f"{name:>14}" for name in METRICS)]
+    for label, cells in score_cells(rows).items():
+        lines.append(f"{label:<{width}}" + "".join(f"{cell:>14}" for cell in cells))
+    return "\n".join(lines)
