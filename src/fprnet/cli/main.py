@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     Subcommands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 COMMANDS = (demo, data, train, evaluate, extract, models)
+
+PATIENCE = 10.0  # seconds
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -41,9 +46,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         status: int = args.run(args)
     except FprnetError as error:
         return _complain(str(error))
-    except BrokenPipeError:  # the reader of our output, e.g. 'head', has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):  # the reader of our output, e.g. 'head', is gone
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        if error.filename is None and error.errno not in FULL_DISK:
+            raise
+        where = error.filename or "a file"
+        return _complain(f"{where} cannot be used ({error.strerror}); check path, rights and space")
     except KeyboardInterrupt:
         print("fprnet: interrupted; start the same command again to go on", file=sys.stderr)
         return 130
@@ -56,7 +66,11 @@ def run() -> None:
 
 
 def _complain(message: str) -> int:
-    print(f"fprnet: {' '.join(message.split())}", file=sys.stderr)
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        # Under torchrun all processes of a machine make the same mistake and the first says so;
+        # torchrun then ends the others here. One that is still there has something else to say.
+        time.sleep(PATIENCE)
+    print(f"fprnet: {' '.join(message.split())}", file=sys.stderr, flush=True)
     return 2
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fprnet.cli.arguments import add_command, add_json, existing_folder, positive
+from fprnet.errors import UsageError
 
 if TYPE_CHECKING:
     from fprnet.cli.main import Subcommands
 
+OPTIONS = ("--preset", "--data", "--out", "--scale", "--max-steps", "--config", "--print-config")
 EXAMPLE = """\
   fprnet train --preset fprnet --data SYSU-MM01 --out runs/fprnet
   fprnet train --preset fprnet --scale tiny --data generated --out runs/tiny --training.epochs 10
@@ -26,19 +30,28 @@ def add_parser(subcommands: Subcommands) -> None:
     """Declare ``fprnet train``."""
     parser = add_command(subcommands, "train", summary=__doc__, example=EXAMPLE)
     parser.add_argument(
-        "--preset", default="fprnet", metavar="NAME", help="see 'fprnet models' (default: fprnet)"
+        "--preset",
+        metavar="NAME",
+        help="see 'fprnet models' (default: that of --config, or fprnet)",
     )
     parser.add_argument("--data", type=existing_folder, metavar="ROOT", help="data set")
     parser.add_argument("--out", type=Path, metavar="RUN", help="run folder")
-    parser.add_argument("--scale", choices=("tiny", "full"), default="full")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--scale", choices=("tiny", "full"), help="(default: that of --config, or full)"
+    )
+    parser.add_argument("--seed", type=int, help="(default: that of --config, or 0)")
     parser.add_argument(
         "--max-steps",
         type=positive,
         metavar="N",
         help="stop, with a checkpoint, once N optimiser steps are done",
     )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="YAML file of overrides")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="YAML file of overrides, e.g. a run's config.yaml",
+    )
     parser.add_argument("--print-config", action="store_true", help="print the config and stop")
     add_json(parser)
     parser.set_defaults(run=run, takes_overrides=True)
@@ -47,9 +60,9 @@ def add_parser(subcommands: Subcommands) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train and say where the result lies."""
     from fprnet.config import load_config, to_yaml
-    from fprnet.errors import UsageError
 
     overrides = list(args.overrides)
+    _check_options(overrides)
     if args.data is not None:
         overrides += ["--data.root", str(args.data)]
     config = load_config(
@@ -58,9 +71,10 @@ def run(args: argparse.Namespace) -> int:
     if args.print_config:
         print(to_yaml(config), end="")
         return 0
-    for option in ("data", "out"):
-        if getattr(args, option) is None:
-            raise UsageError(f"--{option} is missing; see 'fprnet train --help'")
+    if args.out is None:
+        raise UsageError("--out is missing; give the folder of the run")
+    if not config.data.root:
+        raise UsageError("--data is missing; give the folder of the data set")
 
     # Imported here so that 'fprnet --help' does not wait for torch.
     from fprnet.training.run import run_training
@@ -75,9 +89,18 @@ def run(args: argparse.Namespace) -> int:
         done = "was finished already" if outcome.first_step == outcome.step else "is finished"
         print(
             f"{args.out} {done}, {outcome.step} steps; "
-            f"next: fprnet evaluate {best} --data {args.data}"
+            f"next: fprnet evaluate {best} --data {config.data.root}"
         )
     else:
         print(f"{outcome.step} of {outcome.total_steps} steps done; the same command goes on")
     sys.stdout.flush()
     return 0
+
+
+def _check_options(overrides: Sequence[str]) -> None:
+    """Refuse a misspelled option of this command before it is taken for a key of the config."""
+    for word in overrides:
+        name = word.partition("=")[0]
+        near = difflib.get_close_matches(name, OPTIONS, n=1, cutoff=0.75)
+        if name.startswith("--") and "." not in name and near:
+            raise UsageError(f"unknown option {name} (did you mean {near[0]}?)")

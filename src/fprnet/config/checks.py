@@ -2,48 +2,104 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from typing import Any
 
-from fprnet.config.schema import CrossModalityConfig, LevelsConfig, ModelConfig, RunConfig
+from fprnet.config.schema import (
+    CrossModalityConfig,
+    LevelsConfig,
+    LossConfig,
+    ModelConfig,
+    RunConfig,
+)
 
 __all__ = ["faults_of"]
 
 
+PROBABILITIES = (
+    "augmentation.flip",
+    "augmentation.erasing",
+    "augmentation.grayscale",
+    "augmentation.gray_projection",
+    "augmentation.infrared_changes",
+    "augmentation.channel_exchange",
+    "augmentation.linear_enhancement",
+)
+POSITIVE = (
+    "data.height",
+    "data.width",
+    "batches.identities",
+    "batches.images",
+    "model.width",
+    "model.pyramid.channels",
+    "model.levels.embedding_size",
+    "optimizer.learning_rate",
+    "training.epochs",
+    "training.threads",
+)
+NOT_NEGATIVE = (
+    "seed",
+    "augmentation.padding",
+    "loss.ranking_weight",
+    "loss.level_weight",
+    "loss.joint_weight",
+    "loss.visible_weight",
+    "loss.infrared_weight",
+    "optimizer.trunk_multiplier",
+    "optimizer.pyramid_multiplier",
+    "optimizer.head_multiplier",
+    "optimizer.fusion_multiplier",
+    "optimizer.weight_decay",
+    "schedule.warmup_epochs",
+    "schedule.gamma",
+    "training.restraint_epochs",
+    "training.relaxation_epochs",
+    "training.validate_every",
+    "training.checkpoint_every",
+)
+BELOW_ONE = ("loss.label_smoothing", "optimizer.momentum")
+POSITIVE_OR_NONE = ("model.levels.main_embedding_size", "training.steps_per_epoch")
+
+
 def faults_of(config: RunConfig) -> Iterable[str]:
     """Yield what does not fit together, each with the key, the value and the next step."""
-    for name in ("flip", "erasing", "grayscale", "gray_projection", "infrared_changes",
-                 "channel_exchange", "linear_enhancement"):  # fmt: skip
-        value = getattr(config.augmentation, name)
-        if not 0 <= value <= 1:
-            yield f"augmentation.{name} is {value}, a probability is from 0 to 1"
-    positive = {
-        "data.height": config.data.height,
-        "data.width": config.data.width,
-        "batches.identities": config.batches.identities,
-        "batches.images": config.batches.images,
-        "model.width": config.model.width,
-        "model.pyramid.channels": config.model.pyramid.channels,
-        "optimizer.learning_rate": config.optimizer.learning_rate,
-        "training.epochs": config.training.epochs,
-        "training.threads": config.training.threads,
-    }
-    yield from (
-        f"{key} is {value}, it must be above 0" for key, value in positive.items() if value <= 0
-    )
-    if config.augmentation.padding < 0:
-        yield f"augmentation.padding is {config.augmentation.padding}, it must be at least 0"
-    if config.training.steps_per_epoch is not None and config.training.steps_per_epoch <= 0:
-        steps = config.training.steps_per_epoch
-        yield f"training.steps_per_epoch is {steps}, give at least 1 or null"
-    if not 0 <= config.model.split <= 5:
-        yield f"model.split is {config.model.split}, it is from 0 (one-stream) to 5 (two networks)"
-    if config.model.last_stride not in (1, 2):
-        yield f"model.last_stride is {config.model.last_stride}, it is 1 or 2"
+    yield from _range_faults(config)
     yield from _model_faults(config.model)
+    yield from _loss_faults(config.loss, config.model)
     yield from _training_faults(config)
 
 
+def _range_faults(config: RunConfig) -> Iterable[str]:
+    for key in PROBABILITIES:
+        if not 0 <= (value := _value(config, key)) <= 1:
+            yield f"{key} is {value}, a probability is from 0 to 1"
+    for key in POSITIVE:
+        if not 0 < (value := _value(config, key)) < math.inf:
+            yield f"{key} is {value}, it must be above 0"
+    for key in NOT_NEGATIVE:
+        if not 0 <= (value := _value(config, key)) < math.inf:
+            yield f"{key} is {value}, it must be at least 0"
+    for key in BELOW_ONE:
+        if not 0 <= (value := _value(config, key)) < 1:
+            yield f"{key} is {value}, it is from 0 to below 1"
+    for key in POSITIVE_OR_NONE:
+        if (number := _value(config, key)) is not None and number <= 0:
+            yield f"{key} is {number}, give at least 1 or null"
+
+
+def _value(config: RunConfig, key: str) -> float:
+    value: Any = config
+    for name in key.split("."):
+        value = getattr(value, name)
+    return value  # type: ignore[no-any-return]
+
+
 def _model_faults(model: ModelConfig) -> Iterable[str]:
+    if not 0 <= model.split <= 5:
+        yield f"model.split is {model.split}, it is from 0 (one-stream) to 5 (two networks)"
+    if model.last_stride not in (1, 2):
+        yield f"model.last_stride is {model.last_stride}, it is 1 or 2"
     if model.prediction == "levels":
         if model.cross_modality != CrossModalityConfig():
             yield "model.cross_modality has no effect with model.prediction levels; remove it"
@@ -54,9 +110,15 @@ def _model_faults(model: ModelConfig) -> Iterable[str]:
             )
         if not set(model.levels.stripes) <= {2, 3, 4, 5}:
             yield f"model.levels.stripes has levels {sorted(model.levels.stripes)}, they are 2 to 5"
+        if any(count < 1 for count in model.levels.stripes.values()):
+            yield f"model.levels.stripes is {model.levels.stripes}, a level has at least 1 stripe"
     else:
         if model.levels != LevelsConfig():
             yield "model.levels has no effect with model.prediction cross-modality; remove it"
+        for name in ("main_layers", "fusion_layers"):
+            sizes = getattr(model.cross_modality, name)
+            if not sizes or min(sizes) < 1:
+                yield f"model.cross_modality.{name} is {list(sizes)}, give sizes above 0"
         fusion = model.cross_modality.fusion != "none"
         if fusion != (model.pyramid.order != "none"):
             yield (
@@ -67,6 +129,34 @@ def _model_faults(model: ModelConfig) -> Iterable[str]:
             yield "model.cross_modality has neither main nor fusion; keep one of them"
         if not model.cross_modality.main and model.cross_modality.modality_blocks == "shared":
             yield "model.cross_modality.modality_blocks shared needs model.cross_modality.main true"
+
+
+def _loss_faults(loss: LossConfig, model: ModelConfig) -> Iterable[str]:
+    own = {
+        "levels": ("ranking", "ranking_weight", "level_weight"),
+        "cross-modality": (
+            "game",
+            "joint_weight",
+            "visible_weight",
+            "infrared_weight",
+            "discrepancy",
+        ),
+    }
+    for prediction, names in own.items():
+        if prediction == model.prediction:
+            continue
+        for name in names:
+            if getattr(loss, name) != getattr(LossConfig(), name):
+                yield (
+                    f"loss.{name} is {getattr(loss, name)} but has no effect with "
+                    f"model.prediction {model.prediction}; remove it"
+                )
+    blocks = model.cross_modality.modality_blocks != "none"
+    if model.prediction == "cross-modality" and loss.discrepancy != "none" and not blocks:
+        yield (
+            f"loss.discrepancy is {loss.discrepancy} but model.cross_modality.modality_blocks is "
+            "none, so there is nothing to compare; set loss.discrepancy to none"
+        )
 
 
 def _training_faults(config: RunConfig) -> Iterable[str]:

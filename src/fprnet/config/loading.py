@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 from argparse import ArgumentError
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
@@ -41,30 +42,41 @@ def preset_summary(preset: str) -> str:
 
 
 def load_config(
-    preset: str,
+    preset: str | None = None,
     *,
-    scale: Scale = "full",
-    seed: int = 0,
+    scale: Scale | None = None,
+    seed: int | None = None,
     file: Path | None = None,
     overrides: Sequence[str] = (),
 ) -> RunConfig:
     """Build the config of a run from a preset, a scale, a file and command-line overrides.
 
     Args:
-        preset: Name of a file under ``configs/``.
-        scale: "full" is the preset itself, "tiny" what CPU demos and tests use.
-        seed: Of every random number of the run.
-        file: A YAML file with the same keys; any subset of them.
+        preset: Name of a file under ``configs/``; None takes the file's, or "fprnet".
+        scale: "full" is the preset itself, "tiny" what CPU demos and tests use; None takes the
+            file's, or "full".
+        seed: Of every random number of the run; None takes the file's, or 0.
+        file: A YAML file with the same keys, any subset of them; a run's ``config.yaml`` is one.
         overrides: ``["--training.epochs", "40", ...]``; ``--key=value`` works as well.
 
     Raises:
-        ConfigError: Unknown preset, key or value; all faults in one message.
+        ConfigError: Unknown preset, key or value (all faults in one message), or the file belongs
+            to another preset or scale than the one asked for.
     """
-    merged = _preset_values(preset, scale)
-    if file is not None:
-        merged = _merge(merged, _read_yaml(file))
-    merged = _merge(merged, _nested(overrides))
-    return config_from_dict(merged | {"preset": preset, "scale": scale, "seed": seed})
+    values = {} if file is None else _read_yaml(file)
+    for name, asked in (("preset", preset), ("scale", scale)):
+        if asked is not None and values.get(name, asked) != asked:
+            raise ConfigError(
+                f"config file {file} is for {name} {values[name]}, not {asked}; "
+                f"leave --{name} out, or {name} out of the file"
+            )
+    identity = {
+        "preset": preset or values.get("preset", "fprnet"),
+        "scale": scale or values.get("scale", "full"),
+        "seed": values.get("seed", 0) if seed is None else seed,
+    }
+    merged = _merge(_preset_values(str(identity["preset"]), str(identity["scale"])), values)
+    return config_from_dict(_merge(merged, _nested(overrides)) | identity)
 
 
 def config_from_dict(values: Mapping[str, Any]) -> RunConfig:
@@ -82,7 +94,7 @@ def config_from_dict(values: Mapping[str, Any]) -> RunConfig:
     try:
         config = RunConfig(**vars(parser.instantiate(parser.parse_object(dict(values)))))
     except ArgumentError as error:
-        raise ConfigError(f"config: {_one_line(error)}") from error
+        raise ConfigError(f"config: {_type_fault(error, values)}") from error
     faults = list(faults_of(config))
     if faults:
         raise ConfigError("config: " + "; ".join(faults))
@@ -124,9 +136,15 @@ def _read_yaml(file: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"config file {file} cannot be read ({error.strerror})") from error
+        raise ConfigError(
+            f"config file {file} cannot be read ({error.strerror}); correct the path"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"config file {file} is not text; give a YAML file") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"config file {file} is not YAML: {_one_line(error)}") from error
+        raise ConfigError(
+            f"config file {file} is not YAML ({_one_line(error)}); correct it"
+        ) from error
     if not isinstance(values, dict):
         raise ConfigError(
             f"config file {file} holds no keys; write e.g. 'training: {{epochs: 40}}'"
@@ -141,16 +159,20 @@ def _nested(overrides: Sequence[str]) -> dict[str, Any]:
     while words:
         word = words.pop(0)
         if not word.startswith("--"):
-            raise ConfigError(f"{word!r} is not an option; overrides are --training.epochs 40")
+            raise ConfigError(
+                f"{word!r} is not an option; overrides look like --training.epochs 40"
+            )
         key, equals, value = word.removeprefix("--").partition("=")
         if not equals:
             if not words:
-                raise ConfigError(f"--{key} needs a value")
+                raise ConfigError(f"--{key} has no value; write --{key} VALUE")
             value = words.pop(0)
         *parents, last = key.split(".")
         inner = nested
         for parent in parents:
             inner = inner.setdefault(parent, {})
+            if not isinstance(inner, dict):
+                raise ConfigError(f"--{key} and --{parent} cannot be given together; drop one")
         inner[last] = value
     return nested
 
@@ -183,6 +205,36 @@ def _check_keys(values: Mapping[str, Any]) -> None:
     faults = list(walk(values, ""))
     if faults:
         raise ConfigError("config: " + "; ".join(faults))
+
+
+EXPECTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "text",
+    "int | None": "a whole number or null",
+    "str | None": "text or null",
+    "tuple[int, ...]": "whole numbers such as [30, 60]",
+    "dict[int, int]": "whole numbers such as {5: 1, 4: 2}",
+}
+
+
+def _type_fault(error: ArgumentError, values: Mapping[str, Any]) -> str:
+    """Say the parser's complaint about one key in our words."""
+    named = re.match(r'Parser key "([^"]+)"', str(error))
+    if named is None:
+        return _one_line(error)
+    section, value = RunConfig, values
+    *parents, last = named[1].split(".")
+    for parent in parents:
+        field = next(item for item in dataclasses.fields(section) if item.name == parent)
+        section, value = field.default_factory, value[parent]  # type: ignore[assignment]
+    kind = str(next(item for item in dataclasses.fields(section) if item.name == last).type)
+    if kind.startswith("Literal"):
+        expected = "one of " + ", ".join(re.findall(r"['\"]([^'\"]+)['\"]", kind))
+    else:
+        expected = EXPECTED[kind]
+    return f"{named[1]} is {value[last]}, expected {expected}"
 
 
 def _keys(section: type) -> Iterable[str]:

@@ -25,4 +25,5 @@ def build_objective(config: LossConfig, model: ModelConfig) -> Objective:
         l3=config.infrared_weight,
         discrepancy="off" if config.discrepancy == "none" else config.discrepancy,
         game=config.game,
+        smoothing=config.label_smoothing,
     )
