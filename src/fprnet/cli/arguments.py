@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fprnet.cli.main import Subcommands
+    from fprnet.embeddings.embedder import Embedder
 
-__all__ = ["add_command", "add_json", "add_workers", "existing_folder", "positive", "size"]
+__all__ = [
+    "add_command",
+    "add_json",
+    "add_workers",
+    "existing_folder",
+    "mention_untrained",
+    "positive",
+    "size",
+]
 
 
 def add_command(
@@ -51,6 +61,12 @@ def existing_folder(text: str) -> Path:
     if not path.is_dir():
         raise argparse.ArgumentTypeError(f"{text} is no folder; check the path")
     return path
+
+
+def mention_untrained(embedder: Embedder) -> None:
+    """Say on stderr that a preset's weights are random, so that nobody takes them for a model."""
+    if not embedder.about["trained"]:
+        print(f"preset {embedder.about['preset']} is not trained: chance level", file=sys.stderr)
 
 
 def positive(text: str) -> int:

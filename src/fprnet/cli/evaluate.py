@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fprnet.cli.arguments import add_command, add_json, existing_folder, positive
+from fprnet.cli.arguments import add_command, add_json, existing_folder, mention_untrained, positive
 
 if TYPE_CHECKING:
     from fprnet.cli.main import Subcommands
@@ -80,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
         scores = evaluate(read_features(Path(args.model)), split, **options)
     else:
         embedder = load_model(args.model, scale=args.scale)
+        mention_untrained(embedder)
         extract = {"cache": args.cache, "precision": args.precision, "identities": split.test}
         features = extract_data_set(embedder, args.data, **extract)
         scores = evaluate(features, split, **options)

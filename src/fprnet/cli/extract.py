@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fprnet.cli.arguments import add_command, existing_folder
+from fprnet.cli.arguments import add_command, existing_folder, mention_untrained
 
 if TYPE_CHECKING:
     from fprnet.cli.main import Subcommands
@@ -43,10 +43,13 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--out {args.out} must end in .npz")
     if (args.images is None) != (args.modality is None):
         raise UsageError("--images and --modality go together; a data set knows its modalities")
+    if args.images is not None and args.cache is not None:
+        raise UsageError("--cache is of --data; loose images are not cached")
     embedder = load_model(args.model, scale=args.scale)
-    options = {"flip": args.flip, "precision": args.precision, "cache": args.cache}
+    mention_untrained(embedder)
+    options = {"flip": args.flip, "precision": args.precision}
     if args.data is not None:
-        features = extract_data_set(embedder, args.data, **options)
+        features = extract_data_set(embedder, args.data, cache=args.cache, **options)
     else:
         features = extract_folder(embedder, args.images, args.modality, **options)
     write_features(args.out, features)

@@ -1,6 +1,7 @@
 """Presets, files and overrides become one frozen config."""
 
 from fprnet.config.loading import (
+    config_as_dict,
     config_from_dict,
     load_config,
     preset_names,
@@ -12,6 +13,7 @@ from fprnet.config.schema import RunConfig, Scale
 __all__ = [
     "RunConfig",
     "Scale",
+    "config_as_dict",
     "config_from_dict",
     "load_config",
     "preset_names",

@@ -22,7 +22,14 @@ from fprnet.config.checks import faults_of
 from fprnet.config.schema import RunConfig, Scale
 from fprnet.errors import ConfigError
 
-__all__ = ["config_from_dict", "load_config", "preset_names", "preset_summary", "to_yaml"]
+__all__ = [
+    "config_as_dict",
+    "config_from_dict",
+    "load_config",
+    "preset_names",
+    "preset_summary",
+    "to_yaml",
+]
 
 
 def preset_names() -> list[str]:
@@ -103,7 +110,13 @@ def config_from_dict(values: Mapping[str, Any]) -> RunConfig:
 
 def to_yaml(config: RunConfig) -> str:
     """Return the complete config as YAML that ``config_from_dict`` reads back to an equal value."""
-    return yaml.safe_dump(_plain(dataclasses.asdict(config)), sort_keys=False)
+    return yaml.safe_dump(config_as_dict(config), sort_keys=False)
+
+
+def config_as_dict(config: RunConfig) -> dict[str, Any]:
+    """Return the complete config as nested plain values, as YAML and JSON hold them."""
+    values: dict[str, Any] = _plain(dataclasses.asdict(config))
+    return values
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any YAML value

@@ -72,11 +72,20 @@ class Embedder:
             ``(N, D)`` float32, rows of unit length.
 
         Raises:
-            UsageError: The modality is unknown.
+            UsageError: The modality is unknown, or ``images`` is a single one or no uint8 array.
             DataError: A file is no image.
         """
         if modality not in MODALITIES:
             raise UsageError(f"modality {modality!r} is unknown; use 'visible' or 'infrared'")
+        if isinstance(images, (str, Path, Image.Image)):
+            raise UsageError("embed takes several images; put the one into a list")
+        if isinstance(images, np.ndarray) and (
+            images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8
+        ):
+            raise UsageError(
+                f"the images are a {images.dtype} array of shape {images.shape}; "
+                "give (N, H, W, 3) uint8"
+            )
         pixels = np.empty((len(images), *self.size, 3), dtype=np.uint8)
         for row, image in enumerate(images):
             if isinstance(image, (str, Path)):
@@ -93,23 +102,37 @@ def load_model(
     """Load a trained model, or a preset as it is before training.
 
     Args:
-        source: A checkpoint, a run folder (its ``best.pt`` is taken), or a preset's name.
+        source: A checkpoint, a run folder (its ``best.pt`` is taken), or a preset's name; the
+            random weights of a preset come from seed 0.
         scale: Of a preset.
         device: None takes a CUDA device if there is one, else the CPU.
 
     Raises:
         CheckpointError: There is no such file, or it cannot be used.
+        UsageError: There is a file or folder with the name of a preset.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    if str(source) in preset_names():
-        config = load_config(str(source), scale=scale)
-        model = build_model(config.model, identities=1)
-        about: dict[str, Any] = {"preset": str(source), "checkpoint_sha256": None, "trained": False}
-        return Embedder(model.to(device), config, about)
     path = Path(source)
+    if str(source) in preset_names():
+        if path.exists():
+            raise UsageError(
+                f"{source} is a preset and also a file or folder here; write ./{source} for the "
+                "latter, or go elsewhere for the preset"
+            )
+        config = load_config(str(source), scale=scale)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            model = build_model(config.model, identities=1)
+        about: dict[str, Any] = {
+            "preset": str(source),
+            "trained": False,
+            "scale": scale,
+            "checkpoint_sha256": None,
+        }
+        return Embedder(model.to(device), config, about)
     if path.is_dir():
         path = path / "checkpoints" / "best.pt"
-    elif not path.exists() and path.suffix == "":
+    elif not path.exists() and not path.suffix:
         raise CheckpointError(
             f"{source} is no checkpoint, run folder or preset; "
             f"the presets are {', '.join(preset_names())}"
@@ -117,6 +140,7 @@ def load_model(
     trained = load_trained(path)
     about = {
         "preset": trained.config.preset,
+        "trained": True,
         "scale": trained.config.scale,
         "checkpoint_sha256": trained.sha256,
         "step": trained.step,

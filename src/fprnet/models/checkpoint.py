@@ -1,13 +1,15 @@
 """A run's state becomes one file that is always complete, and comes back checked.
 
 A checkpoint is a dictionary of plain values and tensors (``torch.load(weights_only=True)``):
-``format``, ``config``, ``identities`` (the training people, in label order), ``model`` (weights), and
-what only the training loop reads: ``optimizer``, ``scheduler``, ``random``, ``step``, ``history``, ...
+``format``, ``config``, ``identities`` (the training people, in label order), ``model`` (weights),
+``selection``, ``step``, and what only the training loop reads: ``optimizer``, ``scheduler``,
+``random``, ``history``, ...
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ import torch
 from torch import Tensor
 
 from fprnet.config import RunConfig, config_from_dict
-from fprnet.errors import CheckpointError
+from fprnet.errors import CheckpointError, ConfigError
 from fprnet.files import replacing
 from fprnet.models.builders import build_model
 from fprnet.models.fprnet import Reidentifier
@@ -27,12 +29,14 @@ __all__ = [
     "FORMAT",
     "TrainedModel",
     "load_trained",
+    "load_weights",
     "read_checkpoint",
     "sha256",
     "write_checkpoint",
 ]
 
 FORMAT = 1
+NEEDED = ("config", "identities", "model", "selection", "step")
 
 
 @dataclass(frozen=True)
@@ -62,14 +66,16 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     Raises:
         CheckpointError: The disk is full or the folder cannot be written.
     """
+    # In memory first: torch's own file writer cannot say that a disk is full.
+    content = io.BytesIO()
+    torch.save({"format": FORMAT, **state}, content)
     try:
         with replacing(path) as temporary:
-            torch.save({"format": FORMAT, **state}, temporary)
-    except (OSError, RuntimeError) as error:  # torch's writer reports a full disk as RuntimeError
-        reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
+            temporary.write_bytes(content.getbuffer())
+    except OSError as error:
         raise CheckpointError(
-            f"checkpoint {path} cannot be written ({reason}); free some space and start the same "
-            "command again: it continues from the last complete checkpoint"
+            f"checkpoint {path} cannot be written ({error.strerror}); free some space and start "
+            "the same command again: it continues from the last complete checkpoint"
         ) from error
 
 
@@ -85,10 +91,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    except Exception as error:  # a damaged file makes the unpickler raise nearly anything
         raise CheckpointError(
-            f"{path} cannot be read as a checkpoint ({_first_line(error)}); "
-            "it is damaged or was not written by 'fprnet train'"
+            f"{path} cannot be read as a checkpoint ({_reason(error)}): it is damaged or was not "
+            "written by 'fprnet train'; give another file, or remove it to begin that run anew"
         ) from error
     if not isinstance(state, dict) or "format" not in state or "model" not in state:
         raise CheckpointError(
@@ -100,6 +106,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"{path} has checkpoint format {state['format']} but this fprnet reads {FORMAT}; "
             "use the version of fprnet that wrote it"
         )
+    absent = [name for name in NEEDED if name not in state]
+    if absent:
+        raise CheckpointError(
+            f"{path} is an incomplete checkpoint: it has no {' and no '.join(absent)}; give another"
+        )
     return state
 
 
@@ -110,7 +121,13 @@ def load_trained(path: Path) -> TrainedModel:
         CheckpointError: See ``read_checkpoint``; or the weights do not fit the config.
     """
     state = read_checkpoint(path)
-    config = config_from_dict(state["config"])
+    try:
+        config = config_from_dict(state["config"])
+    except ConfigError as error:
+        raise CheckpointError(
+            f"the config in {path} is not one of this fprnet ({error}); "
+            "use the version of fprnet that wrote it"
+        ) from error
     identities = tuple(state["identities"])
     model = build_model(config.model, identities=len(identities), weights=False)
     load_weights(model, state["model"], path)
@@ -146,5 +163,9 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _first_line(error: Exception) -> str:
+def _reason(error: Exception) -> str:
+    if isinstance(error, pickle.UnpicklingError):  # torch's own words advise weights_only=False
+        return "it is no file of plain values and tensors"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return (str(error).splitlines() or [type(error).__name__])[0]
