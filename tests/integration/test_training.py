@@ -1,0 +1,134 @@
+"""Every preset trains, leaves the files of a run folder, and learns with all its parameters."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from conftest import TINY, checkpoint, history
+
+from fprnet.config import config_from_dict, load_config, preset_names
+from fprnet.losses.builders import build_objective
+from fprnet.models.builders import build_model
+from fprnet.models.checkpoint import load_trained
+
+GAME = ("paper", "released")
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_preset_trains_and_leaves_a_run_folder(fprnet, tiny_set, tmp_path, preset):
+    run = tmp_path / "run"
+    # The paper's e^|d| from random weights and 4 people makes steps that 0.01 does not survive.
+    rate = ("--optimizer.learning_rate", "0.0001") if preset == "paper" else ()
+    words = ("train", "--preset", preset, *TINY, "--data", tiny_set, "--out", run)
+    result = fprnet(*words, *rate)
+    assert result.status == 0, result.err
+    assert f"fprnet evaluate {run}/checkpoints/best.pt" in result.out
+
+    config = config_from_dict(yaml.safe_load((run / "config.yaml").read_text()))
+    assert (config.preset, config.scale, config.training.epochs) == (preset, "tiny", 2)
+    records = history(run)
+    assert [record["step"] for record in records] == [2, 4]
+    assert all(np.isfinite(list(record["losses"].values())).all() for record in records)
+    if preset in GAME:  # each of the 2 steps of an epoch has one winner
+        assert [sum(record["wins"].values()) for record in records] == [2, 2]
+        assert set(records[0]["wins"]) == {"main", "fusion"}
+    else:
+        assert "wins" not in records[0]
+    if preset != "warm-start":  # which has nobody to validate on
+        assert set(records[0]["validation"]) == {"rank-1", "rank-10", "mAP", "mINP"}
+    assert len(list(run.glob("events.out.tfevents.*"))) == 1
+    assert "epoch 2: loss" in (run / "log.txt").read_text()
+    assert load_trained(run / "checkpoints" / "last.pt").step == 4
+    assert len(load_trained(run / "checkpoints" / "best.pt").identities) == 12
+
+
+def test_learning_rates_on_record_are_those_of_the_last_step_of_the_epoch(trained):
+    # Preset fprnet at tiny scale: 0.06 for the trunk, 0.18 for the rest; warm-up to the full rate
+    # over epoch 1 (2 steps), then half a cosine over epoch 2: 1 at its first step, 1/2 at its last.
+    assert [record["learning_rates"] for record in history(trained)] == [
+        pytest.approx({"trunk": 0.06, "pyramid": 0.18, "head": 0.18}),
+        pytest.approx({"trunk": 0.03, "pyramid": 0.09, "head": 0.09}),
+    ]
+
+
+def test_best_checkpoint_is_that_of_the_best_validation_score(trained):
+    scores = [record["validation"]["mAP"] for record in history(trained)]
+    best = checkpoint(trained / "checkpoints" / "best.pt")
+    assert best["best"] == max(scores)
+    assert len(best["history"]) == int(np.argmax(scores)) + 1
+    assert checkpoint(trained / "checkpoints" / "last.pt")["best"] == max(scores)
+
+
+def test_tensorboard_holds_every_epoch_once_though_the_run_was_continued(
+    fprnet, tiny_set, tmp_path
+):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    words = ("train", "--preset", "one-stream", *TINY, "--data", tiny_set, "--out", tmp_path / "a")
+    assert fprnet(*words, "--max-steps", 2).status == 0
+    assert fprnet(*words).status == 0
+    events = EventAccumulator(str(tmp_path / "a"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("losses/total")] == [2, 4]
+    losses = [record["losses"]["total"] for record in history(tmp_path / "a")]
+    assert [event.value for event in events.Scalars("losses/total")] == pytest.approx(losses)
+
+
+@pytest.mark.parametrize("preset", ["fprnet", "one-stream", "two-stream", "paper"])
+def test_every_parameter_receives_a_gradient(preset):
+    config = load_config(preset, scale="tiny")
+    loss = config.loss
+    if preset == "paper":  # the loser of a game gets none, which is the paper's rule
+        loss = replace(loss, game="sum")
+    torch.manual_seed(0)
+    model = build_model(config.model, identities=6)
+    visible, infrared = torch.randn(2, 12, 3, 96, 48)
+    labels = torch.arange(6).repeat_interleave(2)
+    terms = build_objective(loss, config.model)(model(visible, infrared, labels, labels))
+    terms.total.backward()
+    silent = [
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.grad is None or not parameter.grad.abs().sum() > 0
+    ]
+    assert silent == []
+
+
+def test_warm_start_gives_its_trunk_to_another_run(fprnet, tiny_set, tmp_path):
+    warm, run = tmp_path / "warm", tmp_path / "run"
+    data = ("--data", tiny_set)
+    assert fprnet("train", "--preset", "warm-start", *TINY, *data, "--out", warm).status == 0
+    weights = warm / "checkpoints" / "best.pt"
+    words = ("train", "--preset", "fprnet", *TINY, *data, "--out", run)
+    rate = ("--optimizer.learning_rate", "1e-20", "--optimizer.weight_decay", "0")
+    assert fprnet(*words, "--model.weights", weights, *rate, "--max-steps", 1).status == 0
+    before, after = checkpoint(weights)["model"], checkpoint(run / "checkpoints/last.pt")["model"]
+    trunk = [name for name in before if name.startswith("streams.") and name.endswith("weight")]
+    assert len(trunk) > 20
+    for name in trunk:
+        assert torch.equal(before[name], after[name]), name
+
+
+def test_a_runs_config_makes_the_same_run_again(fprnet, trained, tiny_set, tmp_path):
+    again = tmp_path / "again"
+    result = fprnet("train", "--config", trained / "config.yaml", "--out", again, "--json")
+    assert result.status == 0, result.err
+    assert history(again) == history(trained)
+    outcome = json.loads(result.out)
+    assert (outcome["step"], outcome["total_steps"]) == (4, 4)
+    assert Path(outcome["checkpoint"]) == again / "checkpoints" / "best.pt"
+
+
+def test_selection_needs_people_who_are_not_trained_on(fprnet, tiny_set, tmp_path):
+    words = ("train", "--preset", "fprnet", *TINY, "--data", tiny_set, "--out", tmp_path / "a")
+    result = fprnet(*words, "--data.identities", "train+validation")
+    assert result.status == 2
+    assert "training.selection is validation" in result.complaint
+    last = ("--data.identities", "train+validation", "--training.selection", "last")
+    assert fprnet(*words, *last).status == 0
+    assert len(load_trained(tmp_path / "a" / "checkpoints" / "best.pt").identities) == 16
+    assert "validation" not in history(tmp_path / "a")[0]
