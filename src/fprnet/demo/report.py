@@ -160,8 +160,8 @@ def _convergence(result: Result) -> Illustration:
         png(convergence_figure(histories, theme, first_colour=colour)) for theme in (LIGHT, DARK)
     )
     caption = (
-        "Left: mAP on the validation identities, which chose the checkpoint that was scored. "
-        "Right: cross entropy of the main head on the training batches, the one term that both "
+        "Above: mAP on the validation identities, which chose the checkpoint that was scored. "
+        "Below: cross entropy of the main head on the training batches, the one term that both "
         "models have; fprnet lowers those of its levels and a triplet loss for each as well, so a "
         "higher curve there is no worse model."
     )

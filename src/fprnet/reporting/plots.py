@@ -59,7 +59,7 @@ def cmc_figure(curves: Mapping[str, Sequence[Trials]], theme: Theme = LIGHT) -> 
             standard deviation over the trials.
         theme: Colours.
     """
-    figure, (axes,) = _panels(1, theme, width=7.0)
+    figure, (axes,) = _panels(1, theme)
     for number, (label, curve) in enumerate(curves.items()):
         ranks = range(1, len(curve) + 1)
         mean = [100 * trials.mean for trials in curve]
@@ -94,7 +94,7 @@ def convergence_figure(
         theme: Colours.
         first_colour: Number of the first run's colour, so that it has the one of its CMC curve.
     """
-    figure, (scores, losses) = _panels(2, theme, width=9.0)
+    figure, (scores, losses) = _panels(2, theme)
     for number, (label, history) in enumerate(histories.items(), start=first_colour):
         style: dict[str, Any] = {
             "color": _colour(theme, number),
@@ -113,8 +113,8 @@ def convergence_figure(
             [record["losses"]["main"] for record in history],
             **style,
         )
-    scores.set(xlabel="epoch", ylabel="mAP on validation identities, %")
-    losses.set(xlabel="epoch", ylabel="cross entropy of the main head, nats")
+    scores.set(ylabel="validation mAP, %")
+    losses.set(xlabel="epoch", ylabel="cross entropy, nats")
     longest = max(len(history) for history in histories.values())
     every = math.ceil(longest / 10)
     for axes in (scores, losses):
@@ -132,11 +132,15 @@ def png(figure: Figure) -> bytes:
     return content.getvalue()
 
 
-def _panels(number: int, theme: Theme, *, width: float) -> tuple[Figure, list[Axes]]:
+def _panels(number: int, theme: Theme) -> tuple[Figure, list[Axes]]:
+    """Return a figure of plots one above the other, which a narrow screen can show, too."""
     figure = Figure(
-        figsize=(width, 4.0), dpi=DOTS_PER_INCH, layout="constrained", facecolor=theme.page
+        figsize=(7.0, 0.8 + 3.2 * number),
+        dpi=DOTS_PER_INCH,
+        layout="constrained",
+        facecolor=theme.page,
     )
-    panels: list[Axes] = list(figure.subplots(1, number, squeeze=False)[0])
+    panels: list[Axes] = list(figure.subplots(number, 1, squeeze=False)[:, 0])
     for axes in panels:
         axes.set_facecolor(theme.page)
         axes.grid(color=theme.grid, linewidth=0.8)

@@ -153,7 +153,7 @@ def draw_ranked_galleries(
         for column, match in enumerate(query.matches, start=1):
             colour = RIGHT if match.right else WRONG
             show(match.row, column, top, colour)
-            write(f"{match.similarity:.2f}", column, top + height, colour)
+            write(f"{match.similarity:.3f}", column, top + height, colour)
             _mark(canvas, match.right, left_of(column) + FRAME, top + height + 3, colour)
     return picture
 

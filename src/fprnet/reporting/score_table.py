@@ -24,7 +24,7 @@ def score_cells(rows: Mapping[str, ScoreRow]) -> dict[str, list[str]]:
 def score_table(rows: Mapping[str, ScoreRow]) -> str:
     """Return an aligned table, a line for each label, without a line break at its end."""
     width = max(len(label) for label in rows)
-    lines = [" " * width + "".join(f"{name:>14}" for name in METRICS)]
+    lines = [" " * width + "".join(f"{name:>13}" for name in METRICS)]
     for label, cells in score_cells(rows).items():
-        lines.append(f"{label:<{width}}" + "".join(f"{cell:>14}" for cell in cells))
+        lines.append(f"{label:<{width}}" + "".join(f"{cell:>13}" for cell in cells))
     return "\n".join(lines)
