@@ -1,0 +1,162 @@
+"""A run that was stopped, or killed, and started again ends as if nothing had happened."""
+
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from conftest import TINY, assert_identical, checkpoint, command, environment, history
+
+# 3 epochs of 6 steps, so that a checkpoint every 4 steps lies inside epochs as well as at ends.
+LONGER = [*TINY, "--training.steps_per_epoch", "6", "--training.epochs", "3"]
+EVERY = ["--training.checkpoint_every", "4"]
+RATE = {"fprnet": "0.003", "paper": "0.0001", "one-stream": "0.003"}  # from random weights
+
+
+def words_for(preset: str, data: Path, out: Path) -> list[str]:
+    rate = ["--optimizer.learning_rate", RATE[preset]]
+    return ["train", "--preset", preset, *LONGER, *rate, "--data", str(data), "--out", str(out)]
+
+
+@pytest.fixture(scope="module")
+def straight(tiny_set, tmp_path_factory):
+    """Finished runs that nothing interrupted, by preset."""
+    from fprnet.cli.main import main
+
+    runs = {}
+    for preset in ("fprnet", "paper"):
+        runs[preset] = tmp_path_factory.mktemp("straight") / preset
+        assert main(words_for(preset, tiny_set, runs[preset])) == 0
+    return runs
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    assert history(one) == history(other)
+    for name in ("last.pt", "best.pt"):
+        a, b = (checkpoint(run / "checkpoints" / name) for run in (one, other))
+        for state in (a, b):
+            del state["config"]["training"]["checkpoint_every"]
+        assert_identical(a, b, name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["fprnet", "paper"])
+def test_killed_at_random_moments_ends_as_the_straight_run(straight, tiny_set, tmp_path, preset):
+    run = tmp_path / "killed"
+    words = [*words_for(preset, tiny_set, run), *EVERY]
+    moments = random.Random(preset)
+    kills = 0
+    for _ in range(2):
+        process = subprocess.Popen(
+            command(*words),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment(),
+        )
+        last = run / "checkpoints" / "last.pt"
+        before = last.stat().st_mtime_ns if last.exists() else 0
+        while process.poll() is None:  # until it has made progress, and then a random moment more
+            if last.exists() and last.stat().st_mtime_ns != before:
+                break
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0, 0.4))
+        process.send_signal(signal.SIGKILL)
+        kills += process.wait() == -signal.SIGKILL
+    assert kills > 0
+    finished = subprocess.run(
+        command(*words), capture_output=True, text=True, env=environment(), check=False
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert_same_run(run, straight[preset])
+    assert not list(run.rglob(".*.part*"))
+
+
+@pytest.mark.parametrize("preset", ["fprnet", "paper"])
+@pytest.mark.parametrize("stop", [5, 12])
+def test_stopped_by_max_steps_ends_as_the_straight_run(
+    fprnet, straight, tiny_set, tmp_path, preset, stop
+):
+    run = tmp_path / "stopped"
+    words = words_for(preset, tiny_set, run)
+    stopped = fprnet(*words, "--max-steps", stop)
+    assert stopped.status == 0, stopped.err
+    assert stopped.out == f"{stop} of 18 steps done; the same command goes on\n"
+    assert checkpoint(run / "checkpoints" / "last.pt")["step"] == stop
+    assert len(history(run)) == stop // 6
+    assert fprnet(*words).status == 0
+    assert_same_run(run, straight[preset])
+    assert f"continued at step {stop} of 18" in (run / "log.txt").read_text()
+
+
+def test_validation_does_not_disturb_training(fprnet, straight, tiny_set, tmp_path):
+    words = words_for("fprnet", tiny_set, tmp_path / "blind")
+    never = ("--training.validate_every", "0", "--training.selection", "last")
+    assert fprnet(*words, *never).status == 0
+    blind = checkpoint(tmp_path / "blind" / "checkpoints" / "last.pt")
+    seeing = checkpoint(straight["fprnet"] / "checkpoints" / "last.pt")
+    for part in ("model", "optimizer", "random"):
+        assert_identical(blind[part], seeing[part], part)
+
+
+def test_finished_run_says_so_and_changes_nothing(fprnet, straight, tiny_set):
+    run = straight["fprnet"]
+
+    def files():
+        return {f: f.read_bytes() for f in run.rglob("*") if f.is_file()}
+
+    before = files()
+    result = fprnet(*words_for("fprnet", tiny_set, run))
+    assert result.status == 0
+    assert "was finished already, 18 steps" in result.out
+    assert files() == before
+
+
+def test_metrics_lost_by_a_kill_come_back(fprnet, straight, tiny_set, tmp_path):
+    import shutil
+
+    run = tmp_path / "copy"
+    shutil.copytree(straight["fprnet"], run)
+    before = (run / "metrics.jsonl").read_text()
+    (run / "metrics.jsonl").write_text(before.splitlines(keepends=True)[0])
+    (run / "checkpoints" / ".last.0123abcd.part.pt").write_bytes(b"half of a checkpoint")
+    assert fprnet(*words_for("fprnet", tiny_set, run)).status == 0
+    assert (run / "metrics.jsonl").read_text() == before
+    assert not list(run.rglob(".*.part*"))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (["--optimizer.learning_rate", "0.5"], "optimizer.learning_rate 0.003 (not 0.5)"),
+        (["--training.epochs", "9"], "training.epochs 3 (not 9)"),
+        (["--seed", "3"], "seed 0 (not 3)"),
+    ],
+)
+def test_another_config_is_refused(fprnet, straight, tiny_set, change, told):
+    result = fprnet(*words_for("fprnet", tiny_set, straight["fprnet"]), *change)
+    assert result.status == 2
+    assert told in result.complaint
+    assert "--out" in result.complaint
+
+
+def test_one_process_at_a_time_trains_in_a_folder(fprnet, straight, tiny_set):
+    import fcntl
+
+    with (straight["fprnet"] / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        result = fprnet(*words_for("fprnet", tiny_set, straight["fprnet"]))
+    assert result.status == 2
+    assert "another process is training in" in result.complaint
+
+
+def test_weights_file_is_not_needed_to_continue(fprnet, tiny_set, trained, tmp_path):
+    import shutil
+
+    weights = tmp_path / "warm.pt"
+    shutil.copy(trained / "checkpoints" / "best.pt", weights)
+    words = (*words_for("one-stream", tiny_set, tmp_path / "run"), "--model.weights", str(weights))
+    assert fprnet(*words, "--max-steps", 1).status == 0
+    weights.unlink()
+    assert fprnet(*words, "--max-steps", 2).status == 0
