@@ -2,12 +2,15 @@
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fprnet.cli.main import main
 from fprnet.config import load_config
+from fprnet.data.generator.options import GeneratorOptions
+from fprnet.data.generator.writer import images_of
 from fprnet.demo.plan import ROWS, plan_demo
 from fprnet.errors import TrainingError
 from fprnet.training.side_by_side import Training, read_history, train_side_by_side
@@ -37,6 +40,17 @@ def test_warm_start_sees_other_people():
     assert plan.warm_world.seed != plan.world.seed
     assert plan.warm_world.cameras == (1, 2, 4, 5)
     assert plan.world.splits["test"] == tuple(range(233, 297))
+
+
+def test_the_warm_world_by_hand_holds_the_same_visible_images():
+    # The bytes of an image depend on its seed, identity, camera and number alone (and on the size).
+    warm = plan_demo(Path("demo"), quick=False).warm_world
+    by_hand = replace(
+        warm, validation_identities=1, test_identities=1, cameras=GeneratorOptions().cameras
+    )
+    for person in warm.splits["train"]:
+        visible = {c: n for c, n in images_of(by_hand, person).items() if c in warm.cameras}
+        assert visible == images_of(warm, person)
 
 
 def test_sizes_keep_their_files_apart_but_share_the_report():

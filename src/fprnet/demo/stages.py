@@ -51,6 +51,7 @@ def run_demo(out: Path, *, quick: bool = False) -> Result:
         FprnetError: A stage failed.
     """
     plan = plan_demo(out, quick=quick)
+    torch.set_num_threads(1)  # where cores are busy, two are several times slower than one
     workers = os.cpu_count() or 1
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -73,8 +73,7 @@ def cmc_figure(curves: Mapping[str, Sequence[Trials]], theme: Theme = LIGHT) -> 
     most = max(len(curve) for curve in curves.values())
     axes.set_xticks([1, *range(5, most + 1, 5)])
     axes.set(xlabel="rank", ylabel="queries answered, %", ylim=(0, 100))
-    handles, labels = axes.get_legend_handles_labels()
-    _legend(axes, theme, handles=handles[::-1], labels=labels[::-1])  # the best on top, as drawn
+    _legend(axes, theme)
     return figure
 
 
@@ -120,7 +119,7 @@ def convergence_figure(
     for axes in (scores, losses):
         axes.set_xticks(range(every, longest + 1, every))
         axes.set_ylim(bottom=0)
-    _legend(scores, theme, loc="lower right")
+    _legend(scores, theme)
     return figure
 
 
@@ -153,8 +152,16 @@ def _panels(number: int, theme: Theme) -> tuple[Figure, list[Axes]]:
     return figure, panels
 
 
-def _legend(axes: Axes, theme: Theme, **options: Any) -> None:  # noqa: ANN401 - of Axes.legend
-    axes.legend(facecolor=theme.page, edgecolor=theme.grid, labelcolor=theme.ink, **options)
+def _legend(axes: Axes, theme: Theme) -> None:
+    """Name the curves, the last on top: rows are ordered from worst to best."""
+    handles, labels = axes.get_legend_handles_labels()
+    axes.legend(
+        handles[::-1],
+        labels[::-1],
+        facecolor=theme.page,
+        edgecolor=theme.grid,
+        labelcolor=theme.ink,
+    )
 
 
 def _colour(theme: Theme, number: int) -> str:
