@@ -24,10 +24,10 @@ from fprnet.data.sysu_mm01 import (
     PERMUTATION_FILE,
     VISIBLE_CAMERAS,
     GalleryPermutations,
-    _first_file,
-    _read_identities,
-    _read_permutations,
-    _split_folder,
+    first_file,
+    read_identities,
+    read_permutations,
+    split_folder,
 )
 from fprnet.errors import DataError
 
@@ -187,30 +187,28 @@ def _check_split_files(
 ) -> tuple[dict[str, tuple[int, ...]], GalleryPermutations | None]:
     """Read each split file for itself."""
     try:
-        folder = _split_folder(findings.root)
+        folder = split_folder(findings.root)
     except DataError:
         folder = findings.root / "exp"
     lists: dict[str, tuple[int, ...]] = {}
     permutations = None
     copy = "copy it from the data set's exp folder"
     for part, stem in ID_FILES.items():
-        file = _first_file(folder, stem)
+        file = first_file(folder, stem)
         lists[part] = ()
         if file is None:
             findings.add(folder / f"{stem}.txt", "(or .mat) is missing", copy)
             continue
         try:
-            lists[part] = _read_identities(file)
+            lists[part] = read_identities(file)
         except DataError as error:
             findings.add_error(file, error)
-        except (OSError, UnicodeDecodeError) as error:
-            findings.add(file, f"is no readable text ({type(error).__name__})", copy)
         else:
             if not lists[part]:
                 findings.add(file, "lists nobody", copy)
     file = folder / PERMUTATION_FILE
     try:
-        permutations = _read_permutations(file)
+        permutations = read_permutations(file)
     except DataError as error:
         findings.add_error(file, error)
     return lists, permutations

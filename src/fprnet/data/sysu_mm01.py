@@ -7,7 +7,6 @@ n images of one identity in one camera, T trials.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -17,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fprnet.data.lists import check_apart, checked_identities, read_identity_list
 from fprnet.data.records import Records
 from fprnet.errors import DataError
 
@@ -27,10 +27,17 @@ __all__ = [
     "INFRARED_CAMERAS",
     "VISIBLE_CAMERAS",
     "GalleryPermutations",
+    "Part",
     "SysuSplit",
     "check_split",
+    "first_file",
+    "identity_folders",
+    "image_names",
+    "read_identities",
+    "read_permutations",
     "read_records",
     "read_split",
+    "split_folder",
 ]
 
 Part = Literal["train", "validation", "test"]
@@ -99,16 +106,7 @@ class SysuSplit:
     permutations: GalleryPermutations
 
     def __post_init__(self) -> None:
-        parts = {"train": self.train, "validation": self.validation, "test": self.test}
-        seen: dict[int, str] = {}
-        for name, identities in parts.items():
-            for identity in identities:
-                if identity in seen:
-                    raise DataError(
-                        f"identity {identity} is in the {seen[identity]} and in the {name} list; "
-                        "an identity may be in one of them only, so correct the id files"
-                    )
-                seen[identity] = name
+        check_apart({"train": self.train, "validation": self.validation, "test": self.test})
 
 
 def read_split(
@@ -126,18 +124,18 @@ def read_split(
     Raises:
         DataError: A file is missing, cannot be understood, or two lists share an identity.
     """
-    folder = _split_folder(Path(root))
+    folder = split_folder(Path(root))
     lists: dict[Part, tuple[int, ...]] = {}
     for part, stem in ID_FILES.items():
-        file = _first_file(folder, stem)
+        file = first_file(folder, stem)
         if file is None and part in needed:
             raise DataError(
                 f"{folder / stem}.txt (or .mat) is missing; copy it from the data set's exp folder"
             )
-        lists[part] = () if file is None else _read_identities(file)
+        lists[part] = () if file is None else read_identities(file)
         if part in needed and not lists[part]:
             raise DataError(f"{file} lists nobody; copy it from the data set's exp folder again")
-    permutations = _read_permutations(folder / PERMUTATION_FILE)
+    permutations = read_permutations(folder / PERMUTATION_FILE)
     return SysuSplit(lists["train"], lists["validation"], lists["test"], permutations)
 
 
@@ -165,8 +163,8 @@ def read_records(root: Path, *, cameras: Sequence[int] = ALL_CAMERAS) -> Records
     paths: list[str] = []
     rows: list[tuple[int, int, int]] = []  # camera, identity, index
     for camera in sorted(cameras):
-        for identity, name in _identity_folders(root / f"cam{camera}"):
-            images = _image_names(root / f"cam{camera}" / name)
+        for identity, name in identity_folders(root / f"cam{camera}"):
+            images = image_names(root / f"cam{camera}" / name)
             paths += [f"cam{camera}/{name}/{image}" for image in images]
             rows += [(camera, identity, index) for index in range(1, len(images) + 1)]
     if not rows:
@@ -218,9 +216,14 @@ def check_split(records: Records, split: SysuSplit) -> None:
                 )
 
 
-def _split_folder(root: Path) -> Path:
+def split_folder(root: Path) -> Path:
+    """Return the folder of the split files: ``ROOT/exp`` or the root itself.
+
+    Raises:
+        DataError: Neither holds any.
+    """
     for folder in (root / "exp", root):
-        if (folder / PERMUTATION_FILE).is_file() or _first_file(folder, "test_id") is not None:
+        if (folder / PERMUTATION_FILE).is_file() or first_file(folder, "test_id") is not None:
             return folder
     raise DataError(
         f"{root} holds no split files, neither itself nor in exp/; give the folder with "
@@ -228,32 +231,31 @@ def _split_folder(root: Path) -> Path:
     )
 
 
-def _first_file(folder: Path, stem: str) -> Path | None:
+def first_file(folder: Path, stem: str) -> Path | None:
+    """Return the id file of that name, .txt before .mat; None where there is neither."""
     return next((f for s in (".txt", ".mat") if (f := folder / f"{stem}{s}").is_file()), None)
 
 
-def _read_identities(file: Path) -> tuple[int, ...]:
-    """Read a comma-separated text file, or the one numeric array of a MATLAB file."""
-    if file.suffix == ".mat":
-        numbers = _matlab_array(file, kinds="iuf").ravel()
-        if (numbers != numbers.astype(np.int64)).any():
-            raise DataError(f"{file} holds numbers that are no identities; expected whole numbers")
-        identities = numbers.astype(np.int64).tolist()
-    else:
-        words = re.findall(r"[^,\s]+", file.read_text(encoding="utf-8"))
-        wrong = [word for word in words if not word.isdecimal()]
-        if wrong:
-            raise DataError(
-                f"{file} holds {wrong[0]!r}, which is no identity; "
-                "write whole numbers with commas between them"
-            )
-        identities = [int(word) for word in words]
-    if len(set(identities)) != len(identities) or min(identities, default=1) < 1:
-        raise DataError(f"{file} must list different identities from 1 on; correct the file")
-    return tuple(sorted(identities))
+def read_identities(file: Path) -> tuple[int, ...]:
+    """Read a comma-separated text file, or the one numeric array of a MATLAB file; sorted.
+
+    Raises:
+        DataError: The file cannot be understood, or lists an identity twice.
+    """
+    if file.suffix != ".mat":
+        return read_identity_list(file)
+    numbers = _matlab_array(file, kinds="iuf").ravel()
+    if (numbers != numbers.astype(np.int64)).any():
+        raise DataError(f"{file} holds numbers that are no identities; expected whole numbers")
+    return checked_identities(file, numbers.astype(np.int64).tolist())
 
 
-def _read_permutations(file: Path) -> GalleryPermutations:
+def read_permutations(file: Path) -> GalleryPermutations:
+    """Read ``rand_perm_cam.mat``.
+
+    Raises:
+        DataError: The file is missing or holds something else.
+    """
     if not file.is_file():
         raise DataError(f"{file} is missing; copy it from the data set's exp folder")
     cameras = _matlab_array(file, kinds="O").ravel()
@@ -307,7 +309,7 @@ def _matlab_array(file: Path, *, kinds: str) -> NDArray[Any]:
     return arrays[0]
 
 
-def _identity_folders(camera_folder: Path) -> list[tuple[int, str]]:
+def identity_folders(camera_folder: Path) -> list[tuple[int, str]]:
     """Return (identity, folder name), by number."""
     with os.scandir(camera_folder) as entries:
         names = [entry.name for entry in entries if entry.name.isdecimal() and entry.is_dir()]
@@ -321,7 +323,7 @@ def _identity_folders(camera_folder: Path) -> list[tuple[int, str]]:
     return folders
 
 
-def _image_names(folder: Path) -> list[str]:
+def image_names(folder: Path) -> list[str]:
     """Return the names of the images, sorted: what ``rand_perm_cam.mat`` counts in."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries]
