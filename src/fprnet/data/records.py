@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fprnet.errors import DataError
 
-__all__ = ["MODALITIES", "Modality", "Records"]
+__all__ = ["MODALITIES", "Modality", "Records", "positions"]
 
 Modality = Literal["visible", "infrared"]
 MODALITIES: tuple[Modality, Modality] = ("visible", "infrared")
@@ -60,8 +60,8 @@ class Records:
 
     def where(self, selection: NDArray[Any]) -> Records:
         """Return the rows of a boolean mask ``(N,)`` or of an index array, in that order."""
-        columns = {f.name: getattr(self, f.name)[selection] for f in fields(self) if f.name != "root"}
-        return Records(root=self.root, **columns)
+        names = [f.name for f in fields(self) if f.name != "root"]
+        return Records(root=self.root, **{name: getattr(self, name)[selection] for name in names})
 
     def of(self, identities: Sequence[int], modality: Modality | None = None) -> Records:
         """Return the images of some identities, and of one modality if it is given."""
@@ -73,3 +73,16 @@ class Records:
     def files(self) -> list[Path]:
         """Return the full path of every image."""
         return [self.root / path for path in self.path]
+
+
+def positions(
+    camera: NDArray[np.int64], identity: NDArray[np.int64], modality: NDArray[np.str_]
+) -> NDArray[np.int64]:
+    """Number the images ``(N,)`` of an identity in a camera and modality from 1, as they come."""
+    columns = np.stack([camera, identity, modality == MODALITIES[0]])
+    group = np.unique(columns, axis=1, return_inverse=True)[1].ravel()
+    sequence = np.argsort(group, kind="stable")
+    ordered = group[sequence]
+    position = np.empty(len(group), dtype=np.int64)
+    position[sequence] = np.arange(len(group)) - np.searchsorted(ordered, ordered) + 1
+    return position
