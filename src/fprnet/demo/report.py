@@ -192,9 +192,9 @@ def _limits(result: Result) -> list[str]:
         "The people are drawn by a program. The set checks that the pipeline works from images to "
         "scores, and compares variants of a model with each other. It is no evidence about "
         "SYSU-MM01 or any real camera: never put these numbers beside published ones.",
-        f"This is one seed ({SEED}) of each training. Another seed moves mAP by about half a point "
-        "to a point here; the ± in the table is the spread over ten galleries for fixed weights "
-        "and does not contain it. A difference that counts needs several seeds.",
+        f"This is one seed ({SEED}) of each training, and another seed gives other numbers: the ± "
+        "in the table is the spread over ten galleries for fixed weights, which does not contain "
+        "that. A difference that counts needs several seeds.",
         "Both models start from the same warm start, see the same number of images with the same "
         "augmentation, and are chosen on the same validation identities. The design of fprnet and "
         "the augmentation were found on drawn people of this kind, which favours them here; they "
