@@ -14,11 +14,18 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fprnet.data.records import Modality
 from fprnet.embeddings.store import Features
+from fprnet.errors import UsageError
 
-__all__ = ["NOWHERE", "Protocol", "Rows", "Trial", "tie_order"]
+__all__ = ["DIRECTIONS", "NOWHERE", "Direction", "Protocol", "Rows", "Trial", "sides", "tie_order"]
 
 Rows = NDArray[np.int64]
+Direction = Literal["infrared-to-visible", "visible-to-infrared"]
+DIRECTIONS: dict[Direction, tuple[Modality, Modality]] = {
+    "infrared-to-visible": ("infrared", "visible"),
+    "visible-to-infrared": ("visible", "infrared"),
+}
 
 NOWHERE = -1  # the place of an image that is never removed
 
@@ -57,6 +64,17 @@ class Protocol:
     place: Rows
     order: Rows
     cmc: Literal["identity", "image"] = "identity"
+
+
+def sides(direction: Direction) -> tuple[Modality, Modality]:
+    """Return the modality of the queries and that of the gallery.
+
+    Raises:
+        UsageError: There is no such direction.
+    """
+    if direction not in DIRECTIONS:
+        raise UsageError(f"direction {direction!r} is unknown; choose {' or '.join(DIRECTIONS)}")
+    return DIRECTIONS[direction]
 
 
 def tie_order(features: Features) -> Rows:
