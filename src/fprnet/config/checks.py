@@ -59,7 +59,11 @@ NOT_NEGATIVE = (
     "training.checkpoint_every",
 )
 BELOW_ONE = ("loss.label_smoothing", "optimizer.momentum")
-POSITIVE_OR_NONE = ("model.levels.main_embedding_size", "training.steps_per_epoch")
+POSITIVE_OR_NONE = (
+    "model.levels.main_embedding_size",
+    "optimizer.clip_norm",
+    "training.steps_per_epoch",
+)
 
 
 def faults_of(config: RunConfig) -> Iterable[str]:

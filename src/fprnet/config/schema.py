@@ -135,6 +135,7 @@ class OptimizerConfig:
     momentum: float = 0.9
     nesterov: bool = True
     weight_decay: float = 5e-4
+    clip_norm: float | None = None  # longest gradient, over all parameters; null: as long as it is
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from torch import nn
+from torch.nn.utils import clip_grad_norm_
 from torch.optim import SGD
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.tensorboard import SummaryWriter
@@ -249,6 +250,8 @@ def _step(run: _Run, position: Position, *, frozen: bool) -> None:
     run.fabric.backward(terms.total)
     if frozen:
         run.restraint.drop_gradients()
+    if run.config.optimizer.clip_norm is not None:
+        clip_grad_norm_(run.model.parameters(), run.config.optimizer.clip_norm)
     run.optimizer.step()
     run.scheduler.step()
     position.add(terms)
