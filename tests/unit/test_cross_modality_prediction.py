@@ -154,7 +154,7 @@ def test_paper_main_and_fusion_heads() -> None:
     ("options", "heads"),
     [
         ({}, {"main", "fusion", "visible", "infrared"}),
-        ({"modality_blocks": "off"}, {"main", "fusion"}),  # Table 5: RGB and IR domain
+        ({"modality_blocks": "none"}, {"main", "fusion"}),  # Table 5: RGB and IR domain
         ({"main": False}, {"fusion", "visible", "infrared"}),  # IR-RGB block
         ({"fusion": None}, {"main", "visible", "infrared"}),  # fusion block
         ({"modality_blocks": "own"}, {"main", "fusion", "visible", "infrared"}),  # upsample 2x

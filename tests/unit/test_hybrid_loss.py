@@ -61,7 +61,7 @@ def cross_entropy(output: HeadOutput) -> float:
     return torch.nn.functional.cross_entropy(output.logits, output.labels).item()
 
 
-@pytest.mark.parametrize("discrepancy", ["off", "detached", "differentiable"])
+@pytest.mark.parametrize("discrepancy", ["none", "detached", "differentiable"])
 @pytest.mark.parametrize("game", ["main", "fusion", "sum"])
 def test_equations_2_to_8(game: str, discrepancy: str) -> None:
     outputs = random_outputs()
@@ -70,7 +70,7 @@ def test_equations_2_to_8(game: str, discrepancy: str) -> None:
     joint = losses["main"] + losses["fusion"] if game == "sum" else losses[game]
     expected = 1.5 * joint + 0.7 * losses["visible"] + 0.2 * losses["infrared"]
     d = joint - (losses["visible"] + losses["infrared"]) / 2
-    if discrepancy != "off":
+    if discrepancy != "none":
         expected += math.exp(abs(d))
         assert loss.terms["discrepancy"].item() == pytest.approx(math.exp(abs(d)), rel=1e-5)
     assert loss.total.item() == pytest.approx(expected, rel=1e-5)
@@ -123,7 +123,7 @@ def test_differentiable_discrepancy_works_against_the_smaller_loss(sign: int) ->
     assert of_joint < 0 or of_visible < 0  # |d| > ln 2: one of them is pushed up
 
 
-@pytest.mark.parametrize("discrepancy", ["off", "detached"])
+@pytest.mark.parametrize("discrepancy", ["none", "detached"])
 def test_other_readings_of_the_discrepancy_have_no_gradient(discrepancy: str) -> None:
     loss = HybridLoss(l1=0.5, l2=2.0, l3=3.0, discrepancy=discrepancy)  # type: ignore[arg-type]
     assert slopes(2.9, 1.8, 2.2, loss) == pytest.approx((0.5, 2.0, 3.0), rel=1e-4)
@@ -135,12 +135,12 @@ def without(*heads: str) -> dict[str, HeadOutput]:
 
 def test_removed_components_leave_their_terms_out() -> None:
     losses = {head: cross_entropy(output) for head, output in random_outputs().items()}
-    no_fusion = HybridLoss(game="fusion", discrepancy="off")(without("fusion"))
+    no_fusion = HybridLoss(game="fusion", discrepancy="none")(without("fusion"))
     assert no_fusion.total.item() == pytest.approx(
         sum(losses.values()) - losses["fusion"], rel=1e-6
     )
     assert no_fusion.terms["wins_main"].item() == 1
-    no_main = HybridLoss(discrepancy="off")(without("main", "visible", "infrared"))
+    no_main = HybridLoss(discrepancy="none")(without("main", "visible", "infrared"))
     assert no_main.total.item() == pytest.approx(losses["fusion"], rel=1e-6)
     assert no_main.terms["wins_fusion"].item() == 1
 
@@ -166,7 +166,7 @@ def test_terms_are_detached_and_accuracies_are_there() -> None:
 
 def test_smoothing_reaches_every_cross_entropy() -> None:
     outputs = random_outputs()
-    loss = HybridLoss(discrepancy="off", game="sum", smoothing=0.2)(outputs)
+    loss = HybridLoss(discrepancy="none", game="sum", smoothing=0.2)(outputs)
     expected = sum(
         torch.nn.functional.cross_entropy(o.logits, o.labels, label_smoothing=0.2).item()
         for o in outputs.values()

@@ -71,7 +71,7 @@ def test_released_has_the_published_number_of_parameters() -> None:
 @pytest.mark.parametrize("make", [default, released])
 def test_every_parameter_gets_a_gradient(make: object) -> None:
     model: nn.Module = make()  # type: ignore[operator]
-    loss = LevelLoss() if make is default else HybridLoss(game="sum", discrepancy="off")
+    loss = LevelLoss() if make is default else HybridLoss(game="sum", discrepancy="none")
     loss(model(*batch())).total.backward()
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:

@@ -23,7 +23,7 @@ def build_objective(config: LossConfig, model: ModelConfig) -> Objective:
         l1=config.joint_weight,
         l2=config.visible_weight,
         l3=config.infrared_weight,
-        discrepancy="off" if config.discrepancy == "none" else config.discrepancy,
+        discrepancy=config.discrepancy,
         game=config.game,
         smoothing=config.label_smoothing,
     )

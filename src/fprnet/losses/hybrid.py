@@ -21,7 +21,7 @@ from fprnet.models.heads import HeadOutput
 __all__ = ["Discrepancy", "Game", "HybridLoss", "fusion_wins"]
 
 Game = Literal["count", "rate", "sum", "main", "fusion"]
-Discrepancy = Literal["off", "detached", "differentiable"]
+Discrepancy = Literal["none", "detached", "differentiable"]
 
 
 def fusion_wins(main: HeadOutput, fusion: HeadOutput, game: Game) -> Tensor:
@@ -59,7 +59,7 @@ class HybridLoss:
         l2: Weight of the RGB block's loss L_r.
         l3: Weight of the IR block's loss L_i.
         discrepancy: e^|d| as a "differentiable" term (Eq. 7 as written), "detached" (released
-            code: a constant) or "off".
+            code: a constant) or "none".
         game: As in ``fusion_wins``, or "sum": L_ri is the sum of both blocks' losses.
         smoothing: Label smoothing of every cross entropy, in [0, 1).
     """
@@ -74,7 +74,7 @@ class HybridLoss:
     def __post_init__(self) -> None:
         for name, value, known in (
             ("game", self.game, ("count", "rate", "sum", "main", "fusion")),
-            ("discrepancy", self.discrepancy, ("off", "detached", "differentiable")),
+            ("discrepancy", self.discrepancy, ("none", "detached", "differentiable")),
         ):
             if value not in known:
                 raise ConfigError(f"{name} '{value}' is unknown; use one of {', '.join(known)}")
@@ -96,11 +96,11 @@ class HybridLoss:
             if head in losses:
                 total = total + weight * losses[head]
         terms = {**losses, "joint": joint}
-        if self.discrepancy != "off":
+        if self.discrepancy != "none":
             if not {"visible", "infrared"} <= losses.keys():
                 raise ConfigError(
                     f"discrepancy '{self.discrepancy}' compares the joint loss with the RGB and IR "
-                    "blocks', but they are switched off; set the discrepancy to off"
+                    "blocks', but they are switched off; set the discrepancy to none"
                 )
             d = joint - (losses["visible"] + losses["infrared"]) / 2
             term = d.abs().exp()

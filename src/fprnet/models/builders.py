@@ -75,7 +75,7 @@ def _prediction(config: ModelConfig, channels: int, identities: int) -> Predicti
         fusion_activation=cross.fusion_activation,
         leaky_classifier=cross.leaky_classifier,
         main=cross.main,
-        modality_blocks="off" if cross.modality_blocks == "none" else cross.modality_blocks,
+        modality_blocks=cross.modality_blocks,
     )
 
 

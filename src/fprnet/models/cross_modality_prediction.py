@@ -28,7 +28,7 @@ from fprnet.models.pooling import pool_stripes
 
 __all__ = ["CrossModalityPrediction", "IdentityClassifier", "ModalityBlocks", "ModalityHead"]
 
-ModalityBlocks = Literal["off", "shared", "own", "enlarged"]
+ModalityBlocks = Literal["none", "shared", "own", "enlarged"]
 
 
 class IdentityClassifier(nn.Module):
@@ -102,7 +102,7 @@ class CrossModalityPrediction(nn.Module):
         fusion_activation: After each fusion layer.
         leaky_classifier: A LeakyReLU before every classifier, as in the released code.
         main: Whether there is a main block.
-        modality_blocks: "off"; "shared" (``released``: RGB and IR block pass the main head and
+        modality_blocks: "none"; "shared" (``released``: RGB and IR block pass the main head and
             classifier, without the head's last activation); "own" (own layers and classifier per
             modality); "enlarged" (``paper``: own, after the 2x enlargement).
     """
@@ -124,7 +124,7 @@ class CrossModalityPrediction(nn.Module):
         modality_blocks: ModalityBlocks = "shared",
     ) -> None:
         super().__init__()
-        if modality_blocks not in ("off", "shared", "own", "enlarged"):
+        if modality_blocks not in ("none", "shared", "own", "enlarged"):
             raise ValueError(
                 f"modality_blocks is {modality_blocks!r}; use off, shared, own or enlarged"
             )
@@ -205,7 +205,7 @@ class CrossModalityPrediction(nn.Module):
             rows, row_labels = self.spec.fuse(pooled, labels.visible, labels.infrared)
             features = self.fusion_head(rows)
             outputs["fusion"] = HeadOutput(features, self.fusion_classifier(features), row_labels)
-        if self.modality_blocks != "off":
+        if self.modality_blocks != "none":
             for modality in MODALITIES:
                 rows, row_labels = block.part(modality), labels.part(modality)
                 outputs[modality] = (
