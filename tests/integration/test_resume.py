@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from conftest import TINY, assert_identical, checkpoint, command, environment, history
 
 # 3 epochs of 6 steps, so that a checkpoint every 4 steps lies inside epochs as well as at ends.

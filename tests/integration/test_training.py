@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from conftest import TINY, checkpoint, history
 
+from conftest import TINY, checkpoint, history
 from fprnet.config import config_from_dict, load_config, preset_names
 from fprnet.losses.builders import build_objective
 from fprnet.models.builders import build_model

@@ -1,0 +1,33 @@
+"""``fprnet data`` as users call it."""
+
+import json
+import shutil
+
+from fprnet.data.sysu_mm01 import read_records, read_split
+
+
+def test_generated_set_passes_its_check(fprnet, tmp_path):
+    root = tmp_path / "made"
+    counts = ("--identities", 3, "--validation-identities", 1, "--test-identities", 2)
+    words = ("data", "generate", root, *counts, "--images-per-camera", 1, "--size", "48x24")
+    made = fprnet(*words, "--workers", 1)
+    assert made.status == 0, made.err
+    assert f"fprnet train --scale tiny --data {root}" in made.out
+    split = read_split(root)
+    assert [len(part) for part in (split.train, split.validation, split.test)] == [3, 1, 2]
+    checked = fprnet("data", "check", root, "--json", "--workers", 1)
+    assert checked.status == 0, checked.out
+    assert json.loads(checked.out)["problems"] == []
+    assert len(read_records(root)) > 0
+
+
+def test_check_lists_all_problems_at_once(fprnet, tiny_set, tmp_path):
+    root = shutil.copytree(tiny_set, tmp_path / "set", ignore=shutil.ignore_patterns(".*"))
+    images = sorted((root / "cam4").rglob("*.jpg"))
+    images[0].write_bytes(b"")
+    images[1].write_bytes(b"no image")
+    (root / "exp" / "val_id.txt").unlink()
+    result = fprnet("data", "check", root, "--workers", 1)
+    assert result.status == 2
+    for told in (images[0].name, images[1].name, "val_id"):
+        assert told in result.out
