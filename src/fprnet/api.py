@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from fprnet.data.sysu_mm01 import read_split
+from fprnet.data.data_set import Layout
 from fprnet.embeddings.embedder import load_model
 from fprnet.embeddings.store import Features, read_features
-from fprnet.errors import UsageError
-from fprnet.evaluation.scores import Scores
-from fprnet.evaluation.scores import evaluate as evaluate_sysu_mm01
+from fprnet.evaluation.data_set_protocol import ProtocolOptions, make_protocol
+from fprnet.evaluation.leak import open_for_test
+from fprnet.evaluation.ranking import Metric
+from fprnet.evaluation.scores import Scores, score
 
 __all__ = ["evaluate", "load_model"]
 
@@ -19,22 +20,27 @@ def evaluate(
     features: str | Path | Features,
     *,
     data: str | Path,
-    protocol: str = "sysu-mm01",
-    **options: Any,  # noqa: ANN401 - those of fprnet.evaluation.scores.evaluate
+    protocol: Layout | Literal["auto"] = "auto",
+    split: int | None = None,
+    metric: Metric = "euclidean",
+    **options: Any,  # noqa: ANN401 - those of ProtocolOptions
 ) -> Scores:
     """Score a features file.
 
     Args:
         features: File (see ``fprnet extract``) or the features themselves.
         data: Data set's folder, or one with its split files; no images are needed.
-        protocol: "sysu-mm01".
-        options: ``mode``, ``shots``, ``trials``, ``gallery``, ``metric``: see
-            :func:`fprnet.evaluation.scores.evaluate`.
+        protocol: "sysu-mm01", "regdb", "llcm", "manifest"; "auto" takes that of the data set.
+        split: Of RegDB, 1 to 10; None takes that of the model that made the features.
+        metric: "euclidean" on the vectors as they are, or "cosine".
+        options: ``direction``, ``mode``, ``shots``, ``trials``, ``gallery``, ``llcm_swapped``: see
+            :class:`fprnet.evaluation.data_set_protocol.ProtocolOptions`.
 
     Raises:
         FprnetError: The features, the split or the options are not what they should be.
     """
-    if protocol != "sysu-mm01":
-        raise UsageError(f"protocol {protocol!r} is unknown; use sysu-mm01")
     loaded = features if isinstance(features, Features) else read_features(Path(features))
-    return evaluate_sysu_mm01(loaded, read_split(Path(data), needed=("test",)), **options)
+    config = loaded.meta.get("config", {})
+    data_set = open_for_test(Path(data), config, layout=protocol, split=split)
+    chosen = ProtocolOptions(**options)
+    return score(loaded, make_protocol(loaded, data_set, chosen), metric=metric)

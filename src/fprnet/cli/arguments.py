@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 __all__ = [
     "add_command",
     "add_json",
+    "add_layout",
     "add_workers",
+    "existing_data_set",
     "existing_folder",
     "mention_untrained",
     "positive",
@@ -44,6 +46,16 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
+def add_layout(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--layout`` of the data set that ``--data`` names."""
+    parser.add_argument(
+        "--layout",
+        choices=("auto", "sysu-mm01", "regdb", "llcm", "manifest"),
+        default="auto",
+        help="of the data set's files (default: auto, by what is there)",
+    )
+
+
 def add_workers(parser: argparse.ArgumentParser) -> None:
     """Declare ``--workers``."""
     parser.add_argument(
@@ -53,6 +65,16 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
         metavar="W",
         help="processes (default: %(default)s, the cores of this machine)",
     )
+
+
+def existing_data_set(text: str) -> Path:
+    """Take the path of a folder that is there, or of a manifest."""
+    path = Path(text)
+    if not path.is_dir() and not (path.is_file() and path.suffix in (".csv", ".parquet")):
+        raise argparse.ArgumentTypeError(
+            f"{text} is no folder and no .csv or .parquet file; check the path"
+        )
+    return path
 
 
 def existing_folder(text: str) -> Path:

@@ -6,7 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fprnet.cli.arguments import add_command, existing_folder, mention_untrained
+from fprnet.cli.arguments import (
+    add_command,
+    add_layout,
+    existing_data_set,
+    existing_folder,
+    mention_untrained,
+)
 
 if TYPE_CHECKING:
     from fprnet.cli.main import Subcommands
@@ -21,8 +27,9 @@ def add_parser(subcommands: Subcommands) -> None:
     parser = add_command(subcommands, "extract", summary=__doc__, example=EXAMPLE)
     parser.add_argument("model", metavar="MODEL", help="checkpoint, run folder or preset")
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--data", type=existing_folder, metavar="ROOT", help="data set")
+    source.add_argument("--data", type=existing_data_set, metavar="ROOT", help="data set")
     source.add_argument("--images", type=existing_folder, metavar="FOLDER", help="images")
+    add_layout(parser)
     parser.add_argument("--modality", choices=("visible", "infrared"), help="of --images")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.npz")
     parser.add_argument("--flip", action="store_true", help="average with the mirror image")
@@ -34,6 +41,7 @@ def add_parser(subcommands: Subcommands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the features file."""
+    from fprnet.data.data_set import read_records
     from fprnet.embeddings.embedder import load_model
     from fprnet.embeddings.from_disk import extract_data_set, extract_folder
     from fprnet.embeddings.store import write_features
@@ -45,11 +53,14 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--images and --modality go together; a data set knows its modalities")
     if args.images is not None and args.cache is not None:
         raise UsageError("--cache is of --data; loose images are not cached")
+    if args.images is not None and args.layout != "auto":
+        raise UsageError("--layout is of --data; loose images have none")
     embedder = load_model(args.model, scale=args.scale)
     mention_untrained(embedder)
     options = {"flip": args.flip, "precision": args.precision}
     if args.data is not None:
-        features = extract_data_set(embedder, args.data, cache=args.cache, **options)
+        records = read_records(args.data, layout=args.layout)
+        features = extract_data_set(embedder, records, cache=args.cache, **options)
     else:
         features = extract_folder(embedder, args.images, args.modality, **options)
     write_features(args.out, features)

@@ -10,16 +10,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fprnet.cli.arguments import add_command, add_json, existing_folder, positive
+from fprnet.cli.arguments import add_command, add_json, add_layout, existing_data_set, positive
 from fprnet.errors import UsageError
 
 if TYPE_CHECKING:
     from fprnet.cli.main import Subcommands
 
-OPTIONS = ("--preset", "--data", "--out", "--scale", "--max-steps", "--config", "--print-config")
+OPTIONS = (
+    *("--preset", "--data", "--layout", "--split", "--out", "--scale", "--max-steps", "--config"),
+    "--print-config",
+)
 EXAMPLE = """\
   fprnet train --preset fprnet --data SYSU-MM01 --out runs/fprnet
   fprnet train --preset fprnet --scale tiny --data generated --out runs/tiny --training.epochs 10
+  fprnet train --preset fprnet --data RegDB --split 1 --out runs/split-1
   torchrun --nproc-per-node 2 -m fprnet train --preset fprnet --data SYSU-MM01 --out runs/two
 
 The same command again continues a run that was stopped. --print-config shows every value that can
@@ -34,7 +38,14 @@ def add_parser(subcommands: Subcommands) -> None:
         metavar="NAME",
         help="see 'fprnet models' (default: that of --config, or fprnet)",
     )
-    parser.add_argument("--data", type=existing_folder, metavar="ROOT", help="data set")
+    parser.add_argument("--data", type=existing_data_set, metavar="ROOT", help="data set")
+    add_layout(parser)
+    parser.add_argument(
+        "--split",
+        type=positive,
+        metavar="N",
+        help="of RegDB: 1 to 10; 'fprnet cross-validate' does all",
+    )
     parser.add_argument("--out", type=Path, metavar="RUN", help="run folder")
     parser.add_argument(
         "--scale", choices=("tiny", "full"), help="(default: that of --config, or full)"
@@ -65,6 +76,10 @@ def run(args: argparse.Namespace) -> int:
     _check_options(overrides)
     if args.data is not None:
         overrides += ["--data.root", str(args.data)]
+    if args.layout != "auto":
+        overrides += ["--data.layout", args.layout]
+    if args.split is not None:
+        overrides += ["--data.split", str(args.split)]
     config = load_config(
         args.preset, scale=args.scale, seed=args.seed, file=args.config, overrides=overrides
     )

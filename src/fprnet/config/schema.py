@@ -28,7 +28,11 @@ Scale = Literal["tiny", "full"]
 class DataConfig:
     """Which images are trained on, at what size."""
 
-    root: str = ""  # folder of the data set; given as --data
+    root: str = ""  # folder of the data set, or a manifest; given as --data
+    layout: Literal["auto", "sysu-mm01", "regdb", "llcm", "manifest"] = "auto"  # of its files
+    split: int | None = None  # which of RegDB's ten; other layouts have one
+    # Who validates stands in a list of the data set; where there is none (RegDB, LLCM, a manifest
+    # without them) every 8th training identity does, and 'train' leaves them out.
     identities: Literal["train", "train+validation"] = "train+validation"
     modalities: Literal["both", "visible"] = "both"  # visible: the warm start
     height: int = 288  # pixels, of the network's input

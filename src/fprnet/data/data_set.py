@@ -19,7 +19,7 @@ from fprnet.data.regdb import RegdbSplit
 from fprnet.data.sysu_mm01 import ALL_CAMERAS, VISIBLE_CAMERAS, Part, SysuSplit
 from fprnet.errors import DataError, UsageError
 
-__all__ = ["LAYOUTS", "DataSet", "Layout", "Split", "open_data_set", "recognise"]
+__all__ = ["LAYOUTS", "DataSet", "Layout", "Split", "open_data_set", "read_records", "recognise"]
 
 Layout = Literal["sysu-mm01", "regdb", "llcm", "manifest"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
@@ -73,35 +73,53 @@ class DataSet:
         return self.root.parent if self.root.is_file() else self.root
 
     def records(self, *, visible_only: bool = False) -> Records:
-        """List all images, sorted.
-
-        Args:
-            visible_only: Infrared images are left out, and need not be there.
-
-        Raises:
-            DataError: Folders or listed images are missing.
-        """
-        match self.split:
-            case SysuSplit():
-                cameras = VISIBLE_CAMERAS if visible_only else ALL_CAMERAS
-                return sysu_mm01.read_records(self.root, cameras=cameras)
-            case RegdbSplit():
-                records = regdb.read_records(self.root, self.split)
-            case LlcmSplit():
-                records = llcm.read_records(self.root, self.split)
-            case ManifestSplit():
-                records = self.split.listed
-        return records.where(records.modality == "visible") if visible_only else records
+        """List all images, sorted, as `read_records` does."""
+        return read_records(self.root, layout=self.layout, visible_only=visible_only)
 
     def check(self, records: Records) -> None:
         """Compare the lists with the images that were read.
 
         Raises:
-            DataError: An identity of a list has no image, or a folder holds others than the
+            DataError: A listed identity or image is missing, or a folder holds others than the
                 lists count.
         """
-        if isinstance(self.split, SysuSplit):
-            sysu_mm01.check_split(records, self.split)
+        match self.split:
+            case SysuSplit() as split:
+                sysu_mm01.check_split(records, split)
+            case RegdbSplit() as split:
+                regdb.check_split(records, split)
+            case LlcmSplit() as split:
+                llcm.check_split(records, split)
+            case ManifestSplit():
+                pass  # the list is the records
+
+
+def read_records(
+    root: Path, *, layout: Layout | Literal["auto"] = "auto", visible_only: bool = False
+) -> Records:
+    """List all images of a data set, sorted; split files may be missing.
+
+    Args:
+        root: Its folder, or a manifest.
+        layout: "auto" recognises it by what is there.
+        visible_only: Infrared images are left out; SYSU-MM01 needs no infrared cameras then.
+
+    Raises:
+        DataError: Folders or listed images are missing, or the layout is not recognised.
+    """
+    root = Path(root)
+    match recognise(root) if layout == "auto" else layout:
+        case "sysu-mm01":
+            return sysu_mm01.read_records(
+                root, cameras=VISIBLE_CAMERAS if visible_only else ALL_CAMERAS
+            )
+        case "regdb":
+            records = regdb.read_records(root)
+        case "llcm":
+            records = llcm.read_records(root)
+        case "manifest":
+            records = manifest.read_manifest(root).listed
+    return records.where(records.modality == "visible") if visible_only else records
 
 
 def open_data_set(

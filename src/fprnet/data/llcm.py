@@ -29,6 +29,7 @@ __all__ = [
     "TEST_FOLDERS",
     "TRAIN_LISTS",
     "LlcmSplit",
+    "check_split",
     "list_folder",
     "read_records",
     "read_split",
@@ -51,12 +52,10 @@ class LlcmSplit:
     Attributes:
         train: Sorted identities; empty where the lists were not asked for.
         test: Likewise.
-        listed: The training images of the lists, whether they are on the disk or not.
     """
 
     train: tuple[int, ...]
     test: tuple[int, ...]
-    listed: dict[Modality, list[Row]]
 
     @property
     def validation(self) -> tuple[int, ...]:
@@ -75,42 +74,41 @@ def read_split(root: Path, *, needed: Sequence[str] = ("train", "test")) -> Llcm
         DataError: A list is missing, cannot be understood, or both parts share an identity.
     """
     folder = list_folder(root)
-    listed: dict[Modality, list[Row]] = {"visible": [], "infrared": []}
+    train: tuple[int, ...] = ()
     test: tuple[int, ...] = ()
     if "train" in needed:
-        listed = {m: read_train_list(folder / name) for m, name in TRAIN_LISTS.items()}
+        listed = [row for name in TRAIN_LISTS.values() for row in read_train_list(folder / name)]
+        train = tuple(sorted({identity for _, identity, _ in listed}))
     if "test" in needed:
         test = read_identity_list(folder / TEST_LIST)
         if not test:
             raise DataError(f"{folder / TEST_LIST} lists nobody; copy idx/ again")
-    train = tuple(sorted({identity for rows in listed.values() for _, identity, _ in rows}))
     check_apart({"train": train, "test": test})
-    return LlcmSplit(train, test, listed)
+    return LlcmSplit(train, test)
 
 
-def read_records(root: Path, split: LlcmSplit) -> Records:
+def read_records(root: Path) -> Records:
     """List the training images of the lists and all images of the test folders, sorted.
 
+    Where only the test folders were copied, there are no lists and no training images.
+
     Raises:
-        DataError: Listed images, a test folder, or all images of a test identity are missing.
+        DataError: Listed images or a test folder are missing, or there are no images at all.
     """
     rows: list[tuple[int, str, int, int]] = []  # number of the modality, path, identity, camera
     for number, modality in enumerate(MODALITIES):
-        listed = split.listed[modality]
+        file = list_folder(root) / TRAIN_LISTS[modality]
+        listed = read_train_list(file) if file.is_file() else []
         absent = [path for path, _, _ in listed if not (root / path).is_file()]
         if absent:
             raise DataError(
-                f"{len(absent)} of {len(listed)} images of {TRAIN_LISTS[modality]} are not in "
-                f"{root}, the first is {absent[0]}; copy them or the lists again"
+                f"{len(absent)} of {len(listed)} images of {file} are not in {root}, the first is "
+                f"{absent[0]}; copy them or the list again"
             )
         found = [*listed, *_test_images(root, modality)]
         rows += [(number, path, identity, camera) for path, identity, camera in found]
-    unseen = set(split.test) - {identity for _, _, identity, _ in rows}
-    if unseen:
-        raise DataError(
-            f"{len(unseen)} identities of {TEST_LIST} have no image in {root}, the first is "
-            f"{min(unseen)}; copy test_vis and test_nir again"
-        )
+    if not rows:
+        raise DataError(f"{root} holds no images; copy the data set again")
     rows.sort(key=lambda row: (row[0], row[3], row[2], row[1]))
     numbers, paths, identities, cameras = zip(*rows, strict=True)
     identity, camera = (np.array(column, dtype=np.int64) for column in (identities, cameras))
@@ -124,6 +122,20 @@ def read_records(root: Path, split: LlcmSplit) -> Records:
         location=camera,
         index=positions(camera, identity, modalities),
     )
+
+
+def check_split(records: Records, split: LlcmSplit) -> None:
+    """Compare the lists with the images that were read.
+
+    Raises:
+        DataError: An identity of a list has no image.
+    """
+    unseen = sorted({*split.train, *split.test} - set(records.identity.tolist()))
+    if unseen:
+        raise DataError(
+            f"{len(unseen)} listed identities have no image in {records.root}, the first is "
+            f"{unseen[0]}; copy test_vis and test_nir again, or correct {TEST_LIST}"
+        )
 
 
 def list_folder(root: Path) -> Path:

@@ -20,9 +20,19 @@ import numpy as np
 
 from fprnet.data.lists import check_apart, check_labels, read_image_list
 from fprnet.data.records import Modality, Records, positions
+from fprnet.data.sysu_mm01 import identity_folders, image_names
 from fprnet.errors import DataError
 
-__all__ = ["CAMERAS", "FOLDERS", "SPLITS", "RegdbSplit", "list_file", "read_records", "read_split"]
+__all__ = [
+    "CAMERAS",
+    "FOLDERS",
+    "SPLITS",
+    "RegdbSplit",
+    "check_split",
+    "list_file",
+    "read_records",
+    "read_split",
+]
 
 SPLITS = tuple(range(1, 11))
 FOLDERS: dict[Modality, str] = {"visible": "Visible", "infrared": "Thermal"}
@@ -93,23 +103,39 @@ def read_split(root: Path, number: int, *, needed: Sequence[str] = ("train", "te
     return RegdbSplit(number, people["train"], people["test"], _as_records(root, paths, rows))
 
 
-def read_records(root: Path, split: RegdbSplit) -> Records:
-    """Return the images that the lists of a split name, sorted; the same for all ten splits.
+def read_records(root: Path) -> Records:
+    """List all images, sorted by modality, identity and file name; the splits share them.
 
     Raises:
-        DataError: Images of the lists are not on the disk.
+        DataError: A modality's folder is missing, or there are no images at all.
     """
-    there: set[str] = set()
-    for folder in {str(path).rpartition("/")[0] for path in split.listed.path}:
-        if (root / folder).is_dir():
-            there.update(f"{folder}/{file.name}" for file in (root / folder).iterdir())
+    paths: list[str] = []
+    rows: list[tuple[int, Modality]] = []
+    for modality, folder in FOLDERS.items():
+        if not (root / folder).is_dir():
+            raise DataError(f"{root} has no folder {folder}; give the folder that holds it")
+        for identity, name in identity_folders(root / folder):
+            images = image_names(root / folder / name)
+            paths += [f"{folder}/{name}/{image}" for image in images]
+            rows += [(identity, modality)] * len(images)
+    if not rows:
+        raise DataError(f"{root} holds no images; copy {' and '.join(FOLDERS.values())} again")
+    return _as_records(root, paths, rows)
+
+
+def check_split(records: Records, split: RegdbSplit) -> None:
+    """Compare the lists with the images that were read.
+
+    Raises:
+        DataError: A listed image is not there.
+    """
+    there = set(records.path.tolist())
     absent = [path for path in split.listed.path.tolist() if path not in there]
     if absent:
         raise DataError(
             f"{len(absent)} of {len(split.listed)} images listed in split {split.number} are not "
-            f"in {root}, the first is {absent[0]}; copy them or the lists again"
+            f"in {records.root}, the first is {absent[0]}; copy them or the lists again"
         )
-    return split.listed
 
 
 def list_file(root: Path, part: Part, modality: Modality, number: int) -> Path:

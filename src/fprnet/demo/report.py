@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from fprnet.data.sysu_mm01 import SysuSplit
+from fprnet.data.data_set import DataSet
 from fprnet.demo.plan import ROWS, SEED, Plan
 from fprnet.embeddings.store import Features
+from fprnet.evaluation.data_set_protocol import make_protocol
 from fprnet.evaluation.scores import ScoreRow, Scores
-from fprnet.evaluation.sysu_mm01 import sysu_mm01_protocol
 from fprnet.files import write_text
 from fprnet.reporting.page import Illustration, Report, render
 from fprnet.reporting.plots import DARK, LIGHT, cmc_figure, convergence_figure, png
@@ -38,14 +38,14 @@ class Result:
         plan: What was done.
         scores: Row -> scores on the test identities, in the table's order.
         features: Of the test images, by fprnet.
-        split: Of the data set.
+        data_set: Whose test identities were asked.
         seconds: Stage -> seconds.
     """
 
     plan: Plan
     scores: Mapping[str, Scores]
     features: Features
-    split: SysuSplit
+    data_set: DataSet
     seconds: Mapping[str, float]
 
     @property
@@ -69,7 +69,7 @@ class Result:
         """What was measured, in one sentence."""
         scores = self.scores["fprnet"]
         return (
-            f"{scores.valid_queries} infrared queries of {len(self.split.test)} people whom no "
+            f"{scores.valid_queries} infrared queries of {len(self.data_set.test)} people whom no "
             f"training has seen, against {scores.gallery_size} visible images; SYSU-MM01 protocol, "
             f"{scores.settings['mode']}-search, single-shot, {scores.trials} trials."
         )
@@ -170,7 +170,7 @@ def _convergence(result: Result) -> Illustration:
 
 def _ranked_galleries(result: Result) -> Illustration:
     features = result.features
-    protocol = sysu_mm01_protocol(features, result.split)
+    protocol = make_protocol(features, result.data_set)
     generator = np.random.default_rng(SEED)
     queries = draw_queries(features, protocol.trials[0].query, SHOWN_QUERIES, generator)
     ranked = rank_gallery(features, protocol, queries)

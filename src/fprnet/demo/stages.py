@@ -20,10 +20,10 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from fprnet.data.data_set import open_data_set
 from fprnet.data.generator.writer import generate
 from fprnet.data.images import map_in_order, read_image
 from fprnet.data.records import Records
-from fprnet.data.sysu_mm01 import read_records, read_split
 from fprnet.demo.plan import ROWS, SEED, Plan, plan_demo
 from fprnet.demo.report import Result, write_report, write_scores
 from fprnet.embeddings.descriptors import gradient_histogram
@@ -31,7 +31,8 @@ from fprnet.embeddings.embedder import Embedder, load_model
 from fprnet.embeddings.from_disk import extract_data_set
 from fprnet.embeddings.store import Features, read_features, write_features
 from fprnet.errors import DataError, UsageError
-from fprnet.evaluation.scores import evaluate
+from fprnet.evaluation.data_set_protocol import make_protocol
+from fprnet.evaluation.scores import score
 from fprnet.files import write_text
 from fprnet.training.side_by_side import train_side_by_side
 
@@ -73,13 +74,17 @@ def run_demo(out: Path, *, quick: bool = False) -> Result:
                 train_side_by_side(
                     list(plan.trainings.values()), description="training", keep_open=held
                 )
-            split = read_split(plan.data, needed=("test",))
+            data_set = open_data_set(plan.data, needed=("test",))
             with stages.stage("embedding the test images"):
-                test = read_records(plan.data).of(split.test)
-                features = {label: _features_of(label, plan, test) for label in ROWS}
+                images = data_set.records()
+                test = data_set.test
+                features = {label: _features_of(label, plan, images, test) for label in ROWS}
             with stages.stage("scoring"):
-                scores = {label: evaluate(features[label], split) for label in ROWS}
-            result = Result(plan, scores, features["fprnet"], split, stages.seconds)
+                scores = {
+                    label: score(of_label, make_protocol(of_label, data_set))
+                    for label, of_label in features.items()
+                }
+            result = Result(plan, scores, features["fprnet"], data_set, stages.seconds)
             write_scores(result)
             write_report(result)
             return result
@@ -125,12 +130,13 @@ class _Stages:
         write_text(self._file, json.dumps(self.seconds, indent=1) + "\n")
 
 
-def _features_of(label: str, plan: Plan, test: Records) -> Features:
+def _features_of(label: str, plan: Plan, images: Records, people: tuple[int, ...]) -> Features:
     """Return the features of the test images for a row of scores; they are made once."""
     if label in DESCRIBED:
         about: dict[str, Any] = {"preset": label, "seed": SEED}
 
         def make() -> Features:
+            test = images.of(people)
             return _as_features(test, DESCRIBED[label](test), about)
 
     else:
@@ -139,8 +145,7 @@ def _features_of(label: str, plan: Plan, test: Records) -> Features:
         about = embedder.about
 
         def make() -> Features:
-            people = np.unique(test.identity).tolist()
-            return extract_data_set(embedder, plan.data, identities=people)
+            return extract_data_set(embedder, images, identities=people)
 
     file = plan.features(label)
     if file.is_file():

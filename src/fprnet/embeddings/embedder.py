@@ -146,5 +146,7 @@ def load_model(
         "step": trained.step,
         "selection": trained.selection,
         "trained_identities": len(trained.identities),
+        "layout": trained.config.data.layout,
+        "split": trained.config.data.split,
     }
     return Embedder(trained.model.to(device), trained.config, about)

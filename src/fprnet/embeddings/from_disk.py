@@ -17,8 +17,8 @@ from tqdm import tqdm
 from fprnet.config import config_as_dict
 from fprnet.data.cache import open_cache
 from fprnet.data.images import map_in_order, read_image
-from fprnet.data.records import Modality
-from fprnet.data.sysu_mm01 import IMAGE_SUFFIXES, read_records
+from fprnet.data.records import Modality, Records
+from fprnet.data.sysu_mm01 import IMAGE_SUFFIXES
 from fprnet.embeddings.embedder import Embedder
 from fprnet.embeddings.extract import embed_images, extract_features
 from fprnet.embeddings.store import Features
@@ -31,27 +31,26 @@ CHUNK = 512  # loose images held in memory at a time
 
 def extract_data_set(
     embedder: Embedder,
-    root: Path,
+    records: Records,
     *,
     identities: Sequence[int] | None = None,
     flip: bool = False,
     precision: str = "float32",
     cache: Path | None = None,
 ) -> Features:
-    """Embed a data set in the layout of SYSU-MM01, through its cache of resized images.
+    """Embed a data set, through its cache of resized images.
 
     Args:
         embedder: The model.
-        root: The data set's folder.
+        records: All images of the data set, because the cache is of all of them.
         identities: Whose images; None is everybody's.
         flip: Average with the mirror image.
         precision: "float32" or "bfloat16".
-        cache: Folder of the cache, which is of all images; None is ROOT/.fprnet-cache.
+        cache: Folder of the cache; None is ROOT/.fprnet-cache.
 
     Raises:
-        DataError: The folder is no data set, or images cannot be read.
+        DataError: Images are missing or cannot be read.
     """
-    records = read_records(root)
     images = open_cache(records, embedder.size, folder=cache, workers=os.cpu_count() or 1)
     rows = np.arange(len(records))
     if identities is not None:

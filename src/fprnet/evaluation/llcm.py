@@ -1,7 +1,7 @@
 """The protocol of LLCM: features and the list of test identities become ten trials.
 
-Source: the repository of the data set's authors, ZYK100/LLCM (``DEEN/data_manager.py``, ``test.py``,
-``eval_llcm``): trial t draws one gallery image of each identity in each camera after
+Source: the repository of the data set's authors, ZYK100/LLCM (``DEEN/data_manager.py``, ``test.py``
+and ``eval_llcm``): trial t draws one gallery image of each identity in each camera after
 ``random.seed(t)``, and a gallery image of the query's identity *and* camera is removed.
 Shapes: N images (rows of the features).
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,18 +17,12 @@ from numpy.typing import NDArray
 from fprnet.config import RunConfig
 from fprnet.config.schema import TrainingConfig
 from fprnet.data.cache import open_cache
+from fprnet.data.data_set import DataSet, open_data_set
 from fprnet.data.records import Records
-from fprnet.data.sysu_mm01 import (
-    ALL_CAMERAS,
-    VISIBLE_CAMERAS,
-    SysuSplit,
-    check_split,
-    read_records,
-    read_split,
-)
 from fprnet.embeddings.extract import extract_features
 from fprnet.errors import ConfigError
-from fprnet.evaluation.scores import evaluate
+from fprnet.evaluation.data_set_protocol import make_protocol
+from fprnet.evaluation.scores import score
 from fprnet.losses.builders import build_objective
 from fprnet.models.batch_norm import synchronise_batch_norm
 from fprnet.models.builders import build_model
@@ -43,8 +37,8 @@ __all__ = ["run_training"]
 
 @dataclass(frozen=True)
 class _Data:
+    data_set: DataSet
     records: Records
-    split: SysuSplit
     images: NDArray[np.uint8]
 
 
@@ -54,7 +48,7 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
     Under ``torchrun`` the processes share every batch and compute what one process would.
 
     Args:
-        config: Checked; ``data.root`` is the data set.
+        config: Checked; ``data.root`` is the data set. The run's own config says its layout.
         out: Run folder.
         max_steps: Stop, with a checkpoint, once the run has so many optimiser steps behind it.
 
@@ -62,11 +56,13 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
         FprnetError: Data set, weights, run folder or loss are not what they should be.
     """
     fabric = make_fabric(config.training)
+    data_set = _open_data_set(config)
+    config = replace(config, data=replace(config.data, layout=data_set.layout))
     folder = RunFolder(out, config)
     _check_processes(config, fabric.world_size)
-    data = _open_data(config, fabric)
+    data = _open_data(config, data_set, fabric)
     validate = _validation(config, data) if config.training.validate_every else None
-    keep = np.flatnonzero(np.isin(data.records.identity, _trained(config, data.split)))
+    keep = np.flatnonzero(np.isin(data.records.identity, _trained(config, data.data_set)))
     training_set = TrainingSet(
         data.images,
         data.records,
@@ -147,12 +143,19 @@ def _check_processes(config: RunConfig, processes: int) -> None:
         )
 
 
-def _open_data(config: RunConfig, fabric: Fabric) -> _Data:
-    root = Path(config.data.root)
+def _open_data_set(config: RunConfig) -> DataSet:
     visible_only = config.data.modalities == "visible"
-    records = read_records(root, cameras=VISIBLE_CAMERAS if visible_only else ALL_CAMERAS)
-    split = read_split(root, needed=("train",) if visible_only else ("train", "validation", "test"))
-    check_split(records, split)
+    return open_data_set(
+        Path(config.data.root),
+        layout=config.data.layout,
+        split=config.data.split,
+        needed=("train",) if visible_only else ("train", "validation", "test"),
+    )
+
+
+def _open_data(config: RunConfig, data_set: DataSet, fabric: Fabric) -> _Data:
+    records = data_set.records(visible_only=config.data.modalities == "visible")
+    data_set.check(records)
     size = (config.data.height, config.data.width)
     folder = Path(config.data.cache) if config.data.cache else None
     with fabric.rank_zero_first():  # one process fills the cache, the others find it
@@ -163,7 +166,7 @@ def _open_data(config: RunConfig, fabric: Fabric) -> _Data:
             workers=os.cpu_count() or 1,
             progress=fabric.is_global_zero,
         )
-    return _Data(records, split, images)
+    return _Data(data_set, records, images)
 
 
 def _validation(config: RunConfig, data: _Data) -> Validation | None:
@@ -173,13 +176,13 @@ def _validation(config: RunConfig, data: _Data) -> Validation | None:
         ConfigError: There are none, but the best checkpoint is to be chosen on them.
     """
     selection = config.training.selection
-    identities = data.split.test if selection == "test" else data.split.validation
+    identities = data.data_set.test if selection == "test" else data.data_set.validation
     if selection != "last" and not identities:
         raise ConfigError(
             f"training.selection is {selection} but the data set lists no {selection} identities; "
             "use --training.selection last"
         )
-    if set(identities) <= set(_trained(config, data.split)):
+    if set(identities) <= set(_trained(config, data.data_set)):
         return None
     rows = np.flatnonzero(np.isin(data.records.identity, identities))
     records = data.records.where(rows)
@@ -193,14 +196,14 @@ def _validation(config: RunConfig, data: _Data) -> Validation | None:
             meta={},
             precision=config.training.precision,
         )
-        scores = evaluate(features, data.split, identities=identities)
+        scores = score(features, make_protocol(features, data.data_set, identities=identities))
         metrics = scores.rows["plain"].metrics
         return {name: metrics[name].mean for name in ("rank-1", "rank-10", "mAP", "mINP")}
 
     return validate
 
 
-def _trained(config: RunConfig, split: SysuSplit) -> tuple[int, ...]:
+def _trained(config: RunConfig, data_set: DataSet) -> tuple[int, ...]:
     if config.data.identities == "train":
-        return split.train
-    return (*split.train, *split.validation)
+        return data_set.train
+    return (*data_set.train, *data_set.validation)
