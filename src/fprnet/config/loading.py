@@ -12,15 +12,19 @@ import difflib
 import re
 from argparse import ArgumentError
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from fprnet.config.checks import faults_of
 from fprnet.config.schema import RunConfig, Scale
 from fprnet.errors import ConfigError
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser
 
 __all__ = [
     "config_as_dict",
@@ -93,11 +97,8 @@ def config_from_dict(values: Mapping[str, Any]) -> RunConfig:
         ConfigError: A misspelled key (the nearest name is offered), a wrong type, or values that do
             not fit together.
     """
-    from jsonargparse import ArgumentParser
-
     _check_keys(values)
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(RunConfig)
+    parser = _parser()
     try:
         config = RunConfig(**vars(parser.instantiate(parser.parse_object(dict(values)))))
     except ArgumentError as error:
@@ -106,6 +107,15 @@ def config_from_dict(values: Mapping[str, Any]) -> RunConfig:
     if faults:
         raise ConfigError("config: " + "; ".join(faults))
     return config
+
+
+@cache
+def _parser() -> ArgumentParser:
+    from jsonargparse import ArgumentParser
+
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(RunConfig)
+    return parser
 
 
 def to_yaml(config: RunConfig) -> str:
@@ -208,7 +218,7 @@ def _check_keys(values: Mapping[str, Any]) -> None:
     def walk(inner: Mapping[str, Any], prefix: str) -> Iterable[str]:
         for key, value in inner.items():
             name = f"{prefix}{key}"
-            if name in sections and isinstance(value, Mapping):
+            if name not in known and isinstance(value, Mapping) and value:
                 yield from walk(value, f"{name}.")
             elif name in sections:
                 yield f"{name} is a section; set one of its keys, e.g. {_first(known, name)}"
@@ -225,6 +235,7 @@ EXPECTED = {
     "float": "a number",
     "bool": "true or false",
     "str": "text",
+    "float | None": "a number or null",
     "int | None": "a whole number or null",
     "str | None": "text or null",
     "tuple[int, ...]": "whole numbers such as [30, 60]",
