@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +91,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"{path} does not exist; 'fprnet train' writes checkpoints/best.pt in its --out folder"
         )
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of files that it then refuses
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file makes the unpickler raise nearly anything
         raise CheckpointError(
             f"{path} cannot be read as a checkpoint ({_reason(error)}): it is damaged or was not "

@@ -1,0 +1,108 @@
+"""Configs become models and objectives: what a key says is what is built."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from fprnet.config import load_config, preset_names
+from fprnet.config.schema import LossConfig
+from fprnet.errors import ConfigError
+from fprnet.losses.builders import build_objective
+from fprnet.losses.hybrid import HybridLoss
+from fprnet.losses.levels import LevelLoss
+from fprnet.models.builders import build_model
+from fprnet.models.cross_modality_prediction import CrossModalityPrediction
+from fprnet.models.level_prediction import LevelPrediction
+from fprnet.models.summary import summarise
+from fprnet.models.svd_layer import SvdLayer
+
+
+def model_of(preset: str, *overrides: str, scale="tiny", identities=5):
+    config = load_config(preset, scale=scale, overrides=overrides)
+    return build_model(config.model, identities=identities, weights=False)
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_weights_come_from_the_global_seed(preset):
+    states = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        states.append(model_of(preset).state_dict())
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+
+def test_released_has_the_published_number_of_parameters():
+    # Counted in the authors' public code at 395 identities, ImageNet classifiers left out.
+    assert summarise(load_config("released"), identities=395).parameters == 53_844_630
+
+
+def test_default_costs_as_little_more_than_one_stream_as_section_11_says():
+    costs = [
+        summarise(load_config(preset, scale="tiny"), identities=5).multiply_adds
+        for preset in ("fprnet", "one-stream")
+    ]
+    assert 1 <= costs[0] / costs[1] <= 1.03
+
+
+@pytest.mark.parametrize("preset", ["fprnet", "one-stream", "two-stream"])
+def test_level_presets(preset):
+    model = model_of(preset)
+    assert isinstance(model.prediction, LevelPrediction)
+    assert model.prediction.stripes == ({5: 1, 4: 2, 3: 6} if preset == "fprnet" else {})
+
+
+def test_cross_modality_presets():
+    paper, released = model_of("paper"), model_of("released")
+    for model in (paper, released):
+        assert isinstance(model.prediction, CrossModalityPrediction)
+        assert list(model.pyramids) == ["visible", "infrared"]
+        assert model.embedding_size == 512
+    assert any(isinstance(module, SvdLayer) for module in paper.modules())
+    assert not any(isinstance(module, SvdLayer) for module in released.modules())
+    assert (paper.prediction.modality_blocks, released.prediction.modality_blocks) == (
+        "enlarged",
+        "shared",
+    )
+
+
+@pytest.mark.parametrize(("split", "streams"), [("0", 1), ("5", 2)])
+def test_split_counts_the_networks(split, streams):
+    one = sum(p.numel() for p in model_of("two-stream", "--model.split", "0").streams.parameters())
+    split_model = model_of("two-stream", "--model.split", split)
+    assert sum(p.numel() for p in split_model.streams.parameters()) == streams * one
+
+
+def test_single_component_models():
+    overrides = ("--model.cross_modality.fusion", "none", "--model.pyramid.order", "none")
+    model = model_of("released", *overrides)
+    assert not model.pyramids
+    assert model.prediction.fusion_head is None
+
+
+def test_fusion_spec_that_cannot_be_read():
+    with pytest.raises(ConfigError, match="x9"):
+        model_of("released", "--model.cross_modality.fusion", "x9 r5")
+
+
+def test_objectives_take_every_key_of_the_loss():
+    levels, cross = load_config("fprnet").model, load_config("paper").model
+    loss = LossConfig(
+        ranking="batch-hard-triplet", ranking_weight=2, level_weight=3, label_smoothing=0.1
+    )
+    assert build_objective(loss, levels) == LevelLoss(
+        ranking="batch-hard-triplet", ranking_weight=2, level_weight=3, smoothing=0.1
+    )
+    loss = LossConfig(
+        game="sum",
+        joint_weight=1.5,
+        visible_weight=0.2,
+        infrared_weight=0.3,
+        discrepancy="detached",
+        label_smoothing=0.1,
+    )
+    assert build_objective(loss, cross) == HybridLoss(
+        l1=1.5, l2=0.2, l3=0.3, discrepancy="detached", game="sum", smoothing=0.1
+    )
+    off = dataclasses.replace(loss, discrepancy="none")
+    assert build_objective(off, cross).discrepancy in ("off", "none")

@@ -1,0 +1,133 @@
+"""Checkpoints come back checked, and a failure to write loses nothing."""
+
+import dataclasses
+import errno
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fprnet.config import load_config
+from fprnet.errors import CheckpointError
+from fprnet.models.builders import build_model
+from fprnet.models.checkpoint import load_trained, read_checkpoint, sha256, write_checkpoint
+
+SMALL = ["--model.width", "8"]
+
+
+@pytest.fixture(scope="module")
+def state():
+    config = load_config("one-stream", scale="tiny", overrides=SMALL)
+    torch.manual_seed(1)
+    model = build_model(config.model, identities=3)
+    return {
+        "config": dataclasses.asdict(config),
+        "identities": [4, 7, 9],
+        "selection": "last",
+        "step": 12,
+        "model": model.state_dict(),
+    }
+
+
+def test_model_comes_back(state, tmp_path):
+    file = tmp_path / "a.pt"
+    write_checkpoint(file, state)
+    trained = load_trained(file)
+    assert trained.identities == (4, 7, 9)
+    assert (trained.step, trained.selection) == (12, "last")
+    assert trained.config == load_config("one-stream", scale="tiny", overrides=SMALL)
+    assert not trained.model.training
+    for name, value in trained.model.state_dict().items():
+        assert torch.equal(value, state["model"][name]), name
+
+
+def test_sha256_of_known_bytes(tmp_path):
+    (tmp_path / "abc").write_bytes(b"abc")  # FIPS 180-2, appendix B.1
+    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert sha256(tmp_path / "abc") == expected
+
+
+def test_full_disk_leaves_the_old_file(state, tmp_path, monkeypatch):
+    file = tmp_path / "a.pt"
+    write_checkpoint(file, state)
+    before = file.read_bytes()
+
+    def full(path: Path, content: memoryview) -> int:
+        with path.open("wb") as output:
+            output.write(content[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(CheckpointError, match=r"cannot be written \(No space left on device\)"):
+        write_checkpoint(file, state | {"step": 13})
+    assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.999])
+def test_truncated_file(state, tmp_path, share):
+    file = tmp_path / "a.pt"
+    write_checkpoint(file, state)
+    content = file.read_bytes()
+    file.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(CheckpointError, match="cannot be read as a checkpoint") as error:
+        read_checkpoint(file)
+    assert "\n" not in str(error.value)
+
+
+def test_any_bytes(tmp_path):
+    file, random = tmp_path / "a.pt", np.random.default_rng(0)
+    for length in (1, 3, 10, 100, 1000):
+        for first in (b"", b"\x80\x02", b"\x80\x02}q\x00", b"PK\x03\x04", b"(lp0\n"):
+            file.write_bytes(first + random.bytes(length))
+            with pytest.raises(CheckpointError):
+                read_checkpoint(file)
+
+
+def test_pickled_objects_are_not_run(tmp_path):
+    file, mark = tmp_path / "a.pt", tmp_path / "ran"
+
+    class Trap:
+        def __reduce__(self):
+            return Path.touch, (mark,)
+
+    file.write_bytes(pickle.dumps({"format": 1, "model": Trap()}))
+    with pytest.raises(CheckpointError, match="cannot be read as a checkpoint") as error:
+        read_checkpoint(file)
+    assert not mark.exists()
+    assert "weights_only" not in str(error.value)  # nobody is advised to trust it
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"format": 2}, "has checkpoint format 2 but this fprnet reads 1"),
+        ({"format": None}, "has checkpoint format None"),
+        ({"step": ...}, "incomplete checkpoint: it has no step"),
+        ({"format": ...}, "is no fprnet checkpoint"),
+        ({"config": {"preset": "x", "nothing": 3}}, "nothing is not a key"),
+        ({"identities": [1, 2]}, "do not fit this model"),
+        ({"model": {}}, "do not fit this model"),
+    ],
+)
+def test_content_that_does_not_fit(state, tmp_path, change, told):
+    changed = {k: v for k, v in ({"format": 1} | state | change).items() if v is not ...}
+    file = tmp_path / "a.pt"
+    torch.save(changed, file)
+    with pytest.raises(CheckpointError) as error:
+        load_trained(file)
+    assert told in str(error.value)
+    assert str(file) in str(error.value)
+
+
+def test_file_of_plain_weights(state, tmp_path):
+    torch.save(state["model"], tmp_path / "w.pth")
+    with pytest.raises(CheckpointError, match=r"--model\.weights FILE"):
+        read_checkpoint(tmp_path / "w.pth")
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(CheckpointError, match="does not exist; 'fprnet train' writes"):
+        read_checkpoint(tmp_path / "a.pt")

@@ -1,0 +1,83 @@
+"""Parameter groups and learning rates, against rates worked out by hand."""
+
+import pytest
+import torch
+from torch import nn
+
+from fprnet.config import load_config
+from fprnet.config.schema import OptimizerConfig, ScheduleConfig
+from fprnet.models.builders import build_model
+from fprnet.training.optimizer import (
+    learning_rate_factor,
+    make_optimizer,
+    make_scheduler,
+    parameter_groups,
+)
+
+
+def factors(config: ScheduleConfig, *, steps_per_epoch: int, epochs: int) -> list[float]:
+    steps = range(steps_per_epoch * epochs)
+    options = {"steps_per_epoch": steps_per_epoch, "epochs": epochs, "config": config}
+    return [learning_rate_factor(step, **options) for step in steps]
+
+
+def test_step_schedule():
+    config = ScheduleConfig(kind="step", milestones=(1, 2), gamma=0.1)
+    assert factors(config, steps_per_epoch=2, epochs=3) == pytest.approx(
+        [1, 1, 0.1, 0.1, 0.01, 0.01]
+    )
+
+
+def test_cosine_after_warmup():
+    config = ScheduleConfig(kind="cosine", warmup_epochs=1)
+    # Warm-up 1/2, 1; then (1 + cos(pi t / 4)) / 2 at t = 0, 1, 2, 3.
+    expected = [0.5, 1, 1, 0.8535534, 0.5, 0.1464466]
+    assert factors(config, steps_per_epoch=2, epochs=3) == pytest.approx(expected)
+
+
+def test_warmup_of_part_of_an_epoch_and_of_none():
+    config = ScheduleConfig(kind="step", milestones=(), warmup_epochs=0.75)
+    assert factors(config, steps_per_epoch=4, epochs=1) == pytest.approx([1 / 3, 2 / 3, 1, 1])
+    assert factors(ScheduleConfig(), steps_per_epoch=2, epochs=1) == [1, 1]
+
+
+@pytest.mark.parametrize("preset", ["fprnet", "paper", "released", "one-stream", "two-stream"])
+def test_every_trainable_parameter_is_in_one_group(preset):
+    model = build_model(load_config(preset, scale="tiny").model, identities=3)
+    groups = parameter_groups(model)
+    grouped = [id(p) for parameters in groups.values() for p in parameters]
+    assert len(grouped) == len(set(grouped))
+    assert set(grouped) == {id(p) for p in model.parameters() if p.requires_grad}
+    names = {
+        "fprnet": ["trunk", "pyramid", "head"],
+        "paper": ["trunk", "pyramid", "fusion", "head"],
+    }
+    expected = names.get("paper" if preset == "released" else preset, ["trunk", "head"])
+    assert list(groups) == expected
+
+
+def test_released_learns_its_new_layers_as_section_9_says():
+    config = load_config("released")
+    with torch.device("meta"):
+        model = build_model(config.model, identities=5, weights=False)
+    optimizer = make_optimizer(model, config.optimizer)
+    rates = {group["name"]: group["lr"] for group in optimizer.param_groups}
+    assert rates == pytest.approx({"trunk": 0.001, "pyramid": 0.001, "fusion": 0.001, "head": 0.01})
+    assert {group["weight_decay"] for group in optimizer.param_groups} == {5e-4}
+    assert {group["nesterov"] for group in optimizer.param_groups} == {True}
+
+
+def test_scheduler_takes_each_group_along():
+    model = nn.ModuleDict({"streams": nn.Linear(1, 1), "head": nn.Linear(1, 1)})
+    optimizer = make_optimizer(
+        model, OptimizerConfig(learning_rate=0.1, trunk_multiplier=0.5, momentum=0)
+    )
+    assert not optimizer.param_groups[0]["nesterov"]  # which needs momentum
+    config = ScheduleConfig(milestones=(1,))
+    scheduler = make_scheduler(optimizer, config, steps_per_epoch=1, epochs=2)
+    rates = []
+    for _ in range(2):
+        rates.append([group["lr"] for group in optimizer.param_groups])
+        optimizer.step()
+        scheduler.step()
+    assert rates == [pytest.approx([0.05, 0.1]), pytest.approx([0.005, 0.01])]

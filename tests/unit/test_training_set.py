@@ -1,0 +1,130 @@
+"""The batch of a step is a function of the seed and the step, and processes share it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fprnet.config.schema import AugmentationConfig, BatchesConfig
+from fprnet.data.records import Records
+from fprnet.training.training_set import TrainingSet
+
+CPU = torch.device("cpu")
+PEOPLE = 6
+
+
+@pytest.fixture(scope="module")
+def records():
+    """Two visible and two infrared images of each of 6 people, and a stranger's."""
+    identity = np.repeat(np.arange(1, PEOPLE + 2), 4)
+    camera = np.tile([1, 2, 3, 6], PEOPLE + 1)
+    return Records(
+        root=Path(),
+        path=np.array([f"{n}.png" for n in range(len(identity))]),
+        identity=identity,
+        camera=camera,
+        modality=np.where(camera < 3, "visible", "infrared"),
+        location=camera,
+        index=np.ones_like(identity),
+    )
+
+
+def training_set(records, *, seed=0, visible_only=False, **changes):
+    """Image n is of the gray value n."""
+    images = np.empty((len(records), 8, 4, 3), np.uint8)
+    images[:] = np.arange(len(records), dtype=np.uint8)[:, None, None, None]
+    images.flags.writeable = False  # as the memory map is
+    return TrainingSet(
+        images,
+        records,
+        rows=np.flatnonzero(records.identity <= PEOPLE),
+        batches=BatchesConfig(identities=4, images=2),
+        changes=AugmentationConfig(**{"padding": 0, "flip": 0.0} | changes),
+        seed=seed,
+        visible_only=visible_only,
+    )
+
+
+CHANGES = {
+    "padding": 2,
+    "flip": 0.5,
+    "erasing": 0.5,
+    "gray_projection": 0.5,
+    "infrared_changes": 0.5,
+}
+
+
+def assert_equal(one, other):
+    for name in ("visible", "infrared", "visible_labels", "infrared_labels"):
+        assert torch.equal(getattr(one, name), getattr(other, name)), name
+
+
+def test_batch_shows_the_people_of_its_labels(records):
+    data = training_set(records)
+    assert data.identities.tolist() == [1, 2, 3, 4, 5, 6]
+    assert data.images_per_step == 16
+    assert data.steps_per_epoch == 1  # 12 images // 8
+    batch = data.batch(0, device=CPU)
+    # ImageNet's mean and deviation of red, undone: the gray value says which image it is.
+    for images, labels in (
+        (batch.visible, batch.visible_labels),
+        (batch.infrared, batch.infrared_labels),
+    ):
+        assert images.shape == (8, 3, 8, 4)
+        number = (images[:, 0, 0, 0] * 0.229 + 0.485).mul(255).round().long().numpy()
+        assert records.identity[number].tolist() == data.identities[labels].tolist()
+        assert len(set(number.tolist())) == 8
+    assert torch.equal(batch.visible_labels, batch.infrared_labels)
+    assert len(set(batch.visible_labels.tolist())) == 4
+
+
+def test_batch_depends_on_seed_and_step_alone(records):
+    data = training_set(records, **CHANGES)
+    batch = data.batch(7, device=CPU)
+    data.batch(3, device=CPU)
+    torch.rand(5)
+    assert_equal(data.batch(7, device=CPU), batch)
+    assert_equal(training_set(records, **CHANGES).batch(7, device=CPU), batch)
+    for other in (
+        data.batch(8, device=CPU),
+        training_set(records, seed=1, **CHANGES).batch(7, device=CPU),
+    ):
+        assert not torch.equal(other.visible, batch.visible)
+
+
+def test_making_a_batch_leaves_the_global_random_numbers_alone(records):
+    before = torch.get_rng_state()
+    training_set(records, **CHANGES).batch(0, device=CPU)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_share_the_batch_and_its_random_changes(records, processes):
+    data = training_set(records, **CHANGES)
+    whole = data.batch(5, device=CPU)
+    parts = [data.batch(5, device=CPU, rank=r, processes=processes) for r in range(processes)]
+    for name in ("visible", "infrared", "visible_labels", "infrared_labels"):
+        joined = torch.cat([getattr(part, name) for part in parts])
+        assert torch.equal(joined, getattr(whole, name)), name
+
+
+def test_visible_only(records):
+    data = training_set(records, visible_only=True)
+    batch = data.batch(0, device=CPU)
+    assert data.images_per_step == 8
+    assert batch.visible.shape == (8, 3, 8, 4)
+    assert batch.infrared.shape == (0, 3, 8, 4)
+    assert batch.infrared_labels.shape == (0,)
+
+
+def test_images_and_records_must_be_as_many(records):
+    with pytest.raises(ValueError, match="3 images but 28 records"):
+        TrainingSet(
+            np.zeros((3, 8, 4, 3), np.uint8),
+            records,
+            rows=np.arange(3),
+            batches=BatchesConfig(),
+            changes=AugmentationConfig(),
+            seed=0,
+        )
