@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fprnet.data.generator.layouts.sysu_mm01 import images_of
 from fprnet.data.generator.options import GeneratorOptions
-from fprnet.data.generator.writer import encoded, images_of
+from fprnet.data.generator.writer import encoded
 from fprnet.embeddings.descriptors import DESCRIPTORS
 
 pytestmark = pytest.mark.slow

@@ -12,6 +12,7 @@ from PIL import Image
 
 from fprnet.data.generator import GeneratorOptions, contact_sheet, draw, generate, writer
 from fprnet.data.generator.drawing import _person
+from fprnet.data.generator.layouts import sysu_mm01
 from fprnet.data.generator.scenes import place
 from fprnet.data.sysu_mm01 import check_split, read_records, read_split
 from fprnet.errors import DataError
@@ -88,7 +89,7 @@ def test_the_reader_finds_what_was_written(small_set: Path) -> None:
     check_split(records, split)
     assert (split.train, split.validation, split.test) == ((1, 2, 3), (4,), (5, 6))
     for identity in range(1, 7):
-        images = writer.images_of(SMALL, identity)
+        images = sysu_mm01.images_of(SMALL, identity)
         for camera in range(1, 7):
             count = images.get(camera, 0)
             chosen = (records.identity == identity) & (records.camera == camera)
@@ -181,7 +182,7 @@ def test_permutations_have_the_official_structure() -> None:
     if not file.is_file():
         pytest.skip(f"{file} is not here")
     official = scipy.io.loadmat(file)["rand_perm_cam"]
-    ours = writer.gallery_permutations(GeneratorOptions())
+    ours = sysu_mm01.gallery_permutations(GeneratorOptions())
     assert (ours.shape, ours.dtype) == (official.shape, official.dtype)
     kinds = []
     for cells in (ours, official):
@@ -196,7 +197,7 @@ def test_permutations_have_the_official_structure() -> None:
 
 def test_the_file_holds_the_permutations_under_the_official_name(small_set: Path) -> None:
     cells = scipy.io.loadmat(small_set / "exp" / "rand_perm_cam.mat")["rand_perm_cam"]
-    expected = writer.gallery_permutations(SMALL)
+    expected = sysu_mm01.gallery_permutations(SMALL)
     for camera, wanted in zip(cells[:, 0], expected[:, 0], strict=True):
         for cell, permutation in zip(camera[:, 0], wanted[:, 0], strict=True):
             assert cell.dtype == np.uint8
@@ -205,22 +206,22 @@ def test_the_file_holds_the_permutations_under_the_official_name(small_set: Path
 
 def test_who_is_seen_where() -> None:
     everybody = GeneratorOptions(outdoor_share=0, missed_share=0)
-    assert all(len(writer.images_of(everybody, identity)) == 6 for identity in range(1, 50))
+    assert all(len(sysu_mm01.images_of(everybody, identity)) == 6 for identity in range(1, 50))
     outdoors = GeneratorOptions(outdoor_share=1, missed_share=0)
-    assert set(writer.images_of(outdoors, 1)) == {3, 4, 5, 6}
+    assert set(sysu_mm01.images_of(outdoors, 1)) == {3, 4, 5, 6}
     missed = GeneratorOptions(missed_share=1)
-    assert set(writer.images_of(missed, 1)) == {5, 6}  # one visible and one infrared remain
+    assert set(sysu_mm01.images_of(missed, 1)) == {5, 6}  # one visible and one infrared remain
 
 
 def test_the_default_test_identities_bring_up_the_special_cases() -> None:
     options = GeneratorOptions()
-    seen = [set(writer.images_of(options, identity)) for identity in options.splits["test"]]
+    seen = [set(sysu_mm01.images_of(options, identity)) for identity in options.splits["test"]]
     no_indoor_match = [cameras for cameras in seen if not cameras & {1, 2}]
     only_at_the_query_location = [c for c in seen if 3 in c and 2 in c and 1 not in c]
     assert no_indoor_match
     assert only_at_the_query_location
     assert all(cameras & {1, 4, 5} and cameras & {3, 6} for cameras in seen)
-    counts = {n for i in options.splits["test"] for n in writer.images_of(options, i).values()}
+    counts = {n for i in options.splits["test"] for n in sysu_mm01.images_of(options, i).values()}
     assert counts == {5, 6, 7}
 
 

@@ -12,8 +12,10 @@ from fprnet.cli.arguments import add_command, add_json, add_workers, existing_fo
 if TYPE_CHECKING:
     from fprnet.cli.main import Subcommands
 
-GENERATE = "Draw pedestrians and write them in the layout of SYSU-MM01."
-GENERATE_EXAMPLE = "  fprnet data generate generated --identities 200 --test-identities 64"
+GENERATE = "Draw pedestrians and write them in the layout of a public data set."
+GENERATE_EXAMPLE = """\
+  fprnet data generate generated --identities 200 --test-identities 64
+  fprnet data generate drawn-regdb --layout regdb"""
 CHECK = "Look at every file of a data set and list all that is wrong with it at once."
 CHECK_EXAMPLE = "  fprnet data check SYSU-MM01"
 
@@ -29,19 +31,32 @@ def add_parser(subcommands: Subcommands) -> None:
 
 
 def _add_generate(subcommands: Subcommands) -> None:
-    from fprnet.data.generator.options import GeneratorOptions
+    from fprnet.data.generator.options import LAYOUT_DEFAULTS, GeneratorOptions
 
     parser = add_command(subcommands, "generate", summary=GENERATE, example=GENERATE_EXAMPLE)
     defaults = GeneratorOptions()
     parser.add_argument("root", type=Path, metavar="ROOT", help="folder to write")
-    for option, default, text in (
-        ("--identities", defaults.identities, "people to train on"),
-        ("--validation-identities", defaults.validation_identities, "people to choose models on"),
-        ("--test-identities", defaults.test_identities, "people to test on"),
-        ("--images-per-camera", defaults.images_per_camera, "images of a person in a camera"),
+    parser.add_argument(
+        "--layout",
+        choices=tuple(LAYOUT_DEFAULTS),
+        default=defaults.layout,
+        help="(default: %(default)s)",
+    )
+    for name, text in (
+        ("identities", "people to train on"),
+        ("validation_identities", "people to choose models on"),
+        ("test_identities", "people to test on"),
+        ("images_per_camera", "images of a person in a camera"),
     ):
+        others = [
+            f"of {layout} {values[name] or 'none'}"
+            for layout, values in LAYOUT_DEFAULTS.items()
+            if name in values
+        ]
+        default = ", ".join([str(getattr(defaults, name)), *others])
         help_text = f"{text} (default: {default})"
-        parser.add_argument(option, type=positive, default=default, metavar="N", help=help_text)
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(option, type=positive, metavar="N", help=help_text)
     parser.add_argument(
         "--size", type=size, default=defaults.size, metavar="HxW", help="height x width, pixels"
     )
@@ -63,7 +78,8 @@ def run_generate(args: argparse.Namespace) -> int:
     from fprnet.data.generator.options import GeneratorOptions
     from fprnet.data.generator.writer import generate
 
-    options = GeneratorOptions(
+    options = GeneratorOptions.of_layout(
+        args.layout,
         identities=args.identities,
         validation_identities=args.validation_identities,
         test_identities=args.test_identities,
@@ -72,8 +88,10 @@ def run_generate(args: argparse.Namespace) -> int:
         seed=args.seed,
     )
     generate(args.root, options, workers=args.workers)
+    split = " --split 1" if args.layout == "regdb" else ""
     print(
-        f"{args.root} is complete; next: fprnet train --scale tiny --data {args.root} --out runs/a"
+        f"{args.root} is complete; "
+        f"next: fprnet train --scale tiny --data {args.root}{split} --out runs/a"
     )
     return 0
 

@@ -27,6 +27,7 @@ __all__ = [
     "CAMERAS",
     "FOLDERS",
     "SPLITS",
+    "Part",
     "RegdbSplit",
     "check_split",
     "list_file",

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from fprnet.data.data_set import LAYOUTS, Layout
 from fprnet.data.generator.cameras import CAMERAS
 from fprnet.errors import DataError
 
 __all__ = ["GeneratorOptions"]
 
 MOST_IMAGES = 200  # per identity and camera: positions are stored as uint8
+
+# What other layouts than SYSU-MM01's and the manifest's have otherwise.
+LAYOUT_DEFAULTS: dict[Layout, dict[str, Any]] = {
+    "sysu-mm01": {},
+    "regdb": {
+        "identities": 100,
+        "validation_identities": 0,
+        "test_identities": 100,  # each of the ten splits draws so many of all
+        "images_per_camera": 10,
+    },
+    "llcm": {"validation_identities": 0, "images_per_camera": 3},
+    "manifest": {},
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +50,15 @@ class GeneratorOptions:
     cameras: tuple[int, ...] = (1, 2, 3, 4, 5, 6)  # 1, 2, 4, 5 alone: a visible-only world
     outdoor_share: float = 0.12  # identities never seen by the visible indoor cameras 1 and 2
     missed_share: float = 0.03  # chance that any one camera never sees an identity
+    layout: Layout = "sysu-mm01"  # of the folder; RegDB and LLCM have their own cameras
+
+    @classmethod
+    def of_layout(cls, layout: Layout, **given: Any) -> GeneratorOptions:  # noqa: ANN401
+        """Return the options of a layout: its defaults, and what is given and not None."""
+        if layout not in LAYOUTS:
+            raise DataError(f"layout {layout!r} is unknown; choose {', '.join(LAYOUTS)}")
+        chosen = {name: value for name, value in given.items() if value is not None}
+        return cls(layout=layout, **LAYOUT_DEFAULTS[layout] | chosen)
 
     def __post_init__(self) -> None:
         counts = ("identities", "validation_identities", "test_identities")
@@ -43,6 +67,11 @@ class GeneratorOptions:
                 raise DataError(f"{name} is {getattr(self, name)}; give 0 or more")
         if self.total == 0:
             raise DataError("the set would hold nobody; give at least 1 identity")
+        if "validation_identities" in LAYOUT_DEFAULTS[self.layout] and self.validation_identities:
+            raise DataError(
+                f"{self.layout} lists no validation identities, but validation_identities is "
+                f"{self.validation_identities}; leave it out"
+            )
         if not 1 <= self.images_per_camera <= MOST_IMAGES:
             raise DataError(
                 f"images_per_camera is {self.images_per_camera}; give 1 to {MOST_IMAGES}"
