@@ -24,7 +24,7 @@ def flat_picture(color: tuple[int, int, int], height: int = 16, width: int = 8) 
 
 @pytest.mark.parametrize(
     ("name", "numbers"),
-    [("gradients", 15 * 5 * 4 * 9), ("hsv", 8 * 12 * 3 * 3), ("gray", 8 * 16)],
+    [("gradients", 15 * 7 * 4 * 9), ("hsv", 8 * 12 * 3 * 3), ("gray", 8 * 16)],
 )
 @pytest.mark.parametrize("size", [(128, 64), (288, 144)])
 def test_every_descriptor_has_length_one_and_a_size_of_its_own(

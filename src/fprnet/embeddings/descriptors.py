@@ -27,7 +27,7 @@ def gradient_histogram(
     rows: int = 16,
     orientations: int = 9,
     block: int = 2,
-    centre: float = 0.75,
+    centre: float = 1.0,
 ) -> Descriptors:
     """Histograms of oriented gradients (Dalal and Triggs, CVPR 2005) of the gray picture.
 
@@ -40,7 +40,7 @@ def gradient_histogram(
         rows: Cells from head to feet; a cell's side is H // rows pixels.
         orientations: Bins over 180 degrees.
         block: Side of a block in cells.
-        centre: Share of the columns that is looked at, around the middle: where the person is.
+        centre: Share of the columns that is looked at, around the middle.
 
     Returns:
         ``(N, D)`` float32 of length 1, D = blocks x block x block x orientations.

@@ -15,6 +15,7 @@ from fprnet.data.generator.draws import pick
 from fprnet.data.generator.materials import (
     cloth,
     cloth_pair,
+    contrasting,
     hair_material,
     leather,
     skin_material,
@@ -22,7 +23,6 @@ from fprnet.data.generator.materials import (
 from fprnet.data.generator.skeleton import Body, draw_body
 from fprnet.data.generator.textures import (
     ANGLE,
-    PATTERNS,
     ROW,
     Array,
     Texture,
@@ -131,7 +131,7 @@ def draw_appearance(rng: Generator, detail: int = 1) -> Appearance:
 
 
 def _draw_bag(rng: Generator, detail: int) -> Bag:
-    kind = pick(rng, none=0.42, backpack=0.24, sling=0.18, tote=0.16)
+    kind = pick(rng, none=0.34, backpack=0.26, sling=0.2, tote=0.2)
     base, other = cloth_pair(rng)
     front = inside(0.45, 0.8, -0.8, 0.8) * 0.7 + inside(0.16, 0.2, -4, 4)
     texels = mix(base, other, front.clip(0, 1)) * weave(rng)
@@ -149,7 +149,7 @@ def _draw_head(rng: Generator, skin: Array, detail: int) -> Head:
     style = pick(
         rng, bald=0.08, short=0.36, bob=0.12, long=0.16, ponytail=0.12, bun=0.08, afro=0.08
     )
-    hat = pick(rng, none=0.74, cap=0.12, beanie=0.09, brim=0.05)
+    hat = pick(rng, none=0.64, cap=0.14, beanie=0.12, brim=0.1)
     beard = style in ("bald", "short", "afro") and rng.random() < 0.4
     glasses = pick(rng, none=0.76, clear=0.14, dark=0.1)
     base, other = cloth_pair(rng)
@@ -206,15 +206,31 @@ def _face(rng: Generator, skin: Array, hair: Array, style: str, beard: bool, gla
     return texels
 
 
+def _any_pattern(rng: Generator) -> Array:
+    """Draw a pattern, most often one that looks alike from all sides."""
+    kind = pick(
+        rng,
+        stripes=0.28,
+        bands=0.2,
+        checks=0.16,
+        panels=0.12,
+        dots=0.1,
+        diagonals=0.06,
+        pinstripes=0.04,
+        blotches=0.04,
+    )
+    return pattern(kind, rng)
+
+
 def _draw_top(rng: Generator, bag: Bag, detail: int) -> Top:
-    cut = pick(rng, shirt=0.5, jacket=0.2, coat=0.13, hoodie=0.17)
+    cut = pick(rng, shirt=0.58, jacket=0.14, coat=0.14, hoodie=0.14)
     warm = cut != "shirt"
     sleeves = "long" if warm else pick(rng, none=0.08, short=0.52, long=0.4)
     base, other = cloth_pair(rng)
-    patterned = rng.random() < (0.65 if warm else 0.85)
-    share = pattern(str(rng.choice(list(PATTERNS))), rng)
+    patterned = rng.random() < (0.85 if warm else 0.95)
+    share = _any_pattern(rng)
     texels = mix(base, other, share if patterned else 0 * share)
-    sleeve = texels if patterned and rng.random() < 0.7 else mix(base, base, share)
+    sleeve = texels if patterned and rng.random() < 0.85 else mix(base, base, share)
     if not patterned and rng.random() < 0.22:
         sleeve = mix(other, other, share)  # sleeves of another colour
     texels = _print(rng, texels, base)
@@ -242,8 +258,7 @@ def _draw_top(rng: Generator, bag: Bag, detail: int) -> Top:
 
 def _print(rng: Generator, texels: Array, base: Array) -> Array:
     """Add a logo on the chest, a number on the back, or nothing."""
-    _, ink = cloth_pair(rng)
-    ink[3] = base[3] + (ink[3] - base[3]) * (rng.random() < 0.8)
+    ink = contrasting(rng, base)
     if rng.random() < 0.3:
         half, top = rng.uniform(0.25, 0.75), rng.uniform(0.25, 0.4)
         height = rng.uniform(0.08, 0.28)
@@ -275,7 +290,7 @@ def _open_front(rng: Generator, texels: Array) -> Array:
     if rng.random() < 0.35:
         return mix(texels, cloth(rng), inside(0, 2, -0.08, 0.08))
     base, other = cloth_pair(rng)
-    shirt = mix(base, other, pattern(str(rng.choice(list(PATTERNS))), rng) * (rng.random() < 0.35))
+    shirt = mix(base, other, _any_pattern(rng) * (rng.random() < 0.35))
     wide, narrow = rng.uniform(0.35, 0.8), rng.uniform(0.15, 0.5)
     half = wide + (narrow - wide) * ROW
     edge = ((half - np.abs(ANGLE)) / 0.06).clip(0, 1)
@@ -300,11 +315,11 @@ def _draw_bottom(rng: Generator, detail: int) -> Bottom:
     kind = pick(rng, trousers=0.66, shorts=0.16, skirt=0.18)
     base, other = cloth_pair(rng)
     texels = mix(base, base, ROW * ANGLE)
-    if kind == "skirt" and rng.random() < 0.45:
-        texels = mix(base, other, pattern(str(rng.choice(list(PATTERNS))), rng))
-    elif rng.random() < 0.16:
+    if kind == "skirt" and rng.random() < 0.65:
+        texels = mix(base, other, _any_pattern(rng))
+    elif rng.random() < 0.3:
         texels = mix(
-            base, other, pattern(str(rng.choice(["checks", "blotches", "pinstripes"])), rng)
+            base, other, pattern(str(rng.choice(["checks", "bands", "stripes", "pinstripes"])), rng)
         )
     elif rng.random() < 0.2:  # a stripe down the outer side, or a patch of worn denim
         side = inside(-1, 2, 1.2, 1.95) + inside(-1, 2, -1.95, -1.2)
@@ -324,5 +339,5 @@ def _draw_bottom(rng: Generator, detail: int) -> Bottom:
 def _draw_shoes(rng: Generator) -> Shoes:
     upper = leather(rng)
     sole = cloth(rng) if rng.random() < 0.6 else upper * 0.6
-    boot = float(rng.uniform(0.3, 0.8)) if rng.random() < 0.2 else 0.0
+    boot = float(rng.uniform(0.3, 0.8)) if rng.random() < 0.3 else 0.0
     return Shoes(plain(upper), plain(sole), boot, float(rng.uniform(0.85, 1.2)))

@@ -103,19 +103,26 @@ def _moment(rng: Generator) -> Walk:
 
 def _stand(rng: Generator, who: Appearance, sensor: Camera, height: int, width: int) -> Projection:
     """Draw where the person is in its crop, as a detector's boxes jitter, and its direction."""
-    loose = bounded(rng, 0.84, 0.022, 0.78, 0.9)
+    loose = bounded(rng, 0.84, 0.03, 0.77, 0.91)
     scale = height * loose * who.body.stature**0.5
-    foot = height * bounded(rng, 0.94, 0.012, 0.91, 0.98)
+    foot = height * bounded(rng, 0.94, 0.016, 0.9, 0.99)
     if rng.random() < 0.06:  # a box that cuts the feet off
         foot += height * float(rng.uniform(0.06, 0.16))
         scale *= 1.08
     return Projection(
-        x=width * bounded(rng, 0.5, 0.03, 0.42, 0.58),
+        x=width * bounded(rng, 0.5, 0.04, 0.4, 0.6),
         y=foot,
         scale=scale,
-        yaw=float(rng.uniform(-math.pi, math.pi)),
+        yaw=_direction(rng),
         pitch=sensor.pitch + float(rng.normal(0, 0.03)),
     )
+
+
+def _direction(rng: Generator) -> float:
+    """Draw where a person walks: mostly towards the camera or away from it, else anywhere."""
+    if rng.random() < 0.3:
+        return float(rng.uniform(-math.pi, math.pi))
+    return float(rng.choice([0.0, math.pi]) + rng.normal(0.0, 0.6))
 
 
 def _with_passer_by(

@@ -15,7 +15,7 @@ from numpy.random import Generator
 
 from fprnet.data.generator.textures import Array
 
-__all__ = ["cloth", "cloth_pair", "hair_material", "leather", "skin_material"]
+__all__ = ["cloth", "cloth_pair", "contrasting", "hair_material", "leather", "skin_material"]
 
 KEEPS_CONTRAST = 0.8  # chance that a pattern can be seen in near infrared at all
 
@@ -57,26 +57,32 @@ def cloth(rng: Generator) -> Array:
         red, green, blue = colorsys.hsv_to_rgb(
             rng.uniform(0, 1), rng.uniform(0.45, 0.95), rng.uniform(0.25, 0.95)
         )
-    return material(red, green, blue, rng.uniform(0.12, 0.92))
+    return material(red, green, blue, rng.uniform(0.2, 0.95))
 
 
-def cloth_pair(rng: Generator) -> tuple[Array, Array]:
-    """Draw two cloths of one pattern, different in colour.
+def contrasting(rng: Generator, base: Array) -> Array:
+    """Draw a cloth that stands out from ``base`` in colour.
 
-    Their contrast in near infrared is kept with probability 0.8, and then with a random sign.
+    In near infrared it does so with probability 0.8, lighter or darker at random.
     """
-    base, other = cloth(rng), cloth(rng)
+    other = cloth(rng)
     for _ in range(20):
         if np.abs(base[:3] - other[:3]).sum() > 0.6:
             break
         other = cloth(rng)
     other[3] = base[3]
     if rng.random() < KEEPS_CONTRAST:
-        other[3] += rng.uniform(0.3, 0.6) * rng.choice([-1, 1])
+        other[3] += rng.uniform(0.35, 0.65) * rng.choice([-1, 1])
         if not 0.05 <= other[3] <= 0.95:
             other[3] = 2 * base[3] - other[3]
     other[3] = other[3].clip(0.04, 0.96)
-    return base, other
+    return other
+
+
+def cloth_pair(rng: Generator) -> tuple[Array, Array]:
+    """Draw the two cloths of one pattern."""
+    base = cloth(rng)
+    return base, contrasting(rng, base)
 
 
 def leather(rng: Generator) -> Array:

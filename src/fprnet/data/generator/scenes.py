@@ -35,9 +35,9 @@ def place(seed: int, location: int, height: int, width: int) -> Array:
     shape = (round(HIGHER * height), round(WIDER * width))
     canvas = Canvas(np.zeros((4, *shape), dtype=np.float32))
     _PLACES[location](canvas, rng)
-    canvas.pixels *= 1 + 0.04 * _noise(rng, shape, 3)
-    canvas.pixels.setflags(write=False)
-    return canvas.pixels
+    pixels = _distant(canvas.pixels) * (1 + 0.04 * _noise(rng, shape, 3))
+    pixels.setflags(write=False)
+    return pixels
 
 
 def view_of_place(background: Array, height: int, width: int, rng: Generator) -> Array:
@@ -47,6 +47,19 @@ def view_of_place(background: Array, height: int, width: int, rng: Generator) ->
     left = int(rng.integers(0, columns - width + 1))
     part = background[:, top : top + height, left : left + width]
     return (part[:, :, ::-1] if rng.random() < 0.5 else part).copy()
+
+
+def _distant(pixels: Array) -> Array:
+    """Show a place slightly out of focus and hazy, because the camera looks at the person."""
+    _, height, width = pixels.shape
+    half = (max(round(width / 1.8), 1), max(round(height / 1.8), 1))
+    channels = []
+    for channel in pixels:
+        small = Image.fromarray(channel).resize(half, Image.Resampling.BILINEAR)
+        channels.append(np.asarray(small.resize((width, height), Image.Resampling.BILINEAR)))
+    soft: Array = np.stack(channels)
+    soft += np.float32(0.25) * (soft.mean(axis=(1, 2), keepdims=True) - soft)
+    return soft
 
 
 def _noise(rng: Generator, shape: tuple[int, int], octaves: int, coarse: int = 5) -> Array:

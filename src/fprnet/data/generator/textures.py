@@ -141,24 +141,24 @@ def _pulse(position: Array, duty: float, texels: float) -> Array:
 
 
 def _stripes(rng: Generator) -> Array:
-    count = int(rng.integers(4, 10))
+    count = int(rng.integers(3, 7))
     wave = _pulse(count * ROW + rng.uniform(), rng.uniform(0.3, 0.6), ROWS / count)
     return wave + 0 * ANGLE
 
 
 def _pinstripes(rng: Generator) -> Array:
-    count = int(rng.integers(9, 19))
+    count = int(rng.integers(7, 13))
     wave = _pulse(count * ANGLE / (2 * np.pi) + 0.5, rng.uniform(0.25, 0.55), COLUMNS / count)
     return wave + 0 * ROW
 
 
 def _diagonals(rng: Generator) -> Array:
-    count, rise = int(rng.integers(4, 9)), int(rng.choice([-5, -3, 3, 5]))
+    count, rise = int(rng.integers(3, 6)), int(rng.choice([-4, -3, 3, 4]))
     return _pulse(count * ANGLE / (2 * np.pi) + rise * ROW, rng.uniform(0.35, 0.55), 14.0)
 
 
 def _checks(rng: Generator) -> Array:
-    count = int(rng.integers(4, 8))
+    count = int(rng.integers(3, 6))
     around = round(count * 1.6)
     rows = _pulse(count * ROW, 0.5, ROWS / count)
     columns = _pulse(around * ANGLE / (2 * np.pi) + 0.25, 0.5, COLUMNS / around)
@@ -166,7 +166,7 @@ def _checks(rng: Generator) -> Array:
 
 
 def _dots(rng: Generator) -> Array:
-    count = int(rng.integers(5, 9))
+    count = int(rng.integers(3, 6))
     around = 2 * round(count * 0.8)
     row, column = count * ROW, around * ANGLE / (2 * np.pi)
     column = column + 0.5 * (np.floor(row) % 2)
@@ -177,8 +177,8 @@ def _dots(rng: Generator) -> Array:
 def _bands(rng: Generator) -> Array:
     share = np.zeros((ROWS, COLUMNS), dtype=np.float32)
     for _ in range(int(rng.integers(1, 3))):
-        top = rng.uniform(0.15, 0.75)
-        share = np.maximum(share, inside(top, top + rng.uniform(0.08, 0.22), -4, 4))
+        top = rng.uniform(0.1, 0.75)
+        share = np.maximum(share, inside(top, top + rng.uniform(0.12, 0.26), -4, 4))
     return share
 
 
@@ -192,7 +192,7 @@ def _panels(rng: Generator) -> Array:
 
 
 def _blotches(rng: Generator) -> Array:
-    return _step(smooth_noise(rng, waves=14, finest=6) - rng.uniform(-0.2, 0.5), 0.25)
+    return _step(smooth_noise(rng, waves=12, finest=4) - rng.uniform(-0.2, 0.5), 0.25)
 
 
 PATTERNS = {
