@@ -18,6 +18,7 @@ from fprnet.data.generator.textures import Array
 __all__ = ["cloth", "cloth_pair", "contrasting", "hair_material", "leather", "skin_material"]
 
 KEEPS_CONTRAST = 0.8  # chance that a pattern can be seen in near infrared at all
+_GAP = (0.35, 0.65)  # that contrast, in reflectance
 
 _NEUTRALS = (0.06, 0.1, 0.16, 0.35, 0.55, 0.8, 0.92)
 _SKIN = (
@@ -60,29 +61,43 @@ def cloth(rng: Generator) -> Array:
     return material(red, green, blue, rng.uniform(0.2, 0.95))
 
 
-def contrasting(rng: Generator, base: Array) -> Array:
-    """Draw a cloth that stands out from ``base`` in colour.
+def cloth_pair(rng: Generator) -> tuple[Array, Array]:
+    """Draw the two cloths of one pattern.
 
-    In near infrared it does so with probability 0.8, lighter or darker at random.
+    They differ in near infrared with probability 0.8, and either is the lighter one as often.
     """
+    base = cloth(rng)
+    other = _another_colour(rng, base)
+    if rng.random() < KEEPS_CONTRAST:
+        gap = rng.uniform(*_GAP)
+        darker = rng.uniform(0.05, 0.95 - gap)
+        pair = (darker, darker + gap)
+        base[3], other[3] = pair if rng.random() < 0.5 else pair[::-1]
+    return base, other
+
+
+def contrasting(rng: Generator, base: Array) -> Array:
+    """Draw the ink of a print on ``base``.
+
+    In near infrared it stands out with probability 0.8, lighter or darker as there is room.
+    """
+    ink = _another_colour(rng, base)
+    if rng.random() < KEEPS_CONTRAST:
+        gap = rng.uniform(*_GAP) * rng.choice([-1, 1])
+        ink[3] = base[3] + gap if 0.05 <= base[3] + gap <= 0.95 else base[3] - gap
+        ink[3] = ink[3].clip(0.04, 0.96)
+    return ink
+
+
+def _another_colour(rng: Generator, base: Array) -> Array:
+    """Draw a cloth that stands out from ``base`` in colour and equals it in near infrared."""
     other = cloth(rng)
     for _ in range(20):
         if np.abs(base[:3] - other[:3]).sum() > 0.6:
             break
         other = cloth(rng)
     other[3] = base[3]
-    if rng.random() < KEEPS_CONTRAST:
-        other[3] += rng.uniform(0.35, 0.65) * rng.choice([-1, 1])
-        if not 0.05 <= other[3] <= 0.95:
-            other[3] = 2 * base[3] - other[3]
-    other[3] = other[3].clip(0.04, 0.96)
     return other
-
-
-def cloth_pair(rng: Generator) -> tuple[Array, Array]:
-    """Draw the two cloths of one pattern."""
-    base = cloth(rng)
-    return base, contrasting(rng, base)
 
 
 def leather(rng: Generator) -> Array:
