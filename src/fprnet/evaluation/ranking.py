@@ -22,7 +22,7 @@ from fprnet.errors import FeaturesError, UsageError
 from fprnet.evaluation.protocols import NOWHERE, Protocol, Rows, Trial
 from fprnet.evaluation.ranking_metrics import Gallery, QueryScores, ranking_keys, score_queries
 
-__all__ = ["Metric", "score_trials"]
+__all__ = ["Metric", "best_device", "score_trials", "vectors_of"]
 
 Metric = Literal["euclidean", "cosine"]
 
@@ -58,10 +58,7 @@ def score_trials(
         FeaturesError: A trial has no queries or no gallery, or the cosine of a zero vector is
             asked for.
     """
-    if metric not in get_args(Metric):
-        raise UsageError(f"metric {metric!r} is unknown; choose {' or '.join(get_args(Metric))}")
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = best_device(device)
     for trial in protocol.trials:
         if not len(trial.query) or not len(trial.gallery):
             raise FeaturesError(
@@ -100,7 +97,7 @@ def _score_galleries(
     column_identity = rows_of(features.identity, union)
     drawn = [Gallery.of(rows_of(column, gallery), column_identity) for gallery in galleries]
     left, right = _factors(
-        _vectors(features, query, metric, device), _vectors(features, union, metric, device)
+        vectors_of(features, query, metric, device), vectors_of(features, union, metric, device)
     )
 
     parts: list[list[QueryScores]] = [[] for _ in galleries]
@@ -117,7 +114,24 @@ def _score_galleries(
     return [QueryScores.joined(part).to("cpu") for part in parts]
 
 
-def _vectors(features: Features, rows: Rows, metric: Metric, device: str | torch.device) -> Tensor:
+def best_device(device: str | torch.device | None) -> str | torch.device:
+    """Return the device; for None a CUDA device if there is one, else the CPU."""
+    if device is not None:
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def vectors_of(
+    features: Features, rows: Rows, metric: Metric, device: str | torch.device
+) -> Tensor:
+    """Return the vectors of some rows ``(n, D)`` float64 as the metric compares them.
+
+    Raises:
+        UsageError: The metric is unknown.
+        FeaturesError: A zero vector has no cosine.
+    """
+    if metric not in get_args(Metric):
+        raise UsageError(f"metric {metric!r} is unknown; choose {' or '.join(get_args(Metric))}")
     vectors = torch.from_numpy(features.features[rows]).to(device, torch.float64)
     if metric == "euclidean":
         return vectors

@@ -1,0 +1,1 @@
+"""Fast code beside the slow code that says what it computes."""
