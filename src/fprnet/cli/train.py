@@ -15,6 +15,7 @@ from fprnet.errors import UsageError
 
 if TYPE_CHECKING:
     from fprnet.cli.main import Subcommands
+    from fprnet.config import RunConfig
 
 OPTIONS = (
     *("--preset", "--data", "--layout", "--split", "--out", "--scale", "--max-steps", "--config"),
@@ -33,6 +34,26 @@ be overridden, and what the run would use."""
 def add_parser(subcommands: Subcommands) -> None:
     """Declare ``fprnet train``."""
     parser = add_command(subcommands, "train", summary=__doc__, example=EXAMPLE)
+    add_run_options(parser)
+    parser.add_argument(
+        "--split",
+        type=positive,
+        metavar="N",
+        help="of RegDB: 1 to 10; 'fprnet cross-validate' does all",
+    )
+    parser.add_argument(
+        "--max-steps",
+        type=positive,
+        metavar="N",
+        help="stop, with a checkpoint, once N optimiser steps are done",
+    )
+    parser.add_argument("--print-config", action="store_true", help="print the config and stop")
+    add_json(parser)
+    parser.set_defaults(run=run, takes_overrides=True)
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Declare what makes the config of a run, and its folder."""
     parser.add_argument(
         "--preset",
         metavar="NAME",
@@ -40,56 +61,57 @@ def add_parser(subcommands: Subcommands) -> None:
     )
     parser.add_argument("--data", type=existing_data_set, metavar="ROOT", help="data set")
     add_layout(parser)
-    parser.add_argument(
-        "--split",
-        type=positive,
-        metavar="N",
-        help="of RegDB: 1 to 10; 'fprnet cross-validate' does all",
-    )
     parser.add_argument("--out", type=Path, metavar="RUN", help="run folder")
     parser.add_argument(
         "--scale", choices=("tiny", "full"), help="(default: that of --config, or full)"
     )
     parser.add_argument("--seed", type=int, help="(default: that of --config, or 0)")
     parser.add_argument(
-        "--max-steps",
-        type=positive,
-        metavar="N",
-        help="stop, with a checkpoint, once N optimiser steps are done",
-    )
-    parser.add_argument(
         "--config",
         type=Path,
         metavar="FILE",
         help="YAML file of overrides, e.g. a run's config.yaml",
     )
-    parser.add_argument("--print-config", action="store_true", help="print the config and stop")
-    add_json(parser)
-    parser.set_defaults(run=run, takes_overrides=True)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Train and say where the result lies."""
-    from fprnet.config import load_config, to_yaml
+def config_of(args: argparse.Namespace, *, split: int | None) -> RunConfig:
+    """Return the config that the options of `add_run_options` and the overrides ask for."""
+    from fprnet.config import load_config
 
-    overrides = list(args.overrides)
-    _check_options(overrides)
-    if args.data is not None:
-        overrides += ["--data.root", str(args.data)]
-    if args.layout != "auto":
-        overrides += ["--data.layout", args.layout]
-    if args.split is not None:
-        overrides += ["--data.split", str(args.split)]
-    config = load_config(
-        args.preset, scale=args.scale, seed=args.seed, file=args.config, overrides=overrides
+    _check_options(args.overrides)
+    place = []
+    if args.data is not None:  # the layout of another root, from --config, says nothing about it
+        place += ["--data.root", str(args.data), "--data.layout", args.layout]
+    elif args.layout != "auto":
+        place += ["--data.layout", args.layout]
+    if split is not None:
+        place += ["--data.split", str(split)]
+    return load_config(
+        args.preset,
+        scale=args.scale,
+        seed=args.seed,
+        file=args.config,
+        overrides=[*place, *args.overrides],
     )
-    if args.print_config:
-        print(to_yaml(config), end="")
-        return 0
+
+
+def check_places(args: argparse.Namespace, config: RunConfig) -> None:
+    """Refuse a run without data set or folder."""
     if args.out is None:
         raise UsageError("--out is missing; give the folder of the run")
     if not config.data.root:
         raise UsageError("--data is missing; give the folder of the data set")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train and say where the result lies."""
+    config = config_of(args, split=args.split)
+    if args.print_config:
+        from fprnet.config import to_yaml
+
+        print(to_yaml(config), end="")
+        return 0
+    check_places(args, config)
 
     # Imported here so that 'fprnet --help' does not wait for torch.
     from fprnet.training.run import run_training

@@ -77,7 +77,7 @@ def llcm_protocol(
     draws = _draws(features, rows[searched], trials)
     settings: dict[str, str | int] = {"direction": direction}
     if swapped:
-        settings["swapped"] = "drawn infrared images query all visible ones"
+        settings["swapped"] = "as the released code"
     return Protocol(
         name="llcm",
         settings=settings,
