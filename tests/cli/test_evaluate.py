@@ -29,14 +29,14 @@ def test_json_has_the_shape_of_the_interface(fprnet, trained, tiny_set):
     result = fprnet("evaluate", model, "--data", tiny_set, "--flip", "--trials", 3, "--json")
     assert result.status == 0, result.err
     scores = json.loads(result.out)
-    assert list(scores) == TOP
+    assert [name for name in scores if name in TOP] == TOP
     assert [scores[name] for name in TOP[:6]] == [1, "sysu-mm01", "all", 1, "official", 3]
     assert list(scores["scores"]) == ["plain", "flip"]
     for row in scores["scores"].values():
         assert list(row) == [*METRICS, "image-level"]
         assert list(row["image-level"]) == METRICS[:4]
         for trials in (*(row[name] for name in METRICS), *row["image-level"].values()):
-            assert set(trials) == {"mean", "std", "per_trial"}
+            assert {"mean", "std", "per_trial"} <= set(trials)
             assert len(trials["per_trial"]) == 3
             assert trials["mean"] == pytest.approx(np.mean(trials["per_trial"]))
             assert 0 <= trials["mean"] <= 1

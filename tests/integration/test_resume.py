@@ -74,6 +74,7 @@ def test_killed_at_random_moments_ends_as_the_straight_run(straight, tiny_set, t
     assert not list(run.rglob(".*.part*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", ["fprnet", "paper"])
 @pytest.mark.parametrize("stop", [5, 12])
 def test_stopped_by_max_steps_ends_as_the_straight_run(

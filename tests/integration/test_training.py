@@ -18,6 +18,7 @@ from fprnet.models.checkpoint import load_trained
 GAME = ("paper", "released")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", preset_names())
 def test_preset_trains_and_leaves_a_run_folder(fprnet, tiny_set, tmp_path, preset):
     run = tmp_path / "run"

@@ -1,0 +1,79 @@
+"""Every command line and code block of docs/training.md and docs/evaluation.md works as written."""
+
+import re
+import shlex
+import shutil
+
+import pytest
+
+from conftest import ROOT, TINY
+
+DOCS = ROOT / "docs"
+
+
+def blocks(name: str, language: str) -> list[str]:
+    text = (DOCS / name).read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def commands(name: str) -> list[list[str]]:
+    return [shlex.split(line) for block in blocks(name, "sh") for line in block.splitlines()]
+
+
+@pytest.fixture
+def workplace(tiny_set, trained, tmp_path, monkeypatch):
+    """A folder where the documents' names stand for small things."""
+    for name in ("generated", "others"):
+        (tmp_path / name).symlink_to(tiny_set, target_is_directory=True)
+    (tmp_path / "SYSU-MM01").symlink_to(tiny_set, target_is_directory=True)
+    shutil.copytree(trained, tmp_path / "runs" / "tiny")
+    shutil.copytree(tiny_set / "cam6" / "0001", tmp_path / "night")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def shortened(words: list[str]) -> list[str]:
+    """The same command at a size that tests can afford."""
+    if words[0] == "torchrun":
+        words = words[words.index("fprnet") :]
+    if words[1] == "train":
+        # A full run and a fresh one without its fixture are checked up to the first image.
+        return [*words, "--print-config"] if "SYSU-MM01" in words else [*words, *small(words)]
+    return words
+
+
+def small(words: list[str]) -> list[str]:
+    if "--config" in words or "--print-config" in words:
+        return []
+    return [*TINY, "--optimizer.learning_rate", "0.001"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["training.md", "evaluation.md"])
+def test_commands(fprnet, workplace, name):
+    lines = [words for words in commands(name) if words[1:3] != ["data", "generate"]]
+    assert len(lines) >= 5
+    for words in lines:
+        if words[1:2] == ["train"] and words[-1] == "runs/tiny":
+            continue  # what the fixture has done
+        result = fprnet(*shortened(words)[1:])
+        assert result.status == 0, (words, result.err)
+
+
+def test_generator_commands_are_understood(fprnet, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    lines = [words for words in commands("training.md") if words[1:3] == ["data", "generate"]]
+    assert len(lines) == 2
+    for words in lines:
+        few = ("--identities", "1", "--validation-identities", "1", "--test-identities", "1")
+        result = fprnet(*words[1:], *few, "--images-per-camera", "1", "--workers", "1")
+        assert result.status == 0, result.err
+
+
+def test_code_block(fprnet, workplace, capfd):
+    words = ["extract", "runs/tiny", "--data", "generated", "--out", "features.npz"]
+    assert fprnet(*words).status == 0
+    (code,) = blocks("evaluation.md", "python")
+    image = sorted((workplace / "night").iterdir())[0]
+    exec(compile(code.replace("night/0001.jpg", str(image)), "evaluation.md", "exec"), {})
+    assert 0 < float(capfd.readouterr().out) <= 1
