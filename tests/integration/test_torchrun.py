@@ -56,7 +56,7 @@ def test_two_processes_compute_what_one_does(fprnet, tiny_set, tmp_path, preset)
     for name, weight in first["model"].items():
         torch.testing.assert_close(second["model"][name], weight, rtol=1e-4, atol=1e-5)
     # Momentum is the sum of the gradients of all 4 steps. A wrong factor, a lost row or BatchNorm
-    # of half a batch changes them by tens of percent; rounding that turns a ReLU over, by 0.3 percent.
+    # of half a batch changes them by tens of percent; rounding that turns a ReLU over, by 0.3.
     momenta = [state["optimizer"]["state"] for state in (first, second)]
     assert momenta[0].keys() == momenta[1].keys()
     for parameter, state in momenta[0].items():
