@@ -7,7 +7,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fprnet.cli.arguments import add_command, add_json, add_workers, existing_folder, positive, size
+from fprnet.cli.arguments import (
+    add_command,
+    add_json,
+    add_layout,
+    add_workers,
+    existing_data_set,
+    positive,
+    size,
+)
 
 if TYPE_CHECKING:
     from fprnet.cli.main import Subcommands
@@ -67,7 +75,8 @@ def _add_generate(subcommands: Subcommands) -> None:
 
 def _add_check(subcommands: Subcommands) -> None:
     parser = add_command(subcommands, "check", summary=CHECK, example=CHECK_EXAMPLE)
-    parser.add_argument("root", type=existing_folder, metavar="ROOT")
+    parser.add_argument("root", type=existing_data_set, metavar="ROOT")
+    add_layout(parser)
     add_workers(parser)
     add_json(parser)
     parser.set_defaults(run=run_check)
@@ -100,6 +109,6 @@ def run_check(args: argparse.Namespace) -> int:
     """Print the report; problems are the data set's owner's mistake: exit status 2."""
     from fprnet.data.check import check
 
-    report = check(args.root, workers=args.workers)
+    report = check(args.root, layout=args.layout, workers=args.workers)
     print(json.dumps(report.as_dict()) if args.json else report.text())
     return 2 if report.problems else 0

@@ -1,59 +1,45 @@
-"""A SYSU-MM01 folder becomes a report of what it holds and of all that is wrong with it at once.
+"""A data set's folder becomes a report of what it holds and of all that is wrong with it at once.
 
 The readers of the other modules stop at the first fault; here every file is looked at.
 """
 
 from __future__ import annotations
 
-import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tqdm import tqdm
 
+from fprnet.data.checks import llcm, manifest, regdb, sysu_mm01
+from fprnet.data.checks.findings import Findings, Problem, Seen
+from fprnet.data.data_set import Layout, recognise, signs_of
 from fprnet.data.images import ImageFacts, inspect_image, map_in_order
 from fprnet.data.records import Modality
-from fprnet.data.sysu_mm01 import (
-    CAMERA_LOCATION,
-    ID_FILES,
-    IMAGE_SUFFIXES,
-    PERMUTATION_FILE,
-    VISIBLE_CAMERAS,
-    GalleryPermutations,
-    first_file,
-    read_identities,
-    read_permutations,
-    split_folder,
-)
 from fprnet.errors import DataError
 
 __all__ = ["Count", "Problem", "Report", "check"]
 
 FORMAT = 1  # of the JSON object
 SMALLEST_SIDE = 16  # pixels; less shows no person
+PARTS = ("train", "validation", "test")
 UNLISTED = "unlisted"  # identities in none of the id files
 
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong.
-
-    Attributes:
-        path: File or folder, relative to the data set's folder.
-        what: What is wrong with it, a clause without subject: "is empty".
-        next_step: What to do about it.
-    """
-
-    path: str
-    what: str
-    next_step: str
-
-    def __str__(self) -> str:
-        return f"{self.path} {self.what}; {self.next_step}"
+Lists = dict[str, tuple[int, ...]]
+LOOKS: dict[Layout, Callable[[Findings], tuple[Lists, list[Seen]]]] = {
+    "sysu-mm01": sysu_mm01.look,
+    "regdb": regdb.look,
+    "llcm": llcm.look,
+    "manifest": manifest.look,
+}
+CAMERAS: dict[Layout, tuple[tuple[int, Modality], ...]] = {
+    "sysu-mm01": sysu_mm01.CAMERAS,
+    "regdb": regdb.CAMERAS,
+    "llcm": llcm.CAMERAS,
+}
 
 
 @dataclass(frozen=True)
@@ -62,8 +48,8 @@ class Count:
 
     Attributes:
         split: "train", "validation", "test" or "unlisted".
-        camera: 1 to 6.
-        modality: Of the camera.
+        camera: Its number; -1 where a manifest does not say.
+        modality: Of the images.
         images: How many files, readable or not.
         identities: How many people they show.
     """
@@ -81,14 +67,18 @@ class Report:
 
     Attributes:
         root: The folder.
+        layout: Of its files.
         problems: All that is wrong, in the order split files, folders, images.
-        counts: One per split and camera that has images.
+        counts: One per split, camera and modality that has images. RegDB: of its split 1.
+        cameras: Those of the layout, with their modality.
         identities: Split -> number of people listed; "unlisted": people with images in no list.
     """
 
     root: Path
+    layout: Layout
     problems: tuple[Problem, ...]
     counts: tuple[Count, ...]
+    cameras: tuple[tuple[int, Modality], ...]
     identities: Mapping[str, int]
 
     def as_dict(self) -> dict[str, Any]:
@@ -96,6 +86,7 @@ class Report:
         return {
             "format": FORMAT,
             "root": str(self.root),
+            "layout": self.layout,
             "images": sum(count.images for count in self.counts),
             "identities": dict(self.identities),
             "counts": [vars(count) for count in self.counts],
@@ -104,14 +95,15 @@ class Report:
 
     def text(self) -> str:
         """Return the report as a table, one line per camera, and a line per problem."""
-        splits = [name for name in (*ID_FILES, UNLISTED) if name in self.identities]
-        lines = [f"{self.root}: images / identities", ""]
+        splits = [name for name in (*PARTS, UNLISTED) if name in self.identities]
+        title = f"{self.root}: images / identities"
+        lines = [f"{title}, split 1 of 10" if self.layout == "regdb" else title, ""]
         lines.append("camera  modality " + "".join(f"{name:>16}" for name in splits))
-        cells = {(count.camera, count.split): count for count in self.counts}
-        for camera in CAMERA_LOCATION:
-            row = f"{camera:<6}  {_modality(camera):<9}"
+        cells = {(count.camera, count.modality, count.split): count for count in self.counts}
+        for camera, modality in self.cameras:
+            row = f"{'-' if camera < 0 else camera:<6}  {modality:<9}"
             for name in splits:
-                count = cells.get((camera, name))
+                count = cells.get((camera, modality, name))
                 row += f"{f'{count.images} / {count.identities}' if count else '-':>16}"
             lines.append(row)
         total = Counter[str]()
@@ -125,41 +117,24 @@ class Report:
         return "\n".join([*lines, *(f"  {problem}" for problem in self.problems)])
 
 
-@dataclass
-class _Findings:
-    """What is gathered on the way through the folder."""
-
-    root: Path
-    problems: list[Problem] = field(default_factory=list)
-
-    def add(self, path: Path, what: str, next_step: str) -> None:
-        name = path.relative_to(self.root).as_posix() if path != self.root else str(path)
-        self.problems.append(Problem(name, what, next_step))
-
-    def entries(self, folder: Path) -> list[Path]:
-        """List a folder by name; one that may not be read is a problem."""
-        try:
-            return sorted(folder.iterdir())
-        except OSError as error:
-            self.add(folder, f"cannot be listed ({error.strerror})", "change its permissions")
-            return []
-
-    def add_error(self, path: Path, error: DataError) -> None:
-        """Turn an error's one sentence, "PATH what; next step", into a problem of that path."""
-        what, _, next_step = str(error).removeprefix(f"{path} ").rpartition("; ")
-        self.add(path, what, next_step)
-
-
-def check(root: Path, *, workers: int = 1, progress: bool = True) -> Report:
-    """Look at every file of a data set in SYSU-MM01's layout.
+def check(
+    root: Path,
+    *,
+    layout: Layout | Literal["auto"] = "auto",
+    workers: int = 1,
+    progress: bool = True,
+) -> Report:
+    """Look at every file of a data set.
 
     Problems are: missing cameras, folders and split files; split files that cannot be understood;
-    identities in two lists, or without images; files that no reader looks at; image counts that
-    differ from ``rand_perm_cam.mat``; images that cannot be read, are smaller than 16 pixels, wider
-    than tall, animated, or of another pixel format than most of their modality.
+    identities in two lists, or without images; files that no reader looks at; images that a list
+    names and the folder lacks, or the other way round; image counts that differ from
+    ``rand_perm_cam.mat``; images that cannot be read, are smaller than 16 pixels, wider than tall,
+    animated, or of another pixel format than most of their modality.
 
     Args:
-        root: The folder that holds cam1 to cam6.
+        root: The data set's folder, or a manifest.
+        layout: "auto" recognises it; a folder without any sign is looked at as SYSU-MM01.
         workers: Threads that decode.
         progress: Show a progress bar on stderr.
 
@@ -167,140 +142,25 @@ def check(root: Path, *, workers: int = 1, progress: bool = True) -> Report:
         The report; nothing on the disk is changed.
 
     Raises:
-        DataError: ``root`` is no folder.
+        DataError: ``root`` is no folder, or looks like several layouts.
     """
     root = Path(root)
-    if not root.is_dir():
+    if not root.exists():
         raise DataError(f"{root} is no folder; give the folder that holds cam1 to cam6")
-    findings = _Findings(root)
-    lists, permutations = _check_split_files(findings)
-    files = _check_folders(findings)
-    _check_lists(findings, lists, files)
-    if permutations is not None:
-        _check_permutations(findings, lists, permutations, files)
-    _check_images(findings, files, workers, progress)
-    return Report(root, tuple(findings.problems), *_count(lists, files))
+    if layout == "auto":
+        layout = recognise(root) if root.is_file() or signs_of(root) else "sysu-mm01"
+    findings = Findings(root)
+    lists, images = LOOKS[layout](findings)
+    _check_images(findings, images, workers, progress)
+    present = sorted({(image.camera, image.modality) for image in images}, key=_by_modality)
+    cameras = CAMERAS.get(layout, tuple(present))
+    counts, identities = _count(lists, images, cameras)
+    return Report(root, layout, tuple(findings.problems), counts, cameras, identities)
 
 
-def _check_split_files(
-    findings: _Findings,
-) -> tuple[dict[str, tuple[int, ...]], GalleryPermutations | None]:
-    """Read each split file for itself."""
-    try:
-        folder = split_folder(findings.root)
-    except DataError:
-        folder = findings.root / "exp"
-    lists: dict[str, tuple[int, ...]] = {}
-    permutations = None
-    copy = "copy it from the data set's exp folder"
-    for part, stem in ID_FILES.items():
-        file = first_file(folder, stem)
-        lists[part] = ()
-        if file is None:
-            findings.add(folder / f"{stem}.txt", "(or .mat) is missing", copy)
-            continue
-        try:
-            lists[part] = read_identities(file)
-        except DataError as error:
-            findings.add_error(file, error)
-        else:
-            if not lists[part]:
-                findings.add(file, "lists nobody", copy)
-    file = folder / PERMUTATION_FILE
-    try:
-        permutations = read_permutations(file)
-    except DataError as error:
-        findings.add_error(file, error)
-    return lists, permutations
-
-
-Files = dict[tuple[int, int], list[Path]]  # (camera, identity) -> its images
-
-
-def _check_folders(findings: _Findings) -> Files:
-    """Walk through the cameras; whatever the reader would pass over is a problem."""
-    files: Files = {}
-    known = {f"cam{camera}" for camera in CAMERA_LOCATION}
-    for entry in findings.entries(findings.root):
-        if re.fullmatch(r"cam\d+", entry.name) and entry.name not in known:
-            findings.add(entry, "is no camera of SYSU-MM01", "remove it or rename it to cam1..cam6")
-    for camera in CAMERA_LOCATION:
-        folder = findings.root / f"cam{camera}"
-        if not folder.is_dir():
-            findings.add(folder, "is missing", f"copy the {_modality(camera)} camera {camera}")
-            continue
-        for entry in findings.entries(folder):
-            if not (entry.is_dir() and entry.name.isdecimal()):
-                findings.add(entry, "is no folder of an identity and is not used", "remove it")
-                continue
-            identity = int(entry.name)
-            if (camera, identity) in files:
-                findings.add(entry, f"is identity {identity} a second time", "keep one of them")
-                continue
-            files[camera, identity] = list(_images(findings, entry))
-        if not any(images for (of, _), images in files.items() if of == camera):
-            findings.add(folder, "holds no images", f"copy {_modality(camera)} camera {camera}")
-    return files
-
-
-def _images(findings: _Findings, folder: Path) -> Iterator[Path]:
-    for entry in findings.entries(folder):
-        hidden = entry.name.startswith(".")
-        if entry.suffix.lower() in IMAGE_SUFFIXES and not hidden and not entry.is_dir():
-            yield entry
-        else:
-            suffixes = ", ".join(IMAGE_SUFFIXES)
-            findings.add(entry, f"is no {suffixes} file and is not used", "remove it")
-
-
-def _check_lists(findings: _Findings, lists: Mapping[str, tuple[int, ...]], files: Files) -> None:
-    """Compare the id lists with each other and with the folders."""
-    listed_in: dict[int, str] = {}
-    present = {identity for (_, identity), images in files.items() if images}
-    for part, identities in lists.items():
-        for identity in identities:
-            if identity in listed_in:
-                findings.add(
-                    findings.root,
-                    f"lists identity {identity} for {listed_in[identity]} and for {part}",
-                    "leave it in one of the id files",
-                )
-            listed_in[identity] = part
-            if identity not in present:
-                findings.add(
-                    findings.root,
-                    f"has no image of identity {identity}, listed for {part}",
-                    "copy its folders or correct the id file",
-                )
-
-
-def _check_permutations(
-    findings: _Findings,
-    lists: Mapping[str, tuple[int, ...]],
-    permutations: GalleryPermutations,
-    files: Files,
-) -> None:
-    """Compare the image counts with those that the official draw of galleries relies on."""
-    listed = sorted({identity for identities in lists.values() for identity in identities})
-    present = {identity for (_, identity), images in files.items() if images}
-    for camera in CAMERA_LOCATION:
-        if not any(of == camera for of, _ in files):
-            continue  # a missing camera has been reported as such
-        for identity in listed:
-            expected = permutations.images(camera, identity)
-            found = len(files.get((camera, identity), []))
-            if expected != found and identity in present:
-                findings.add(
-                    findings.root / f"cam{camera}" / f"{identity:04d}",
-                    f"holds {found} images but {PERMUTATION_FILE} counts {expected}",
-                    "copy the folder again",
-                )
-
-
-def _check_images(findings: _Findings, files: Files, workers: int, progress: bool) -> None:
+def _check_images(findings: Findings, images: Sequence[Seen], workers: int, progress: bool) -> None:
     """Decode every image, then report the broken and the odd ones in their order."""
-    paths = [path for images in files.values() for path in images]
-    camera_of = [camera for (camera, _), images in files.items() for _ in images]
+    paths = [image.path for image in images]
     bar = tqdm(
         map_in_order(_facts, paths, workers),
         desc="Reading images",
@@ -311,15 +171,15 @@ def _check_images(findings: _Findings, files: Files, workers: int, progress: boo
     )
     found = list(bar)
     modes: dict[Modality, Counter[str]] = {"visible": Counter(), "infrared": Counter()}
-    for camera, facts in zip(camera_of, found, strict=True):
+    for image, facts in zip(images, found, strict=True):
         if isinstance(facts, ImageFacts):
-            modes[_modality(camera)][facts.mode] += 1
-    for path, camera, facts in zip(paths, camera_of, found, strict=True):
+            modes[image.modality][facts.mode] += 1
+    for image, facts in zip(images, found, strict=True):
         if isinstance(facts, DataError):
-            findings.add_error(path, facts)
+            findings.add_error(image.path, facts)
             continue
-        for what, next_step in _oddities(facts, _modality(camera), modes):
-            findings.add(path, what, next_step)
+        for what, next_step in _oddities(facts, image.modality, modes):
+            findings.add(image.path, what, next_step)
 
 
 def _facts(path: Path) -> ImageFacts | DataError:
@@ -347,29 +207,30 @@ def _oddities(
 
 
 def _count(
-    lists: Mapping[str, tuple[int, ...]], files: Files
+    lists: Mapping[str, tuple[int, ...]],
+    images: Sequence[Seen],
+    cameras: Sequence[tuple[int, Modality]],
 ) -> tuple[tuple[Count, ...], dict[str, int]]:
-    """Count images and people per split and camera, and people per split."""
-    split_of = {identity: part for part, identities in lists.items() for identity in identities}
-    images, people = Counter[tuple[str, int]](), Counter[tuple[str, int]]()
-    for (camera, identity), paths in files.items():
-        if paths:
-            key = split_of.get(identity, UNLISTED), camera
-            images[key] += len(paths)
-            people[key] += 1
-    order = (*lists, UNLISTED)
+    """Count images and people per split, camera and modality, and people per split."""
+    part_of = {identity: part for part, identities in lists.items() for identity in identities}
+    files = Counter[tuple[str, int, Modality]]()
+    people: dict[tuple[str, int, Modality], set[int]] = {}
+    for image in images:
+        key = part_of.get(image.identity, UNLISTED), image.camera, image.modality
+        files[key] += 1
+        people.setdefault(key, set()).add(image.identity)
     counts = tuple(
-        Count(split, camera, _modality(camera), images[split, camera], people[split, camera])
-        for split in order
-        for camera in CAMERA_LOCATION
-        if (split, camera) in images
+        Count(part, camera, modality, files[key], len(people[key]))
+        for part in (*lists, UNLISTED)
+        for camera, modality in cameras
+        if (key := (part, camera, modality)) in files
     )
     identities = {part: len(of_part) for part, of_part in lists.items()}
-    unlisted = {i for (_, i), paths in files.items() if paths and i not in split_of}
+    unlisted = {image.identity for image in images} - set(part_of)
     if unlisted:
         identities[UNLISTED] = len(unlisted)
     return counts, identities
 
 
-def _modality(camera: int) -> Modality:
-    return "visible" if camera in VISIBLE_CAMERAS else "infrared"
+def _by_modality(camera: tuple[int, Modality]) -> tuple[bool, int]:
+    return camera[1] == "infrared", camera[0]

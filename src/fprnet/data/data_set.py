@@ -19,7 +19,16 @@ from fprnet.data.regdb import RegdbSplit
 from fprnet.data.sysu_mm01 import ALL_CAMERAS, VISIBLE_CAMERAS, Part, SysuSplit
 from fprnet.errors import DataError, UsageError
 
-__all__ = ["LAYOUTS", "DataSet", "Layout", "Split", "open_data_set", "read_records", "recognise"]
+__all__ = [
+    "LAYOUTS",
+    "DataSet",
+    "Layout",
+    "Split",
+    "open_data_set",
+    "read_records",
+    "recognise",
+    "signs_of",
+]
 
 Layout = Literal["sysu-mm01", "regdb", "llcm", "manifest"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
@@ -169,6 +178,15 @@ def open_data_set(
     return DataSet(layout, root, train, validation, found.test, found)
 
 
+def signs_of(root: Path) -> list[Layout]:
+    """Return the layouts of which a folder holds something."""
+    return [
+        layout
+        for layout, patterns in SIGNS.items()
+        if any(next(root.glob(pattern), None) is not None for pattern in patterns)
+    ]
+
+
 def recognise(root: Path) -> Layout:
     """Return the layout of a folder (or of a manifest) by what is there.
 
@@ -179,11 +197,7 @@ def recognise(root: Path) -> Layout:
         return "manifest"
     if not root.is_dir():
         raise DataError(f"{root} is no folder; give the folder of a data set")
-    found = [
-        layout
-        for layout, patterns in SIGNS.items()
-        if any(next(root.glob(pattern), None) is not None for pattern in patterns)
-    ]
+    found = signs_of(root)
     if len(found) > 1:
         raise DataError(
             f"{root} looks like {' and like '.join(found)}; say which with --layout {found[0]}"

@@ -26,11 +26,13 @@ from fprnet.errors import DataError
 __all__ = [
     "CAMERAS",
     "FOLDERS",
+    "PARTS",
     "SPLITS",
     "Part",
     "RegdbSplit",
     "check_split",
     "list_file",
+    "read_list",
     "read_records",
     "read_split",
 ]
@@ -41,6 +43,7 @@ CAMERAS: dict[Modality, int] = {"visible": 1, "infrared": 2}  # one of each, sid
 LIST_NAMES: dict[Modality, str] = {"visible": "visible", "infrared": "thermal"}
 
 Part = Literal["train", "test"]
+PARTS: tuple[Part, Part] = ("train", "test")
 
 
 @dataclass(frozen=True)
@@ -82,14 +85,13 @@ def read_split(root: Path, number: int, *, needed: Sequence[str] = ("train", "te
     paths: list[str] = []
     rows: list[tuple[int, Modality]] = []
     people: dict[str, tuple[int, ...]] = {}
-    parts: tuple[Part, Part] = ("train", "test")
-    for part in parts:
+    for part in PARTS:
         if part not in needed:
             people[part] = ()
             continue
         found: dict[Modality, set[int]] = {}
         for modality in FOLDERS:
-            images, identities = _read_list(list_file(root, part, modality, number), modality)
+            images, identities = read_list(list_file(root, part, modality, number), modality)
             paths += images
             rows += [(identity, modality) for identity in identities]
             found[modality] = set(identities)
@@ -145,8 +147,12 @@ def list_file(root: Path, part: Part, modality: Modality, number: int) -> Path:
     return folder / f"{part}_{LIST_NAMES[modality]}_{number}.txt"
 
 
-def _read_list(file: Path, modality: Modality) -> tuple[list[str], list[int]]:
-    """Return paths and identities of a list."""
+def read_list(file: Path, modality: Modality) -> tuple[list[str], list[int]]:
+    """Return paths and identities of a list.
+
+    Raises:
+        DataError: The file cannot be understood, or its labels and folders contradict each other.
+    """
     images = read_image_list(file)
     identities = []
     for image in images:
