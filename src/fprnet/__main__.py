@@ -1,4 +1,4 @@
-"""``python -m fprnet`` is the ``fprnet`` command; ``torchrun -m fprnet train ...`` spreads a run."""
+"""The ``fprnet`` command as ``python -m fprnet``; ``torchrun -m fprnet train ...`` spreads a run."""
 
 from fprnet.cli.main import run
 

@@ -1,4 +1,4 @@
-"""Mistakes a user can make: each message is one sentence with the rule, the value and the next step."""
+"""Mistakes a user can make; each message is one sentence: the rule, the value, the next step."""
 
 from __future__ import annotations
 
