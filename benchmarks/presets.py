@@ -1,7 +1,6 @@
 """Presets at tiny scale, with and without the augmentation of section 11, several seeds: test mAP.
 
-    python benchmarks/presets.py --data generated --warm-start runs/warm/checkpoints/best.pt \\
-        --out runs/presets
+    python benchmarks/presets.py --data DATA --warm-start WEIGHTS --out RUNS
 
 Every cell is a run folder under --out; finished ones are kept, so the command can be repeated.
 Runs go side by side, one thread each. The last epoch's weights are scored on the test identities:
@@ -63,12 +62,17 @@ def train_and_score(
     result = folder.with_suffix(".json")
     if not result.exists():
         strength = str(AUGMENTATION[augmentation])
-        fprnet(
-            f"train --preset {preset} --scale tiny --seed {seed}".split()
-            + ["--data", str(data), "--out", str(folder), "--model.weights", str(weights)]
-            + f"--augmentation.gray_projection {strength}".split()
-            + f"--augmentation.infrared_changes {strength}".split()
-        )
+        options = {
+            "--preset": preset,
+            "--scale": "tiny",
+            "--seed": seed,
+            "--data": data,
+            "--out": folder,
+            "--model.weights": weights,
+            "--augmentation.gray_projection": strength,
+            "--augmentation.infrared_changes": strength,
+        }
+        fprnet(["train", *(str(word) for option in options.items() for word in option)])
         last = folder / "checkpoints" / "last.pt"
         write_text(result, fprnet(["evaluate", str(last), "--data", str(data), "--json"]))
     plain = json.loads(result.read_text(encoding="utf-8"))["scores"]["plain"]

@@ -1,4 +1,4 @@
-"""The ``fprnet`` command as ``python -m fprnet``; ``torchrun -m fprnet train ...`` spreads a run."""
+"""The ``fprnet`` command as a module, for ``torchrun -m fprnet train ...``."""
 
 from fprnet.cli.main import run
 
