@@ -14,7 +14,7 @@ from fprnet.models.resnet import Depth, ResNet
 from fprnet.models.streams import Streams
 from fprnet.models.weights import load_backbone_weights
 
-__all__ = ["build_model"]
+__all__ = ["build_model", "fusion_spec"]
 
 DEPTHS: dict[str, Depth] = {"resnet18": 18, "resnet50": 50}
 
@@ -49,6 +49,16 @@ def build_model(config: ModelConfig, *, identities: int, weights: bool = True) -
     return Reidentifier(Streams(backbone, config.split), pyramids, prediction)
 
 
+def fusion_spec(config: ModelConfig) -> FusionSpec | None:
+    """Read the fusion spec of a config; None where there is no fusion block.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    text = config.cross_modality.fusion
+    return None if text == "none" else FusionSpec.parse(text)
+
+
 def _prediction(config: ModelConfig, channels: int, identities: int) -> Prediction:
     if config.prediction == "levels":
         levels = config.levels
@@ -66,7 +76,7 @@ def _prediction(config: ModelConfig, channels: int, identities: int) -> Predicti
     return CrossModalityPrediction(
         channels,
         identities,
-        fusion=None if cross.fusion == "none" else FusionSpec.parse(cross.fusion),
+        fusion=fusion_spec(config),
         level_channels=config.pyramid.channels,
         layer=cross.layer,
         main_layers=cross.main_layers,

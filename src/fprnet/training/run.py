@@ -25,7 +25,7 @@ from fprnet.evaluation.data_set_protocol import make_protocol
 from fprnet.evaluation.scores import score
 from fprnet.losses.builders import build_objective
 from fprnet.models.batch_norm import synchronise_batch_norm
-from fprnet.models.builders import build_model
+from fprnet.models.builders import build_model, fusion_spec
 from fprnet.models.fprnet import Reidentifier
 from fprnet.training.loop import Outcome, Validation, train
 from fprnet.training.optimizer import make_optimizer, make_scheduler
@@ -60,6 +60,7 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
     config = replace(config, data=replace(config.data, layout=data_set.layout))
     folder = RunFolder(out, config)
     _check_processes(config, fabric.world_size)
+    fusion_spec(config.model)  # misspelled, it is named before the images are read
     data = _open_data(config, data_set, fabric)
     validate = _validation(config, data) if config.training.validate_every else None
     keep = np.flatnonzero(np.isin(data.records.identity, _trained(config, data.data_set)))
@@ -122,8 +123,8 @@ def make_fabric(training: TrainingConfig) -> Fabric:
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     processes = int(os.environ.get("WORLD_SIZE", "1"))
-    # The released preset has parameters that nothing uses (the smoothing of P(3)).
-    spread = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
+    # Every process computes the running statistics of the whole batch: nothing to broadcast.
+    spread = DDPStrategy(broadcast_buffers=False)
     fabric = Fabric(
         accelerator=accelerator,
         devices=local,
