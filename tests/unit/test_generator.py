@@ -10,6 +10,8 @@ import pytest
 import scipy.io
 from PIL import Image
 
+from fprnet.data.check import check
+from fprnet.data.data_set import open_data_set
 from fprnet.data.generator import GeneratorOptions, contact_sheet, draw, generate, writer
 from fprnet.data.generator.drawing import _person
 from fprnet.data.generator.layouts import sysu_mm01
@@ -250,3 +252,61 @@ def test_contact_sheet_shows_the_pictures_of_the_set() -> None:
     assert sheet.size == (6 * 24, 2 * 48)
     pixels = np.asarray(sheet)
     np.testing.assert_array_equal(pixels[48:, 48:72], draw(SMALL.seed, 2, 4, 1, SMALL.size))
+
+
+LAYOUTS = {
+    "regdb": {"identities": 3, "test_identities": 3, "images_per_camera": 2},
+    "llcm": {"identities": 3, "test_identities": 2, "images_per_camera": 2},
+    "manifest": {"identities": 3, "validation_identities": 1, "test_identities": 2},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_other_layouts_are_read_back_without_a_problem(layout: str, tmp_path: Path) -> None:
+    options = GeneratorOptions.of_layout(layout, size=(48, 24), **LAYOUTS[layout])
+    generate(tmp_path / "set", options, progress=False)
+    report = check(tmp_path / "set", progress=False)
+    # Few people leave cameras of LLCM empty.
+    assert [str(p) for p in report.problems if "holds no images" not in str(p)] == []
+    assert report.layout == layout
+    split = 7 if layout == "regdb" else None
+    data_set = open_data_set(tmp_path / "set", split=split)
+    records = data_set.records()
+    data_set.check(records)
+    assert len(data_set.train + data_set.validation) == 3 + (layout == "manifest")
+    for identity in data_set.test:
+        assert set(records.of([identity]).modality.tolist()) == {"visible", "infrared"}
+    before = contents(tmp_path / "set")
+    assert "generator.json" in {Path(name).name for name in before}
+    generate(tmp_path / "set", options, progress=False)  # complete, left alone
+    generate(tmp_path / "parallel", options, workers=2, progress=False)
+    assert contents(tmp_path / "parallel") == before
+
+
+def test_pictures_are_the_same_in_every_layout(small_set: Path, tmp_path: Path) -> None:
+    generate(tmp_path / "m", dataclasses.replace(SMALL, layout="manifest"), progress=False)
+    for file in (tmp_path / "m/images").iterdir():
+        identity, camera, frame = file.stem.split("_")
+        twin = small_set / camera.replace("c", "cam") / identity / f"{frame}.jpg"
+        assert file.read_bytes() == twin.read_bytes()
+    regdb_options = GeneratorOptions.of_layout("regdb", size=(48, 24), **LAYOUTS["regdb"])
+    generate(tmp_path / "r", regdb_options, progress=False)
+    pixels = np.asarray(Image.open(tmp_path / "r/Thermal/2/person_t_00001_2.bmp"))
+    np.testing.assert_array_equal(pixels, draw(0, 2, 3, 1, (48, 24)))
+
+
+def test_splits_of_regdb_are_random_halves(tmp_path: Path) -> None:
+    options = GeneratorOptions.of_layout("regdb", size=(24, 24), **LAYOUTS["regdb"])
+    generate(tmp_path / "set", options, progress=False)
+    tested = {open_data_set(tmp_path / "set", split=n).test for n in range(1, 11)}
+    assert len(tested) > 5
+    assert {len(people) for people in tested} == {3}
+
+
+def test_options_that_a_layout_does_not_have() -> None:
+    assert GeneratorOptions.of_layout("regdb").images_per_camera == 10
+    assert GeneratorOptions.of_layout("sysu-mm01", seed=None) == GeneratorOptions()
+    with pytest.raises(DataError, match=r"llcm lists no validation identities, but valid.* is 3"):
+        GeneratorOptions.of_layout("llcm", validation_identities=3)
+    with pytest.raises(DataError, match="layout 'market' is unknown; choose sysu-mm01"):
+        GeneratorOptions.of_layout("market")

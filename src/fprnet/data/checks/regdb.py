@@ -68,18 +68,18 @@ def _images(findings: Findings) -> Iterator[Seen]:
 def _compare_with_disk(findings: Findings, splits: dict[int, Lists], images: list[Seen]) -> None:
     """Note listed images that are not there, and images that a split does not list."""
     there = {image.path.relative_to(findings.root).as_posix() for image in images}
-    listed_in: dict[str, list[int]] = {}
+    listed_in: dict[str, set[int]] = {}
     for number, lists in splits.items():
         for by_modality in lists.values():
             for listed in by_modality.values():
                 for path in listed:
-                    listed_in.setdefault(path, []).append(number)
-    readable = [number for number, lists in splits.items() if any(lists.values())]
+                    listed_in.setdefault(path, set()).add(number)
+    readable = {number for number, lists in splits.items() if any(lists.values())}
     for path in sorted(set(listed_in) - there):
         what = f"is missing, but listed in {len(listed_in[path])} splits"
         findings.add(findings.root / path, what, "copy it again")
     for path in sorted(there):
-        absent = sorted(set(readable) - set(listed_in.get(path, [])))
+        absent = sorted(readable - listed_in.get(path, set()))
         if absent:
             names = ", ".join(map(str, absent))
             what = f"is in no list of split {names} and is not used there"
