@@ -9,8 +9,8 @@ import pytest
 
 from fprnet.cli.main import main
 from fprnet.config import load_config
+from fprnet.data.generator.layouts.sysu_mm01 import images_of
 from fprnet.data.generator.options import GeneratorOptions
-from fprnet.data.generator.writer import images_of
 from fprnet.demo.plan import ROWS, plan_demo
 from fprnet.errors import TrainingError
 from fprnet.training.side_by_side import Training, read_history, train_side_by_side
