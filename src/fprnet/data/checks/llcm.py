@@ -21,8 +21,8 @@ def look(findings: Findings) -> tuple[dict[str, tuple[int, ...]], list[Seen]]:
     there = [seen for seen in listed if seen.path.is_file()]
     for seen in listed:
         if not seen.path.is_file():
-            file = llcm.TRAIN_LISTS[seen.modality]
-            findings.add(seen.path, f"is missing, but listed in {file}", "copy it again")
+            name = llcm.TRAIN_LISTS[seen.modality]
+            findings.add(seen.path, f"is missing, but listed in {name}", "copy it again")
     images = [*there, *(seen for m in MODALITIES for seen in _test_images(findings, m))]
     lists = {"train": tuple(sorted({seen.identity for seen in listed})), "test": ()}
     file = llcm.list_folder(findings.root) / llcm.TEST_LIST

@@ -22,7 +22,9 @@ def look(findings: Findings) -> tuple[dict[str, tuple[int, ...]], list[Seen]]:
     splits = {number: _lists(findings, number) for number in SPLITS}
     images = list(_images(findings))
     _compare_with_disk(findings, splits, images)
-    first = {part: tuple(sorted(_people(splits[1], part))) for part in PARTS}
+    first: dict[str, tuple[int, ...]] = {
+        part: tuple(sorted(_people(splits[1], part))) for part in PARTS
+    }
     return first, images
 
 
