@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from feature_files import write_matlab
 from fprnet.data.sysu_mm01 import (
     INFRARED_CAMERAS,
     VISIBLE_CAMERAS,
@@ -14,7 +15,8 @@ from fprnet.data.sysu_mm01 import (
     SysuSplit,
     read_split,
 )
-from fprnet.embeddings.store import Features, read_features, write_features
+from fprnet.embeddings.formats import read_any_features
+from fprnet.embeddings.store import Features, write_features
 from fprnet.evaluation.scores import evaluate
 from fprnet.evaluation.sysu_mm01 import sysu_mm01_protocol
 
@@ -149,13 +151,18 @@ def test_chance(split: SysuSplit, features: Features) -> None:
         assert metrics["mAP"].mean == pytest.approx(mean_ap, abs=0.002)
 
 
+@pytest.mark.parametrize("form", ["npz", "matlab", "matlab 7.3"])
 def test_scores_of_an_independent_evaluator_to_every_digit(
-    split: SysuSplit, features: Features, tmp_path: Path
+    split: SysuSplit, features: Features, tmp_path: Path, form: str
 ) -> None:
     oracle = json.loads((ORACLES / "seeded_features_all_search_1shot.json").read_text())
     expected = oracle["results"]["all_1shot"]
-    write_features(tmp_path / "seeded.npz", features)
-    metrics = evaluate(read_features(tmp_path / "seeded.npz"), split).rows["plain"].metrics
+    if form == "npz":
+        path = tmp_path / "seeded.npz"
+        write_features(path, features)
+    else:
+        path = write_matlab(tmp_path, features, v73=form == "matlab 7.3")
+    metrics = evaluate(read_any_features(path), split).rows["plain"].metrics
     columns = [metrics[name] for name in ("rank-1", "rank-5", "rank-10", "rank-20", "mAP")]
     per_trial = np.array([column.per_trial for column in columns]).T
     np.testing.assert_allclose(per_trial, expected["per_trial"], rtol=0, atol=1e-14)
