@@ -1,11 +1,13 @@
 """RegDB, LLCM and a manifest from drawn images to scores, through the commands."""
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 
-from conftest import TINY, checkpoint
+from conftest import ROOT, TINY, checkpoint
 from fprnet.data.generator import GeneratorOptions, generate
 
 pytestmark = pytest.mark.slow
@@ -116,3 +118,33 @@ def test_cross_validation_trains_ten_runs_once_and_averages(fprnet, sets, tmp_pa
     assert [line.split()[0] for line in lines[1:25:12]] == ["plain", "flip"]
     refused = fprnet("cross-validate", *short, "--data", sets["llcm"], "--out", tmp_path / "no")
     assert "is llcm, which has one split" in refused.complaint
+
+
+def documented() -> list[list[str]]:
+    text = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)
+    return [shlex.split(line) for block in blocks for line in block.splitlines()]
+
+
+def test_documented_commands(fprnet, sets, tmp_path, monkeypatch, tiny_set):
+    monkeypatch.chdir(tmp_path)
+    lines = documented()
+    assert len(lines) >= 15
+    few = ("--images-per-camera", 1, "--size", "24x24", "--workers", 1)
+    for words in lines:
+        if words[1:3] == ["data", "generate"]:
+            people = ("--identities", 2, "--test-identities", 2)
+            words = [f"drawn-{word}" if word == words[3] else word for word in words]
+            result = fprnet(*words[1:], *people, *few)
+            assert result.status == 0, (words, result.err)
+    names = {"RegDB": "regdb", "LLCM": "llcm", "own": "manifest"}
+    for name, layout in names.items():
+        (tmp_path / name).symlink_to(sets[layout], target_is_directory=True)
+    (tmp_path / "generated").symlink_to(tiny_set, target_is_directory=True)
+    short = (*TINY[2:-4], "--training.epochs", "1", *TINY[-2:])
+    for words in lines:
+        if words[1:3] == ["data", "generate"]:
+            continue
+        trains = words[1] in ("train", "cross-validate")
+        result = fprnet(*words[1:], *(short if trains else ()))
+        assert result.status == 0, (words, result.err)
