@@ -1,0 +1,93 @@
+"""Re-ranking against the algorithm written plainly: one ratio, equality, and the peak of memory.
+
+Single thread; time is this process's processor time.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import torch
+
+from fprnet.benchmarking.evaluation import timed
+from fprnet.benchmarking.plain_reranking import plain_rerank
+from fprnet.benchmarking.seeded import random_features
+from fprnet.data.sysu_mm01 import SysuSplit
+from fprnet.evaluation.reranking import rerank, reranked_blocks
+from fprnet.evaluation.sysu_mm01 import sysu_mm01_protocol
+
+__all__ = ["TOLERANCE", "measure_memory", "measure_reranking"]
+
+TOLERANCE = 1e-5
+
+
+def measure_reranking(
+    split: SysuSplit, *, dimensions: int, repeats: int
+) -> dict[str, str | int | float]:
+    """Time both sides on the first trial; the fast side takes its best of some repeats."""
+    torch.set_num_threads(1)
+    features = random_features(split, dimensions, seed=0)
+    trial = sysu_mm01_protocol(features, split, trials=1).trials[0]
+    vectors = features.features.astype(np.float64)
+    query, gallery = vectors[trial.query], vectors[trial.gallery]
+    tensors = torch.from_numpy(query), torch.from_numpy(gallery)
+    runs = [timed(lambda: rerank(*tensors)) for _ in range(repeats)]
+    seconds, fast = min(run[0] for run in runs), runs[0][1]
+    plain_seconds, plain = timed(lambda: plain_rerank(query, gallery))
+    return {
+        "queries": len(query),
+        "gallery_size": len(gallery),
+        "dimensions": dimensions,
+        "seconds": seconds,
+        "plain_seconds": plain_seconds,
+        "ratio": plain_seconds / seconds,
+        "max_difference": float(np.abs(fast.numpy() - plain).max()),
+    }
+
+
+def measure_memory(*, queries: int, gallery: int, dimensions: int) -> dict[str, int | float]:
+    """Re-rank a large gallery in a process of its own and return what it took at its peak."""
+    words = [str(number) for number in (queries, gallery, dimensions)]
+    command = [sys.executable, "-m", "fprnet.benchmarking.reranking", *words]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    measured: dict[str, int | float] = json.loads(done.stdout)
+    return measured
+
+
+def _large(queries: int, gallery: int, dimensions: int) -> dict[str, int | float]:
+    torch.set_num_threads(1)
+    generator = torch.Generator().manual_seed(0)
+    people = max(2, gallery // 20)
+    centre = torch.randn(people, dimensions, generator=generator, dtype=torch.float64)
+    query, shown = (
+        0.7 * centre[torch.randint(people, (number,), generator=generator)]
+        + torch.randn(number, dimensions, generator=generator, dtype=torch.float64)
+        for number in (queries, gallery)
+    )
+    before, start = _peak(), time.process_time()
+    for _ in reranked_blocks(query, shown):
+        pass
+    return {
+        "queries": queries,
+        "gallery_size": gallery,
+        "dimensions": dimensions,
+        "seconds": time.process_time() - start,
+        "gib_before": before,
+        "peak_gib": _peak(),
+    }
+
+
+def _peak() -> float:
+    """Return the largest resident memory of this process so far, in GiB."""
+    import resource  # not on every system
+
+    unit = 1 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
+
+
+if __name__ == "__main__":
+    print(json.dumps(_large(*(int(word) for word in sys.argv[1:]))))

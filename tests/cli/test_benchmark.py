@@ -1,0 +1,76 @@
+"""``fprnet benchmark`` and the scripts beside it: small sizes, both sides equal."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fprnet.benchmarking import seeded
+from fprnet.benchmarking.evaluation import measure_evaluation
+from fprnet.benchmarking.reranking import measure_memory, measure_reranking
+from fprnet.benchmarking.seeded import official_sized_split, random_features
+from fprnet.evaluation.sysu_mm01 import sysu_mm01_protocol
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_split_has_the_official_size():
+    split = official_sized_split()
+    features = random_features(split, 2, seed=0)
+    trials = sysu_mm01_protocol(features, split).trials
+    assert [(len(trial.query), len(trial.gallery)) for trial in trials] == [(3803, 301)] * 10
+    cameras, counts = np.unique(features.camera[trials[0].query], return_counts=True)
+    assert (cameras.tolist(), counts.tolist()) == ([3, 6], [1883, 1920])
+
+
+def test_small_benchmark_of_everything(fprnet, monkeypatch):
+    monkeypatch.setattr(seeded, "CAMERAS", {c: (1, 24, 40 + c) for c in range(1, 7)})
+    words = ("--dimensions", 4, "--trials", 1, "--repeats", 1)
+    result = fprnet("benchmark", *words, "--json")
+    assert result.status == 0, result.err
+    measured = json.loads(result.out)
+    assert list(measured) == ["evaluation", "reranking"]
+    for part in measured.values():
+        assert part["ratio"] > 0
+        assert part["max_difference"] < 1e-5
+    table = fprnet("benchmark", "reranking", *words)
+    assert table.out.startswith("reranking")
+    assert table.out.count("\n") == 1
+
+
+def test_unknown_benchmark(fprnet):
+    result = fprnet("benchmark", "speed")
+    assert result.status == 2
+    assert "'speed' is unknown; choose evaluation or reranking" in result.complaint
+
+
+def test_memory_is_measured_in_a_process_of_its_own():
+    measured = measure_memory(queries=20, gallery=200, dimensions=4)
+    assert 0 < measured["gib_before"] <= measured["peak_gib"] < 8
+
+
+@pytest.mark.parametrize("script", ["evaluation", "reranking"])
+def test_scripts_say_how_they_are_used(script):
+    command = [sys.executable, ROOT / "benchmarks" / f"{script}.py", "--help"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=os.environ | {"COLUMNS": "100"}
+    )
+    assert "--split" in done.stdout
+
+
+@pytest.mark.slow
+def test_ratios_at_full_size():
+    split = official_sized_split()
+    evaluation = measure_evaluation(
+        split, mode="all", shots=1, trials=10, dimensions=512, repeats=3
+    )
+    reranking = measure_reranking(split, dimensions=512, repeats=3)
+    assert evaluation["max_difference"] <= 1e-12
+    assert reranking["max_difference"] <= 1e-5
+    # Half of what is required: another process may be busy in the same caches.
+    assert evaluation["ratio"] > 12.5
+    assert reranking["ratio"] > 4
