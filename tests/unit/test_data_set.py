@@ -307,5 +307,7 @@ def test_visible_images_alone(regdb_root: Path, llcm_root: Path) -> None:
     for root in (regdb_root, llcm_root):
         whole = read_records(root)
         visible = read_records(root, visible_only=True)
+        split = 3 if root == regdb_root else None
+        open_data_set(root, split=split, needed=("train",)).check(visible)
         assert set(visible.modality.tolist()) == {"visible"}
         assert len(visible) == (whole.modality == "visible").sum()

@@ -127,16 +127,17 @@ def read_records(root: Path) -> Records:
 
 
 def check_split(records: Records, split: RegdbSplit) -> None:
-    """Compare the lists with the images that were read.
+    """Compare the lists with the images that were read, of the modalities that were.
 
     Raises:
         DataError: A listed image is not there.
     """
     there = set(records.path.tolist())
-    absent = [path for path in split.listed.path.tolist() if path not in there]
+    meant = split.listed.path[np.isin(split.listed.modality, records.modality)].tolist()
+    absent = [path for path in meant if path not in there]
     if absent:
         raise DataError(
-            f"{len(absent)} of {len(split.listed)} images listed in split {split.number} are not "
+            f"{len(absent)} of {len(meant)} images listed in split {split.number} are not "
             f"in {records.root}, the first is {absent[0]}; copy them or the lists again"
         )
 
