@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["remove_leftovers", "replacing", "write_text"]
+__all__ = ["remove_leftovers", "replacing", "sha256", "write_text"]
 
 
 @contextmanager
@@ -40,3 +41,9 @@ def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files that a killed process left in ``folder``."""
     for leftover in folder.glob(".*.part*"):
         leftover.unlink(missing_ok=True)
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file as hexadecimal text."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

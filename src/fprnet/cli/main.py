@@ -10,7 +10,17 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from fprnet.cli import benchmark, cross_validate, data, demo, evaluate, extract, models, train
+from fprnet.cli import (
+    benchmark,
+    cross_validate,
+    data,
+    demo,
+    evaluate,
+    extract,
+    models,
+    superres,
+    train,
+)
 from fprnet.errors import FprnetError, UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +28,7 @@ if TYPE_CHECKING:
 
     Subcommands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-COMMANDS = (demo, data, train, cross_validate, evaluate, extract, models, benchmark)
+COMMANDS = (demo, data, train, cross_validate, evaluate, extract, models, superres, benchmark)
 
 PATIENCE = 10.0  # seconds
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -8,7 +8,6 @@ A checkpoint is a dictionary of plain values and tensors (``torch.load(weights_o
 
 from __future__ import annotations
 
-import hashlib
 import io
 import pickle
 import warnings
@@ -22,7 +21,7 @@ from torch import Tensor
 
 from fprnet.config import RunConfig, config_from_dict
 from fprnet.errors import CheckpointError, ConfigError
-from fprnet.files import replacing
+from fprnet.files import replacing, sha256
 from fprnet.models.builders import build_model
 from fprnet.models.fprnet import Reidentifier
 
@@ -158,12 +157,6 @@ def load_weights(model: torch.nn.Module, weights: Mapping[str, Tensor], path: Pa
             f"the weights in {path} do not fit this model ({faults[1].strip()} "
             f"and {max(0, len(faults) - 2)} more); was it written by another preset or scale?"
         ) from error
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file as hexadecimal text."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _reason(error: Exception) -> str:

@@ -1,0 +1,1 @@
+"""Super-resolution (SRCNN): networks, training, rewriting a data set, scoring."""

@@ -1,0 +1,1 @@
+"""One commented YAML file for each preset of super-resolution training."""
