@@ -105,8 +105,7 @@ def reranked_blocks(
             f"query is {tuple(query.shape)} and gallery {tuple(gallery.shape)}; both need rows, "
             "with as many numbers each"
         )
-    vectors = torch.cat([query, gallery])
-    images = _Images(vectors - vectors.mean(dim=0))
+    images = _Images(torch.cat([query, gallery]))
     near = _neighbours(images, max(options.k1 + 1, options.k2))
     weights = _averaged(_weights(images, near, options.k1), near.image[:, : options.k2])
     asked, shown = weights[: len(query)], weights[len(query) :].tocsc()
@@ -120,10 +119,10 @@ def reranked_blocks(
 
 
 class _Images:
-    """Centred vectors ``(N, D)`` that give the squared distances of any two blocks."""
+    """Vectors ``(N, D)`` that give the squared distances of any two blocks; they are centred."""
 
     def __init__(self, vectors: Tensor) -> None:
-        self.vectors = vectors
+        self.vectors = vectors.sub_(vectors.mean(dim=0))
         self.square = torch.linalg.vecdot(vectors, vectors)
         _, exponent = torch.frexp(self.square.clamp(min=torch.finfo(torch.float64).tiny))
         self.magic = torch.ldexp(torch.full_like(self.square, 1.5 * 2.0**52), exponent - DIGITS)
