@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import scipy.io
 from numpy.typing import NDArray
 
 from fprnet.data.generator.cameras import CAMERAS
@@ -81,6 +80,8 @@ def count_images(seed: int, identity: int, camera: int, mean: int) -> int:
 
 def write_lists(root: Path, options: GeneratorOptions) -> None:
     """Write identity lists and permutations."""
+    import scipy.io  # takes a while, and 'fprnet --help' need not wait for it
+
     for camera in options.cameras:
         (root / f"cam{camera}").mkdir(exist_ok=True)
     folder = root / "exp"
