@@ -118,6 +118,7 @@ def test_cross_validation_trains_ten_runs_once_and_averages(fprnet, sets, tmp_pa
     assert [line.split()[0] for line in lines[1:25:12]] == ["plain", "flip"]
     refused = fprnet("cross-validate", *short, "--data", sets["llcm"], "--out", tmp_path / "no")
     assert "is llcm, which has one split" in refused.complaint
+    assert "--split is no option of this command" in fprnet(*words, "--split", 2).complaint
 
 
 def documented() -> list[list[str]]:

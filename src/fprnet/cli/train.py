@@ -135,9 +135,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check_options(overrides: Sequence[str]) -> None:
-    """Refuse a misspelled option of this command before it is taken for a key of the config."""
+    """Refuse a misspelled option of the command before it is taken for a key of the config."""
     for word in overrides:
         name = word.partition("=")[0]
+        if name in OPTIONS:  # of this module, but not of the command that was called
+            raise UsageError(f"{name} is no option of this command; see its --help")
         near = difflib.get_close_matches(name, OPTIONS, n=1, cutoff=0.75)
         if name.startswith("--") and "." not in name and near:
             raise UsageError(f"unknown option {name} (did you mean {near[0]}?)")
