@@ -18,6 +18,7 @@ from fprnet.cli import (
     evaluate,
     extract,
     models,
+    reproduce,
     superres,
     train,
 )
@@ -28,7 +29,18 @@ if TYPE_CHECKING:
 
     Subcommands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-COMMANDS = (demo, data, train, cross_validate, evaluate, extract, models, superres, benchmark)
+COMMANDS = (
+    demo,
+    data,
+    train,
+    cross_validate,
+    evaluate,
+    extract,
+    models,
+    superres,
+    reproduce,
+    benchmark,
+)
 
 PATIENCE = 10.0  # seconds
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -11,7 +11,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from fprnet.evaluation.scores import ScoreRow
 from fprnet.reporting.score_table import METRICS, score_cells
 
-__all__ = ["Command", "Illustration", "Report", "render"]
+__all__ = [
+    "Command",
+    "Illustration",
+    "Report",
+    "Table",
+    "TablePage",
+    "render",
+    "render_tables",
+]
 
 
 @dataclass(frozen=True)
@@ -68,8 +76,77 @@ class Report:
     commands: Sequence[Command]
 
 
+@dataclass(frozen=True)
+class Table:
+    """Cells as text.
+
+    Attributes:
+        title: Heading.
+        head: Of the columns; the first one names the rows.
+        rows: As many cells each.
+        note: Sentences under the table.
+    """
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str
+
+    def text(self) -> str:
+        """Return the table for a terminal, columns aligned, without a line break at its end."""
+        lines = [self.head, *self.rows]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(self.head))]
+        return "\n".join(
+            "  ".join(
+                cell.rjust(width) if column else cell.ljust(width)
+                for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in lines
+        )
+
+
+@dataclass(frozen=True)
+class TablePage:
+    """A page of tables: what a reproduced table or figure of the paper leaves.
+
+    Attributes:
+        title: Of the page.
+        summary: What was measured, under the title.
+        tables: One or more.
+        illustrations: Plots and pictures.
+        limits: Paragraphs on what the numbers can and cannot show.
+        commands: What does the same by hand.
+    """
+
+    title: str
+    summary: str
+    tables: Sequence[Table]
+    illustrations: Sequence[Illustration]
+    limits: Sequence[str]
+    commands: Sequence[Command]
+
+
 def render(report: Report) -> str:
     """Return the page as HTML; every picture stands inside it."""
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(report=report, metrics=METRICS, cells=score_cells(report.rows))
+    )
+
+
+def render_tables(page: TablePage) -> str:
+    """Return a page of tables as HTML; every picture stands inside it."""
+    return _environment().get_template("tables.html.j2").render(page=page)
+
+
+def data_address(picture: bytes) -> str:
+    """Return a PNG or JPEG file as an address that holds the file itself."""
+    kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"
+
+
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("fprnet.reporting"),
         autoescape=True,
@@ -79,12 +156,4 @@ def render(report: Report) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["data_address"] = data_address
-    return environment.get_template("report.html.j2").render(
-        report=report, metrics=METRICS, cells=score_cells(report.rows)
-    )
-
-
-def data_address(picture: bytes) -> str:
-    """Return a PNG or JPEG file as an address that holds the file itself."""
-    kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"
+    return environment
