@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import re
 from argparse import ArgumentError
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,14 @@ POSITIVE = (
     *("enlargement", "side", "learning_rate", "last_layer_multiplier", "batch", "steps"),
     *("threads", "save_every", "validation_images"),
 )
+
+EXPECTED = {
+    "int": "a whole number",
+    "int | None": "a whole number or null",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "text",
+}
 
 
 @dataclass(frozen=True)
@@ -122,7 +131,7 @@ def config_from_dict(values: Mapping[str, Any]) -> SuperresConfig:
     try:
         given = vars(parser.instantiate(parser.parse_object(dict(values))))
     except ArgumentError as error:
-        raise ConfigError(f"config: {' '.join(str(error).split())}; correct the value") from error
+        raise ConfigError(f"config: {_type_fault(error, values)}") from error
     config = SuperresConfig(**given)
     faults = list(_faults(config))
     if faults:
@@ -155,6 +164,18 @@ def _faults(config: SuperresConfig) -> Iterator[str]:
             f"side is {config.side}; it must be a multiple of {config.factor} (enlargement times "
             f"the network's own), at least {2 * config.factor}"
         )
+
+
+def _type_fault(error: ArgumentError, values: Mapping[str, Any]) -> str:
+    """Say the parser's complaint about one key in our words."""
+    named = re.match(r'Parser key "([^"]+)"', str(error))
+    kinds = {field.name: str(field.type) for field in dataclasses.fields(SuperresConfig)}
+    if named is None or named[1] not in kinds:
+        return " ".join(str(error).split())
+    kind = kinds[named[1]]
+    choices = re.findall(r"['\"]([^'\"]+)['\"]", kind)
+    expected = f"one of {', '.join(choices)}" if choices else EXPECTED[kind]
+    return f"{named[1]} is {values[named[1]]}, expected {expected}"
 
 
 @cache

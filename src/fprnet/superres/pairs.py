@@ -30,17 +30,15 @@ def select_camera(records: Records, camera: int, identities: Sequence[int]) -> R
     """Return some people's images of one visible camera.
 
     Raises:
-        DataError: There are none, or the camera is an infrared one.
+        DataError: The camera does not exist, or is an infrared one.
     """
-    of_camera = records.where(records.camera == camera)
-    visible = sorted({int(c) for c in records.camera[records.modality == "visible"]})
-    if camera not in visible:
-        kind = "is infrared" if len(of_camera) else "does not exist"
+    seen = records.where(records.modality == "visible")
+    if camera not in seen.camera:
+        visible = ", ".join(map(str, sorted(set(seen.camera.tolist()))))
         raise DataError(
-            f"camera {camera} {kind} in {records.root}; choose a visible one: "
-            f"{', '.join(map(str, visible))}"
+            f"camera {camera} is no visible camera of {records.root}; choose one of {visible}"
         )
-    return of_camera.of(identities, "visible")
+    return seen.where(seen.camera == camera).of(identities)
 
 
 def read_luma(path: Path) -> Luma:
