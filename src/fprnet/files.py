@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
-__all__ = ["remove_leftovers", "replacing", "sha256", "write_text"]
+__all__ = ["locked", "remove_leftovers", "replacing", "sha256", "write_text"]
 
 
 @contextmanager
@@ -35,6 +38,29 @@ def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text so that ``path`` never holds half of it."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def locked(file: Path, *, waiting: str | None = None) -> Iterator[TextIO]:
+    """Hold a lock, and yield its open file; the system frees the lock of a process that dies.
+
+    Args:
+        file: Made if it is not there, and left there.
+        waiting: Said on stderr where another process holds the lock, before waiting for it.
+
+    Raises:
+        BlockingIOError: Another process holds it, and ``waiting`` is None.
+        OSError: The file cannot be written.
+    """
+    with file.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting is None:
+                raise
+            print(waiting, file=sys.stderr)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -11,8 +11,9 @@ import torch
 
 from fprnet.config import load_config
 from fprnet.errors import CheckpointError
+from fprnet.files import sha256
 from fprnet.models.builders import build_model
-from fprnet.models.checkpoint import load_trained, read_checkpoint, sha256, write_checkpoint
+from fprnet.models.checkpoint import REIDENTIFICATION, load_trained
 
 SMALL = ["--model.width", "8"]
 
@@ -33,7 +34,7 @@ def state():
 
 def test_model_comes_back(state, tmp_path):
     file = tmp_path / "a.pt"
-    write_checkpoint(file, state)
+    REIDENTIFICATION.write(file, state)
     trained = load_trained(file)
     assert trained.identities == (4, 7, 9)
     assert (trained.step, trained.selection) == (12, "last")
@@ -51,7 +52,7 @@ def test_sha256_of_known_bytes(tmp_path):
 
 def test_full_disk_leaves_the_old_file(state, tmp_path, monkeypatch):
     file = tmp_path / "a.pt"
-    write_checkpoint(file, state)
+    REIDENTIFICATION.write(file, state)
     before = file.read_bytes()
 
     def full(path: Path, content: memoryview) -> int:
@@ -61,7 +62,7 @@ def test_full_disk_leaves_the_old_file(state, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(CheckpointError, match=r"cannot be written \(No space left on device\)"):
-        write_checkpoint(file, state | {"step": 13})
+        REIDENTIFICATION.write(file, state | {"step": 13})
     assert file.read_bytes() == before
     assert list(tmp_path.iterdir()) == [file]
 
@@ -69,11 +70,11 @@ def test_full_disk_leaves_the_old_file(state, tmp_path, monkeypatch):
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.999])
 def test_truncated_file(state, tmp_path, share):
     file = tmp_path / "a.pt"
-    write_checkpoint(file, state)
+    REIDENTIFICATION.write(file, state)
     content = file.read_bytes()
     file.write_bytes(content[: int(share * len(content))])
     with pytest.raises(CheckpointError, match="cannot be read as a checkpoint") as error:
-        read_checkpoint(file)
+        REIDENTIFICATION.read(file)
     assert "\n" not in str(error.value)
 
 
@@ -83,7 +84,7 @@ def test_any_bytes(tmp_path):
         for first in (b"", b"\x80\x02", b"\x80\x02}q\x00", b"PK\x03\x04", b"(lp0\n"):
             file.write_bytes(first + random.bytes(length))
             with pytest.raises(CheckpointError):
-                read_checkpoint(file)
+                REIDENTIFICATION.read(file)
 
 
 def test_pickled_objects_are_not_run(tmp_path):
@@ -95,7 +96,7 @@ def test_pickled_objects_are_not_run(tmp_path):
 
     file.write_bytes(pickle.dumps({"format": 1, "model": Trap()}))
     with pytest.raises(CheckpointError, match="cannot be read as a checkpoint") as error:
-        read_checkpoint(file)
+        REIDENTIFICATION.read(file)
     assert not mark.exists()
     assert "weights_only" not in str(error.value)  # nobody is advised to trust it
 
@@ -105,6 +106,7 @@ def test_pickled_objects_are_not_run(tmp_path):
     [
         ({"format": 2}, "has checkpoint format 2 but this fprnet reads 1"),
         ({"format": None}, "has checkpoint format None"),
+        ({"kind": "superres"}, "of another kind, superres; give one that 'fprnet train' wrote"),
         ({"step": ...}, "incomplete checkpoint: it has no step"),
         ({"format": ...}, "is no fprnet checkpoint"),
         ({"config": {"preset": "x", "nothing": 3}}, "nothing is not a key"),
@@ -125,9 +127,9 @@ def test_content_that_does_not_fit(state, tmp_path, change, told):
 def test_file_of_plain_weights(state, tmp_path):
     torch.save(state["model"], tmp_path / "w.pth")
     with pytest.raises(CheckpointError, match=r"--model\.weights FILE"):
-        read_checkpoint(tmp_path / "w.pth")
+        REIDENTIFICATION.read(tmp_path / "w.pth")
 
 
 def test_missing_file(tmp_path):
     with pytest.raises(CheckpointError, match="does not exist; 'fprnet train' writes"):
-        read_checkpoint(tmp_path / "a.pt")
+        REIDENTIFICATION.read(tmp_path / "a.pt")

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from fprnet.files import remove_leftovers, replacing, write_text
+from fprnet.files import locked, remove_leftovers, replacing, write_text
 
 
 def test_text_is_written_and_replaced(tmp_path):
@@ -41,3 +41,12 @@ def test_leftovers_of_killed_processes_go_and_nothing_else(tmp_path):
         path.write_text("x")
     remove_leftovers(tmp_path)
     assert sorted(tmp_path.iterdir()) == sorted(kept)
+
+
+def test_lock_keeps_others_away_until_it_is_given_back(tmp_path):
+    file = tmp_path / "lock"
+    with locked(file), pytest.raises(BlockingIOError), locked(file):
+        pass
+    with locked(file) as held:
+        assert held.fileno() > 2
+    assert file.exists()

@@ -5,12 +5,9 @@ Shapes: N images, resized to H x W pixels.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,7 +18,7 @@ from tqdm import tqdm
 from fprnet.data.images import map_in_order, read_image
 from fprnet.data.records import Records
 from fprnet.errors import DataError
-from fprnet.files import remove_leftovers, replacing
+from fprnet.files import locked, remove_leftovers, replacing
 
 __all__ = ["CACHE_FOLDER", "open_cache"]
 
@@ -71,7 +68,9 @@ def open_cache(
         return cached
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _lock(folder):
+        with locked(
+            folder / "lock", waiting=f"another process is writing to {folder}; waiting for it"
+        ):
             cached = _map(file, shape)  # written by the process that held the lock before
             if cached is not None:
                 return cached
@@ -128,18 +127,6 @@ def _map(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
         return None
     images: NDArray[np.uint8] = cached
     return images
-
-
-@contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    """Let one process at a time write into the folder; the system frees a dead process's lock."""
-    with (folder / "lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"another process is writing to {folder}; waiting for it", file=sys.stderr)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _check_space(folder: Path, shape: tuple[int, ...]) -> None:

@@ -5,7 +5,6 @@ So a demo that was killed goes on where it was, and a finished one is repeated i
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sys
@@ -13,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,7 +32,7 @@ from fprnet.embeddings.store import Features, read_features, write_features
 from fprnet.errors import DataError, UsageError
 from fprnet.evaluation.data_set_protocol import make_protocol
 from fprnet.evaluation.scores import score
-from fprnet.files import write_text
+from fprnet.files import locked, write_text
 from fprnet.training.side_by_side import train_side_by_side
 
 __all__ = ["run_demo"]
@@ -61,7 +60,9 @@ def run_demo(out: Path, *, quick: bool = False) -> Result:
             f"--out {out} cannot be a folder ({error.strerror}); give another one"
         ) from error
     try:
-        with _alone(out) as lock:
+        # The trainings inherit the lock: if this process is killed, the next one waits for them.
+        waiting = f"another demo is at work in {out}; waiting for it"
+        with locked(out / ".lock", waiting=waiting) as lock:
             stages = _Stages(plan.work / "seconds.json")
             held = [lock.fileno()]
             with stages.stage("drawing people for the warm start"):
@@ -93,21 +94,6 @@ def run_demo(out: Path, *, quick: bool = False) -> Result:
             f"the demo stopped at {error.filename or out} ({error.strerror or error}); mend that "
             "and start it again: it goes on"
         ) from error
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[TextIO]:
-    """Wait until no other demo works in the folder, and keep others away.
-
-    The trainings inherit the lock: if this process is killed, the next one waits for them.
-    """
-    with (out / ".lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"another demo is at work in {out}; waiting for it", file=sys.stderr)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield lock
 
 
 class _Stages:

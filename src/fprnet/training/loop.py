@@ -38,7 +38,7 @@ from fprnet.training.epoch_record import (
 )
 from fprnet.training.position import Position
 from fprnet.training.restraint import RestraintSchedule
-from fprnet.training.run_folder import RunFolder
+from fprnet.training.run_folder import TrainingFolder, open_events
 from fprnet.training.training_set import TrainingSet
 
 __all__ = ["Outcome", "Validation", "train"]
@@ -89,7 +89,7 @@ class _Run:
     scheduler: LambdaLR
     data: TrainingSet
     restraint: RestraintSchedule
-    folder: RunFolder
+    folder: TrainingFolder
     steps_per_epoch: int
 
     @property
@@ -103,7 +103,7 @@ class _Run:
 
 def train(
     config: RunConfig,
-    folder: RunFolder,
+    folder: TrainingFolder,
     data: TrainingSet,
     model: Reidentifier,
     objective: Objective,
@@ -171,7 +171,7 @@ def _epochs(run: _Run, position: Position, last_step: int, validate: Validation 
         return
     verb = "continued" if position.step else "begun"
     run.folder.log(f"{verb} at step {position.step} of {run.total_steps}")
-    with run.folder.tensorboard(first_step=position.step) as board:
+    with open_events(run.folder, first_step=position.step) as board:
         if position.history and position.history[-1]["step"] == position.step:
             write_events(board, position.history[-1])
         while position.step < last_step:
@@ -296,7 +296,11 @@ def _save(run: _Run, position: Position, *, best: bool) -> None:
 
 
 def _restore(
-    folder: RunFolder, model: Reidentifier, optimizer: SGD, scheduler: LambdaLR, data: TrainingSet
+    folder: TrainingFolder,
+    model: Reidentifier,
+    optimizer: SGD,
+    scheduler: LambdaLR,
+    data: TrainingSet,
 ) -> Position:
     """Load the last checkpoint, if there is one, into the model and its optimiser."""
     state = folder.read()

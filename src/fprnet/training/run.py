@@ -29,7 +29,7 @@ from fprnet.models.builders import build_model, fusion_spec
 from fprnet.models.fprnet import Reidentifier
 from fprnet.training.loop import Outcome, Validation, train
 from fprnet.training.optimizer import make_optimizer, make_scheduler
-from fprnet.training.run_folder import RunFolder
+from fprnet.training.run_folder import training_folder
 from fprnet.training.training_set import TrainingSet
 
 __all__ = ["run_training"]
@@ -58,7 +58,7 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
     fabric = make_fabric(config.training)
     data_set = _open_data_set(config)
     config = replace(config, data=replace(config.data, layout=data_set.layout))
-    folder = RunFolder(out, config)
+    folder = training_folder(out, config)
     _check_processes(config, fabric.world_size)
     fusion_spec(config.model)  # misspelled, it is named before the images are read
     data = _open_data(config, data_set, fabric)

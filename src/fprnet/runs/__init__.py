@@ -1,0 +1,1 @@
+"""What every training leaves on the disk: a run folder and its checkpoints."""
