@@ -131,6 +131,8 @@ def config_of(
         CheckpointError: ``from_dict`` refuses it.
     """
     try:
+        if not isinstance(state["config"], Mapping):
+            raise ConfigError("it holds no keys")
         return from_dict(state["config"])
     except ConfigError as error:
         raise CheckpointError(

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fprnet.data.cache import CACHE_FOLDER
 from fprnet.errors import DataError, UsageError
-from fprnet.files import replacing, write_text
+from fprnet.files import locked, replacing, write_text
 
 __all__ = ["MARKER", "RewrittenSet", "Settings", "files_below", "link_or_copy"]
 
@@ -115,19 +114,17 @@ class RewrittenSet:
             UsageError: Another process writes there.
             DataError: The folder cannot be written.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = (self.path / ".lock").open("a")
-        except OSError as error:
-            raise DataError(
-                f"{self.path} cannot be written ({error.strerror}); give another --out"
-            ) from error
-        with lock:
+        with ExitStack() as held:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self.path.mkdir(parents=True, exist_ok=True)
+                held.enter_context(locked(self.path / ".lock"))
             except BlockingIOError as error:
                 raise UsageError(
                     f"another process writes to {self.path}; wait for it, or give another --out"
+                ) from error
+            except OSError as error:
+                raise DataError(
+                    f"{self.path} cannot be written ({error.strerror}); give another --out"
                 ) from error
             if not self._marker.exists():
                 self.write_marker(complete=False)

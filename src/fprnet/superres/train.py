@@ -30,7 +30,7 @@ from fprnet.errors import CheckpointError, ConfigError, TrainingError
 from fprnet.superres.config import SuperresConfig
 from fprnet.superres.networks import ARCHITECTURES, SuperResolution
 from fprnet.superres.pairs import PairSampler, read_luma_images, select_camera
-from fprnet.superres.run_folder import SuperresFolder
+from fprnet.superres.run_folder import SuperresFolder, superres_folder
 from fprnet.superres.scoring import mean_quality, score_image
 
 __all__ = ["Outcome", "build_network", "train_superres"]
@@ -97,7 +97,7 @@ def train_superres(
     Raises:
         FprnetError: Data set, folder or loss are not what they should be.
     """
-    folder = SuperresFolder(out, config)
+    folder = superres_folder(out, config)
     fabric = _make_fabric(config)
     data_set = open_data_set(Path(config.data), split=config.split, needed=("train",))
     records = data_set.records(visible_only=True)
@@ -166,6 +166,7 @@ def _train(
             if due or position.step == last:
                 state = _state(config, position, network, optimizer, scheduler)
                 folder.save(state, best=best or not folder.best.exists())
+                folder.write_history(position.history)
     return Outcome(first, position.step, config.steps, position.history)
 
 

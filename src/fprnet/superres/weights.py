@@ -19,11 +19,12 @@ import scipy.io
 import torch
 from numpy.typing import NDArray
 
-from fprnet.errors import CheckpointError, ConfigError, UsageError
+from fprnet.errors import CheckpointError, UsageError
 from fprnet.files import sha256
-from fprnet.superres.checkpoint import is_checkpoint, load_tensors, read_checkpoint
+from fprnet.runs.checkpoint_file import config_of, read_tensors
 from fprnet.superres.config import config_from_dict
 from fprnet.superres.networks import Architecture, SuperResolution
+from fprnet.superres.run_folder import SUPERRES
 from fprnet.superres.train import build_network
 
 __all__ = ["LoadedNetwork", "load_network"]
@@ -73,8 +74,8 @@ def load_network(path: Path, *, scale: int | None = None, transpose: bool = Fals
     elif path.suffix == ".npz":
         arrays = _read_npz(path)
     elif path.suffix in (".pth", ".pt"):
-        values = load_tensors(path)
-        if is_checkpoint(values):
+        values = read_tensors(path)
+        if SUPERRES.wrote(values):
             return _own(path, scale, transpose)
         nested = values.get("state_dict", values)
         arrays = {
@@ -92,13 +93,8 @@ def load_network(path: Path, *, scale: int | None = None, transpose: bool = Fals
 
 
 def _own(path: Path, scale: int | None, transpose: bool) -> LoadedNetwork:
-    state = read_checkpoint(path)
-    try:
-        config = config_from_dict(state["config"])
-    except (ConfigError, TypeError) as error:
-        raise CheckpointError(
-            f"the config in {path} is not one of this fprnet ({error}); use the one that wrote it"
-        ) from error
+    state = SUPERRES.read(path)
+    config = config_of(state, path, config_from_dict)
     if scale not in (None, config.factor):
         raise UsageError(
             f"{path} was trained to enlarge {config.factor} times; give --scale {config.factor}"
