@@ -80,7 +80,7 @@ def test_reproduce_table7(fprnet, few_steps, tiny_set, tmp_path):
     assert first.status == 0, first.err
     assert "SRCNN, preset paper" in first.out
     folder = tmp_path / "table7"
-    rows = list(csv.DictReader((folder / "table7.csv").open()))
+    rows = list(csv.DictReader((folder / "table7.csv").read_text().splitlines()))
     assert [(row["preset"], row["seed"]) for row in rows] == [
         *(("paper", "0"), ("paper", "1"), ("fprnet", "0"), ("fprnet", "1"))
     ]
