@@ -140,7 +140,7 @@ def test_manifest_is_checked_through_its_images(tmp_path: Path) -> None:
     assert problems(root / "manifest.csv") == problems(root)
     (root / "manifest.csv").write_text("path,identity,modality\na.png,x,visible\n")
     assert problems(root) == [
-        "manifest.csv row 1 has identity 'x'; give a whole number from 0 to 999999999"
+        "manifest.csv row 0 has identity 'x'; give a whole number from 0 to 999999999"
     ]
 
 

@@ -228,22 +228,23 @@ def test_parquet_says_the_same_as_csv(tmp_path: Path) -> None:
     [
         ("", "has no column path and no column identity and no column modality"),
         ("path,identity,modality\n", "lists no images"),
-        ("path,identity,modality\na.png,1\n", "row 1 has 2 values but there are 3 columns"),
-        ("path,identity,modality\na.png,Ann,visible\n", "row 1 has identity 'Ann'; give a whole"),
-        ("path,identity,modality\na.png,,visible\n", "row 1 has identity ''; give a whole"),
+        ("path,identity,modality,path\na,1,visible,b\n", "has the column path twice; keep one"),
+        ("path,identity,modality\na.png,1\n", "row 0 has 2 values but there are 3 columns"),
+        ("path,identity,modality\na.png,Ann,visible\n", "row 0 has identity 'Ann'; give a whole"),
+        ("path,identity,modality\na.png,,visible\n", "row 0 has identity ''; give a whole"),
         ("path,identity,modality\na.png,1,thermal\n", "modality 'thermal'; give visible or infra"),
         ("path,identity,modality\n/a.png,1,visible\n", "has path '/a.png'; give a path inside"),
         ("path,identity,modality\n../a.png,1,visible\n", "give a path inside"),
         (
             "path,identity,modality\na.png,1,visible\n./a.png,1,visible\n",
-            "rows 1 and 2 are both ./a.png; keep one",
+            "rows 0 and 1 are both ./a.png; keep one",
         ),
         (
             "path,identity,modality,split\na.png,1,visible,train\nb.png,1,infrared,test\n",
             "identity 1 is in the train and in the test list",
         ),
         ("path,identity,modality,role\na.png,1,visible,probe\n", "give query or gallery or leave"),
-        ("path,identity,modality,camera\na.png,1,visible,c1\n", "row 1 has camera 'c1'"),
+        ("path,identity,modality,camera\na.png,1,visible,c1\n", "row 0 has camera 'c1'"),
     ],
 )
 def test_manifest_that_cannot_be_used(tmp_path: Path, text: str, message: str) -> None:

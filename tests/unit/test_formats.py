@@ -9,13 +9,13 @@ import h5py
 import numpy as np
 import pyarrow as pa
 import pytest
-from feature_files import cells, write_matlab, write_npy, write_parquet, write_v5, write_v73
-from sysu_cases import small_features, small_split
 
+from feature_files import cells, write_matlab, write_npy, write_parquet, write_v5, write_v73
 from fprnet.embeddings.formats import conversion_note, holds_features, read_any_features
 from fprnet.embeddings.store import Features, write_features
 from fprnet.errors import FeaturesError
 from fprnet.evaluation.scores import evaluate
+from sysu_cases import small_features, small_split
 
 FEATURES = small_features(ties=False)
 SPLIT = small_split()
@@ -208,10 +208,10 @@ ROWS = len(FEATURES)
     ("changes", "message"),
     [
         ({"identity": None}, r"f\.csv has no column identity; it needs identity, modality, path"),
-        ({"identity": ["x"] * ROWS}, r"identity of row 0 in .*f\.csv is 'x'; write a whole number"),
-        ({"index": ["1.5"] * ROWS}, r"index of row 0 in .* is '1\.5'; write a whole number"),
+        ({"identity": ["x"] * ROWS}, r"f\.csv row 0 has identity 'x'; give a whole number"),
+        ({"index": ["1.5"] * ROWS}, r"row 0 has index '1\.5'; give a whole number"),
         ({"path": ["a.jpg"] * ROWS}, r"rows 0, 1 are the same image, 'a\.jpg'"),
-        ({"path": [""] * ROWS}, r"path of row 0 in .* is ''; write a text"),
+        ({"path": [""] * ROWS}, r"row 0 has path ''; give a text"),
         ({"modality": ["thermal"] * ROWS}, r"f\.npy: modality 'thermal' is unknown"),
     ],
 )
@@ -262,8 +262,8 @@ def test_nan_names_the_rows(tmp_path: Path) -> None:
         ({"features": [[1.0]] * (ROWS - 1) + [None]}, rf"row {ROWS - 1} of .* has no features"),
         ({"features": [[1.0]] * (ROWS - 1) + [[None]]}, rf"nothing \(null\) in row {ROWS - 1} of"),
         ({"features": None, "path": None}, r"no column features and no column path"),
-        ({"identity": [None] * ROWS}, r"identity of row 0 in .* is None; write a whole number"),
-        ({"camera": [1.0] * ROWS}, r"camera of row 0 in .* is 1\.0; write a whole number"),
+        ({"identity": [None] * ROWS}, r"row 0 has identity ''; give a whole number"),
+        ({"camera": [1.0] * ROWS}, r"row 0 has camera '1\.0'; give a whole number"),
     ],
 )
 def test_wrong_parquet(tmp_path: Path, changes, message: str) -> None:
@@ -277,7 +277,7 @@ def test_damaged_parquet_and_other_names(tmp_path: Path) -> None:
     with pytest.raises(FeaturesError, match="does not exist"):
         read_any_features(file)
     file.write_bytes(b"PAR1 broken")
-    with pytest.raises(FeaturesError, match="is no Parquet file"):
+    with pytest.raises(FeaturesError, match="cannot be read as Parquet"):
         read_any_features(file)
     with pytest.raises(FeaturesError, match=r"is no features file; give a \.npz"):
         read_any_features(tmp_path / "features.txt")

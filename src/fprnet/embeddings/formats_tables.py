@@ -7,22 +7,22 @@ Shapes: N images, D numbers per embedding.
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fprnet.data.tables import Table, TableKind
 from fprnet.embeddings.formats_common import as_float32, source
 from fprnet.embeddings.store import Features
 from fprnet.errors import FeaturesError
 
 __all__ = ["read_npy", "read_parquet"]
 
-NEEDED = ("identity", "modality", "path")
-OPTIONAL = ("camera", "index")
+ROWS = TableKind(("identity", "modality", "path"), ("camera", "index"), FeaturesError)
+WITH_FEATURES = TableKind(("features", *ROWS.needed), ROWS.optional, FeaturesError)
 NO_CAMERA = -1
 
 
@@ -36,7 +36,7 @@ def read_npy(path: Path, manifest: Path) -> Features:
     if not manifest.is_file():
         raise FeaturesError(
             f"{manifest} does not exist; a .npy file needs a CSV table of its rows with "
-            f"{', '.join(NEEDED)}: write one, or name it with --manifest"
+            f"{', '.join(ROWS.needed)}: write one, or name it with --manifest"
         )
     try:
         matrix = np.load(path, allow_pickle=False)
@@ -47,15 +47,14 @@ def read_npy(path: Path, manifest: Path) -> Features:
     if not isinstance(matrix, np.ndarray) or matrix.ndim != 2:
         shape = getattr(matrix, "shape", "an archive")
         raise FeaturesError(f"{path} holds {shape}; a .npy file of features is (images, D)")
-    table = _read_csv(manifest)
-    rows = len(table["identity"])
-    if rows != len(matrix):
+    table = ROWS.read_csv(manifest)
+    if table.length != len(matrix):
         raise FeaturesError(
-            f"{path} has {len(matrix)} rows but {manifest} has {rows}; give every row of one its "
-            "row in the other"
+            f"{path} has {len(matrix)} rows but {manifest} has {table.length}; give every row of "
+            "one its row in the other"
         )
     meta = source(str(path), "npy", matrix.dtype.name)
-    return _features(path, manifest, as_float32(matrix, str(path)), table, meta)
+    return _features(path, as_float32(matrix, str(path)), table, meta)
 
 
 def read_parquet(path: Path) -> Features:
@@ -66,27 +65,11 @@ def read_parquet(path: Path) -> Features:
             or pyarrow is not installed.
     """
     _check_file(path)
-    try:
-        import pyarrow as pa
-        from pyarrow.parquet import read_table
-    except ImportError as error:
-        raise FeaturesError(
-            f"{path} needs pyarrow; install it with \"pip install 'fprnet[formats]'\", or write a "
-            ".npz file"
-        ) from error
-    try:
-        table = read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise FeaturesError(f"{path} is no Parquet file ({error}); write it again") from error
-    _check_columns(path, table.column_names, ("features", *NEEDED))
-    matrix = _lists(path, table.column("features"))
-    columns = {
-        name: table.column(name).to_pylist()
-        for name in (*NEEDED, *OPTIONAL)
-        if name in table.column_names
-    }
+    arrow = WITH_FEATURES.open_parquet(path)
+    matrix = _lists(path, arrow.column("features"))
+    table = WITH_FEATURES.of_parquet(path, arrow, but="features")
     meta = source(str(path), "parquet", matrix.dtype.name)
-    return _features(path, path, as_float32(matrix, str(path)), columns, meta)
+    return _features(path, as_float32(matrix, str(path)), table, meta)
 
 
 def _lists(path: Path, column: Any) -> NDArray[Any]:  # noqa: ANN401 - pyarrow has no types
@@ -116,83 +99,23 @@ def _lists(path: Path, column: Any) -> NDArray[Any]:  # noqa: ANN401 - pyarrow h
     return flat.reshape(len(column), -1) if len(column) else flat.reshape(0, 0)
 
 
-def _read_csv(file: Path) -> dict[str, list[Any]]:
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.reader(lines, strict=True)
-            header = [name.strip() for name in next(reader, [])]
-            rows = [row for row in reader if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise FeaturesError(f"{file} is no CSV file in UTF-8 ({error}); save it again") from error
-    _check_columns(file, header, NEEDED)
-    for number, row in enumerate(rows):
-        if len(row) != len(header):
-            raise FeaturesError(
-                f"row {number} of {file} has {len(row)} values for {len(header)} columns; give "
-                "every row one value per column"
-            )
-    return {name: [row[place] for row in rows] for place, name in enumerate(header)}
-
-
 def _features(
-    path: Path,
-    table: Path,
-    matrix: NDArray[np.float32],
-    columns: Mapping[str, Sequence[Any]],
-    meta: Mapping[str, Any],
+    path: Path, matrix: NDArray[np.float32], table: Table, meta: Mapping[str, Any]
 ) -> Features:
-    unknown = [None] * len(matrix)
     try:
         return Features(
             features=matrix,
-            identity=_numbers(table, "identity", columns["identity"]),
-            camera=_numbers(table, "camera", columns.get("camera", unknown), empty=NO_CAMERA),
-            modality=_texts(table, "modality", columns["modality"]),
-            path=_texts(table, "path", columns["path"]),
-            index=_numbers(table, "index", columns["index"]) if "index" in columns else None,
+            identity=table.whole_numbers("identity"),
+            camera=table.whole_numbers("camera", empty=NO_CAMERA),
+            modality=table.texts("modality"),
+            path=table.texts("path"),
+            index=table.whole_numbers("index") if "index" in table.columns else None,
             meta=meta,
         )
     except FeaturesError as error:
         message = str(error)
-        raise FeaturesError(message if str(table) in message else f"{path}: {message}") from error
-
-
-def _numbers(
-    table: Path, name: str, column: Sequence[Any], *, empty: int | None = None
-) -> NDArray[np.int64]:
-    numbers = []
-    for row, value in enumerate(column):
-        if value in (None, "") and empty is not None:
-            numbers.append(empty)
-            continue
-        try:
-            if isinstance(value, float):
-                raise ValueError  # a float is no identity, even if it is whole
-            numbers.append(int(value))
-        except (TypeError, ValueError) as error:
-            raise FeaturesError(
-                f"{name} of row {row} in {table} is {value!r}; write a whole number"
-            ) from error
-    return np.array(numbers, dtype=np.int64)
-
-
-def _texts(table: Path, name: str, column: Sequence[Any]) -> NDArray[np.str_]:
-    for row, value in enumerate(column):
-        if not isinstance(value, str) or not value:
-            raise FeaturesError(f"{name} of row {row} in {table} is {value!r}; write a text")
-    return np.array([value.strip() for value in column], dtype=np.str_)
-
-
-def _check_columns(file: Path, names: Sequence[str], needed: Sequence[str]) -> None:
-    absent = [name for name in needed if name not in names]
-    if absent:
-        raise FeaturesError(
-            f"{file} has no column {' and no column '.join(absent)}; it needs {', '.join(needed)}, "
-            f"and {', '.join(OPTIONAL)} where known"
-        )
-    twice = sorted({name for name in names if list(names).count(name) > 1})
-    if twice:
-        raise FeaturesError(f"{file} has the column {twice[0]} twice; keep one of them")
+        told = str(table.file) in message
+        raise FeaturesError(message if told else f"{path}: {message}") from error
 
 
 def _check_file(path: Path) -> None:

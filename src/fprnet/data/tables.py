@@ -1,0 +1,180 @@
+"""CSV and Parquet files become columns of whole numbers and texts; a fault is named by its row.
+
+Messages count rows from 0, as NumPy does; the header is none.
+Shapes: N rows.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fprnet.errors import FprnetError
+
+__all__ = ["Table", "TableKind"]
+
+INT64 = (-(2**63), 2**63 - 1)
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a file says, column by column.
+
+    Attributes:
+        file: Named in messages.
+        columns: (N,) values each, by name.
+        length: N.
+        fault: Error that a wrong value raises.
+    """
+
+    file: Path
+    columns: Mapping[str, Sequence[Any]]
+    length: int
+    fault: type[FprnetError]
+
+    def whole_numbers(
+        self, name: str, *, empty: int | None = None, limits: tuple[int, int] | None = None
+    ) -> NDArray[np.int64]:
+        """Return a column of whole numbers ``(N,)``.
+
+        Args:
+            name: Of the column.
+            empty: Stands for values that are missing, and for a column that is; None allows none.
+            limits: Smallest and largest number; None is what 64 bits hold.
+
+        Raises:
+            FprnetError: A value is none; the class is ``fault``.
+        """
+        if empty is not None and name not in self.columns:
+            return np.full(self.length, empty, dtype=np.int64)
+        low, high = limits or INT64
+        told = f" from {low} to {high}" if limits else ""
+        numbers = []
+        for row, value in enumerate(self.columns[name]):
+            text = "" if value is None else str(value).strip()
+            if empty is not None and not text:
+                numbers.append(empty)
+            elif re.fullmatch(r"-?[0-9]{1,19}", text) and low <= int(text) <= high:
+                numbers.append(int(text))
+            else:
+                raise self.fault(
+                    f"{self.file} row {row} has {name} {text!r}; give a whole number{told}"
+                )
+        return np.array(numbers, dtype=np.int64)
+
+    def texts(self, name: str, *, empty: bool = False) -> NDArray[np.str_]:
+        """Return a column of texts ``(N,)`` without the spaces around them.
+
+        Args:
+            name: Of the column.
+            empty: Whether a value may be missing; it becomes "".
+
+        Raises:
+            FprnetError: A value is no text, or missing; the class is ``fault``.
+        """
+        texts = []
+        for row, value in enumerate(self.columns[name]):
+            text = "" if value is None else value
+            if not isinstance(text, str) or not (empty or text.strip()):
+                raise self.fault(f"{self.file} row {row} has {name} {text!r}; give a text")
+            texts.append(text.strip())
+        return np.array(texts, dtype=np.str_)
+
+
+@dataclass(frozen=True)
+class TableKind:
+    """One sort of table, and how to read it.
+
+    Attributes:
+        needed: Columns that every such table has.
+        optional: Columns that it may have; others are left alone.
+        fault: Error that a wrong file raises.
+    """
+
+    needed: tuple[str, ...]
+    optional: tuple[str, ...]
+    fault: type[FprnetError]
+
+    def read_csv(self, file: Path) -> Table:
+        """Read a CSV file: UTF-8, commas, a header.
+
+        Raises:
+            FprnetError: It cannot be read, a column is missing or there twice, or a row is longer
+                or shorter than the header; the class is ``fault``.
+        """
+        try:
+            with file.open(encoding="utf-8-sig", newline="") as lines:
+                reader = csv.reader(lines, strict=True)
+                header = [name.strip() for name in next(reader, [])]
+                rows = [row for row in reader if row]
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise self.fault(
+                f"{file} cannot be read as CSV ({error}); save it as UTF-8 with commas"
+            ) from error
+        self._check_columns(file, header)
+        for number, row in enumerate(rows):
+            if len(row) != len(header):
+                raise self.fault(
+                    f"{file} row {number} has {len(row)} values but there are {len(header)} "
+                    "columns; give every row one value per column"
+                )
+        columns = {name: [row[place] for row in rows] for place, name in enumerate(header)}
+        return Table(file, columns, len(rows), self.fault)
+
+    def read_parquet(self, file: Path) -> Table:
+        """Read a Parquet file.
+
+        Raises:
+            FprnetError: See ``open_parquet``.
+        """
+        return self.of_parquet(file, self.open_parquet(file))
+
+    def open_parquet(self, file: Path) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """Return the ``pyarrow.Table`` of a file, its columns checked.
+
+        Raises:
+            FprnetError: It cannot be read, a column is missing or there twice, or pyarrow is not
+                installed; the class is ``fault``.
+        """
+        try:
+            from pyarrow import ArrowException
+            from pyarrow.parquet import read_table
+        except ImportError as error:
+            raise self.fault(
+                f"{file} needs pyarrow; install it with \"pip install 'fprnet[formats]'\", or "
+                "write another format"
+            ) from error
+        try:
+            table = read_table(file)
+        except (ArrowException, OSError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise self.fault(f"{file} cannot be read as Parquet ({reason}); write it again") from (
+                error
+            )
+        self._check_columns(file, table.column_names)
+        return table
+
+    def of_parquet(self, file: Path, table: Any, *, but: str = "") -> Table:  # noqa: ANN401
+        """Return the columns of a ``pyarrow.Table`` that this kind knows, all ``but`` one."""
+        names = [n for n in (*self.needed, *self.optional) if n in table.column_names and n != but]
+        columns = {name: table.column(name).to_pylist() for name in names}
+        return Table(file, columns, len(table), self.fault)
+
+    def _check_columns(self, file: Path, names: Sequence[str]) -> None:
+        absent = [name for name in self.needed if name not in names]
+        if absent:
+            raise self.fault(
+                f"{file} has no column {' and no column '.join(absent)}; it needs "
+                f"{', '.join(self.needed)}, and may have {', '.join(self.optional)}"
+            )
+        known = [name for name in names if name in (*self.needed, *self.optional)]
+        twice = sorted({name for name in known if known.count(name) > 1})
+        if twice:
+            raise self.fault(f"{file} has the column {twice[0]} twice; keep one of them")
