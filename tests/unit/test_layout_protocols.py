@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from layout_cases import MANIFEST, write_llcm, write_manifest, write_regdb
-from sysu_cases import by_definition, small_features, small_split
 
 from fprnet.data.data_set import DataSet, open_data_set
 from fprnet.data.records import Records
@@ -19,6 +18,7 @@ from fprnet.evaluation.llcm import llcm_protocol
 from fprnet.evaluation.protocols import NOWHERE
 from fprnet.evaluation.regdb import regdb_protocol
 from fprnet.evaluation.scores import score
+from sysu_cases import by_definition, small_features, small_split
 
 BOTH = {
     "infrared-to-visible": ("infrared", "visible"),

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from sysu_cases import by_definition, small_features, small_split
 
 from fprnet.benchmarking.plain_reranking import plain_rerank
 from fprnet.errors import UsageError
@@ -11,6 +10,7 @@ from fprnet.evaluation.postprocessing import expanded_queries
 from fprnet.evaluation.reranking import Reranking
 from fprnet.evaluation.scores import evaluate
 from fprnet.evaluation.sysu_mm01 import sysu_mm01_protocol
+from sysu_cases import by_definition, small_features, small_split
 
 SPLIT = small_split()
 OPTIONS = Reranking(k1=4, k2=2)

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sysu_cases import IMAGES, small_features, small_split
 
 from fprnet.errors import DataError, FeaturesError, UsageError
 from fprnet.evaluation.protocols import NOWHERE, tie_order
 from fprnet.evaluation.sysu_mm01 import sysu_mm01_protocol
+from sysu_cases import IMAGES, small_features, small_split
 
 FEATURES, SPLIT = small_features(), small_split()
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sysu_cases import by_definition
 
 from fprnet.evaluation.ranking_metrics import QueryScores, rank_queries, ranking_keys
+from sysu_cases import by_definition
 
 # Query: identity 1, camera 3. Gallery by distance, as (identity, camera).
 HAND = ((2, 2), (2, 1), (3, 1), (3, 4), (1, 4), (2, 5), (1, 5))

@@ -8,7 +8,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from PIL import Image
-from sysu_cases import by_definition, small_features, small_split
 
 from fprnet.embeddings.store import Features
 from fprnet.evaluation.protocols import Protocol, Trial
@@ -25,6 +24,7 @@ from fprnet.reporting.ranked_gallery import (
     rank_gallery,
 )
 from fprnet.reporting.score_table import METRICS, score_table
+from sysu_cases import by_definition, small_features, small_split
 
 
 def row_of(*means: float) -> ScoreRow:

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sysu_cases import by_definition, small_features, small_split
 
 from fprnet.errors import FeaturesError, UsageError
 from fprnet.evaluation import ranking
 from fprnet.evaluation.protocols import NOWHERE, Protocol, Trial, tie_order
 from fprnet.evaluation.scores import RANKS, Scores, Trials, evaluate, score
 from fprnet.evaluation.sysu_mm01 import sysu_mm01_protocol
+from sysu_cases import by_definition, small_features, small_split
 
 SPLIT = small_split()
 

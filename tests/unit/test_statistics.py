@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import stats
-from sysu_cases import small_features, small_split
 
 from fprnet.errors import UsageError
 from fprnet.evaluation.comparison import bootstrap_interval, compare
 from fprnet.evaluation.scores import Scores, Trials, evaluate
 from fprnet.evaluation.statistics import PerIdentity, confidence_interval
+from sysu_cases import small_features, small_split
 
 SPLIT = small_split()
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sysu_cases import small_features
 
 from fprnet.embeddings.store import Features, read_features, write_features
 from fprnet.errors import FeaturesError
+from sysu_cases import small_features
 
 FEATURES = small_features(ties=False)
 COLUMNS = ("features", "identity", "camera", "modality", "path", "index")

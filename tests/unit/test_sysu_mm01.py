@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.io import savemat
-from sysu_cases import IMAGES, small_split
 
 from fprnet.data.sysu_mm01 import (
     GalleryPermutations,
@@ -15,6 +14,7 @@ from fprnet.data.sysu_mm01 import (
     read_split,
 )
 from fprnet.errors import DataError
+from sysu_cases import IMAGES, small_split
 
 PEOPLE = 7
 
