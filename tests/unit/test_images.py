@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fprnet.data.images import ImageFacts, inspect_image, map_in_order, read_image
+from fprnet.data.images import ImageFacts, inspect_image, map_in_order, map_with_bar, read_image
 from fprnet.errors import DataError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 10, 3), dtype=np.uint8)
@@ -178,3 +178,12 @@ def test_map_stays_only_a_little_ahead() -> None:
 def test_map_raises_what_the_function_raises() -> None:
     with pytest.raises(ZeroDivisionError):
         list(map_in_order(lambda number: 1 // (number - 40), range(100), 2))
+
+
+@pytest.mark.parametrize("progress", [True, False])
+def test_bar_shows_how_many_and_changes_no_result(capsys, progress):
+    squares = map_with_bar(lambda n: n**2, range(3), 2, "squaring", progress=progress)
+    assert list(squares) == [0, 1, 4]
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert ("squaring" in shown.err and "3/3" in shown.err) == progress

@@ -13,9 +13,8 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from fprnet.data.images import map_in_order, read_image
+from fprnet.data.images import map_with_bar, read_image
 from fprnet.data.records import Records
 from fprnet.errors import DataError
 from fprnet.files import locked, remove_leftovers, replacing
@@ -152,16 +151,8 @@ def _write(
             return str(error)
 
     faults: list[str] = []
-    images = map_in_order(read, records.files(), workers)
-    bar = tqdm(
-        images,
-        desc=f"Resizing to {size[0]}x{size[1]}",
-        total=len(records),
-        unit=" images",
-        file=sys.stderr,
-        disable=not progress,
-    )
-    for image in bar:
+    description = f"Resizing to {size[0]}x{size[1]}"
+    for image in map_with_bar(read, records.files(), workers, description, progress=progress):
         if isinstance(image, str):
             faults.append(image)
         elif not faults:

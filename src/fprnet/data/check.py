@@ -5,19 +5,16 @@ The readers of the other modules stop at the first fault; here every file is loo
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tqdm import tqdm
-
 from fprnet.data.checks import llcm, manifest, regdb, sysu_mm01
 from fprnet.data.checks.findings import Findings, Problem, Seen
 from fprnet.data.data_set import Layout, recognise, signs_of
-from fprnet.data.images import ImageFacts, inspect_image, map_in_order
+from fprnet.data.images import ImageFacts, inspect_image, map_with_bar
 from fprnet.data.records import Modality
 from fprnet.errors import DataError
 
@@ -161,15 +158,7 @@ def check(
 def _check_images(findings: Findings, images: Sequence[Seen], workers: int, progress: bool) -> None:
     """Decode every image, then report the broken and the odd ones in their order."""
     paths = [image.path for image in images]
-    bar = tqdm(
-        map_in_order(_facts, paths, workers),
-        desc="Reading images",
-        total=len(paths),
-        unit=" images",
-        file=sys.stderr,
-        disable=not progress,
-    )
-    found = list(bar)
+    found = list(map_with_bar(_facts, paths, workers, "Reading images", progress=progress))
     modes: dict[Modality, Counter[str]] = {"visible": Counter(), "infrared": Counter()}
     for image, facts in zip(images, found, strict=True):
         if isinstance(facts, ImageFacts):

@@ -5,6 +5,7 @@ Shapes: an image is H x W pixels with channels R, G, B.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,10 +18,19 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from tqdm import tqdm
 
 from fprnet.errors import DataError
 
-__all__ = ["MOST_PIXELS", "ImageFacts", "fit_image", "inspect_image", "map_in_order", "read_image"]
+__all__ = [
+    "MOST_PIXELS",
+    "ImageFacts",
+    "fit_image",
+    "inspect_image",
+    "map_in_order",
+    "map_with_bar",
+    "read_image",
+]
 
 MOST_PIXELS = 64_000_000  # of one image; a crop of a pedestrian has a few thousand
 DRAFT_FACTOR = 2  # JPEGs may be decoded at reduced size, but at least this many times too large
@@ -134,6 +144,27 @@ def map_in_order(
         finally:
             for future in running:
                 future.cancel()
+
+
+def map_with_bar(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    workers: int,
+    description: str,
+    *,
+    progress: bool = True,
+) -> Iterator[Result]:
+    """Do as ``map_in_order``, with a bar on stderr that counts images; ``progress`` shows it."""
+    return iter(
+        tqdm(
+            map_in_order(function, items, workers),
+            desc=description,
+            total=len(items),
+            unit=" images",
+            file=sys.stderr,
+            disable=not progress,
+        )
+    )
 
 
 @contextmanager

@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from fprnet.data.data_set import open_data_set
 from fprnet.data.generator.writer import generate
-from fprnet.data.images import map_in_order, read_image
+from fprnet.data.images import map_with_bar, read_image
 from fprnet.data.records import Records
 from fprnet.demo.plan import ROWS, SEED, Plan, plan_demo
 from fprnet.demo.report import Result, write_report, write_scores
@@ -157,9 +156,9 @@ def _random_numbers(test: Records) -> NDArray[np.float32]:
 
 
 def _gradient_histograms(test: Records) -> NDArray[np.float32]:
-    pictures = map_in_order(read_image, test.files(), os.cpu_count() or 1)
-    bar = tqdm(pictures, desc="reading test images", total=len(test), unit="image")
-    return gradient_histogram(np.stack(list(bar)))
+    workers = os.cpu_count() or 1
+    pictures = map_with_bar(read_image, test.files(), workers, "reading test images")
+    return gradient_histogram(np.stack(list(pictures)))
 
 
 DESCRIBED: dict[str, Callable[[Records], NDArray[np.float32]]] = {

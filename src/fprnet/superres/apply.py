@@ -19,7 +19,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from fprnet.data.data_set import DataSet, open_data_set
-from fprnet.data.images import map_in_order, read_image
+from fprnet.data.images import map_with_bar, read_image
 from fprnet.data.records import Records
 from fprnet.errors import DataError
 from fprnet.files import replacing
@@ -161,15 +161,8 @@ def apply_superres(
 
     with target.opened():
         left_before = target.unreadable()
-        bar = tqdm(
-            map_in_order(rewrite, paths, workers),
-            desc="super-resolution",
-            total=len(paths),
-            unit="image",
-            file=sys.stderr,
-            disable=not progress,
-        )
-        unreadable = tuple(path for path in bar if path is not None)
+        done = map_with_bar(rewrite, paths, workers, "super-resolution", progress=progress)
+        unreadable = tuple(path for path in done if path is not None)
         rewritten = set(paths) - set(unreadable)
         target.write_marker(complete=False, skipped=unreadable)
         linked = [path for path in files_below(source) if path.as_posix() not in rewritten]

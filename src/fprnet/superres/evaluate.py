@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
-from fprnet.data.images import map_in_order
+from fprnet.data.images import map_with_bar
 from fprnet.data.sysu_mm01 import IMAGE_SUFFIXES
 from fprnet.errors import DataError
 from fprnet.superres.pairs import read_luma
@@ -109,14 +107,7 @@ def evaluate_folder(
                 raise
             return error
 
-    results = tqdm(
-        map_in_order(measure, files, workers),
-        desc="scoring",
-        total=len(files),
-        unit="image",
-        file=sys.stderr,
-        disable=not progress,
-    )
+    results = map_with_bar(measure, files, workers, "scoring", progress=progress)
     images: dict[str, Quality] = {}
     unreadable = []
     for file, result in zip(files, results, strict=True):

@@ -13,9 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
-from fprnet.data.images import inspect_image, map_in_order, read_image
+from fprnet.data.images import inspect_image, map_with_bar, read_image
 from fprnet.data.records import Records
 from fprnet.errors import DataError
 from fprnet.superres.bicubic import resize
@@ -74,10 +73,7 @@ def read_luma_images(
             return image
         return to_bytes(resize(image, (side, side)))
 
-    images = map_in_order(read, records.files(), workers)
-    return list(
-        tqdm(images, "reading images", len(records), unit="image", disable=not progress, delay=1)
-    )
+    return list(map_with_bar(read, records.files(), workers, "reading images", progress=progress))
 
 
 def shrink(image: Luma, factor: int) -> NDArray[np.float64]:
