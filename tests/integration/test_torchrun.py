@@ -86,5 +86,5 @@ def test_a_folder_of_another_run_is_told_once(fprnet, trained, tiny_set):
     done = torchrun(*words, "--optimizer.learning_rate", "0.5")
     assert done.returncode != 0
     (line,) = own_lines(done.stderr)
-    assert "optimizer.learning_rate 0.06 (not 0.5)" in line
+    assert "optimizer.learning_rate 0.1 (not 0.5)" in line
     assert (trained / "config.yaml").read_text() == before

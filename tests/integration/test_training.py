@@ -48,11 +48,11 @@ def test_preset_trains_and_leaves_a_run_folder(fprnet, tiny_set, tmp_path, prese
 
 
 def test_learning_rates_on_record_are_those_of_the_last_step_of_the_epoch(trained):
-    # Preset fprnet at tiny scale: 0.06 for the trunk, 0.18 for the rest; warm-up to the full rate
+    # Preset fprnet at tiny scale: 0.1 for the trunk, 0.3 for the rest; warm-up to the full rate
     # over epoch 1 (2 steps), then half a cosine over epoch 2: 1 at its first step, 1/2 at its last.
     assert [record["learning_rates"] for record in history(trained)] == [
-        pytest.approx({"trunk": 0.06, "pyramid": 0.18, "head": 0.18}),
-        pytest.approx({"trunk": 0.03, "pyramid": 0.09, "head": 0.09}),
+        pytest.approx({"trunk": 0.1, "pyramid": 0.3, "head": 0.3}),
+        pytest.approx({"trunk": 0.05, "pyramid": 0.15, "head": 0.15}),
     ]
 
 
