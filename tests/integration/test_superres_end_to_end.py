@@ -103,8 +103,10 @@ def test_reproduce_table8(fprnet, few_steps, trained, tiny_set, tmp_path):
     result = fprnet(*words)
     assert result.status == 0, result.err
     lines = result.out.splitlines()
-    assert lines[1].split()[:2] == ["FPRnet", "published"]
-    assert lines[4].split()[:4] == ["FPRnet", "+", "SRCNN", "published"]
+    assert lines[0].split() == ["method", "rank-1", "rank-10", "rank-20", "mAP"]
+    assert lines[1].startswith("FPRnet ")
+    assert lines[2].startswith("FPRnet + SRCNN ")
+    assert "31.43" not in result.out  # published at full scale: not comparable
     folder = tmp_path / "table8"
     assert json.loads((folder / "sharp/superres.json").read_text())["complete"]
     config = (folder / "runs/fprnet-srcnn-seed0/config.yaml").read_text()

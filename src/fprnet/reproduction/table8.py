@@ -30,7 +30,7 @@ from fprnet.superres.train import train_superres
 from fprnet.superres.weights import load_network
 from fprnet.training.side_by_side import Training, train_side_by_side
 
-__all__ = ["ROWS", "Row", "run", "sharpened_data", "warm_start"]
+__all__ = ["ROWS", "Row", "run", "score_table", "sharpened_data", "warm_start"]
 
 NAME = "table8"
 CAMERA = 1
@@ -86,18 +86,22 @@ def run(request: Request) -> Result:
         for row, training in trainings.items():
             numbers = _score(folder, training, data_set)
             cells.append({"method": row.label, "seed": seed, **numbers})
+    full = request.scale == "full"
     page = TablePage(
-        title="Table 8: FPRnet, and FPRnet + SRCNN",
+        title="Table 8: FPRnet, and FPRnet + SRCNN" + ("" if full else ", in miniature"),
         summary=(
             f"The preset fprnet at scale {request.scale}, trained on {request.data}: as it is, and "
             f"with the training images of camera {CAMERA} rewritten by SRCNN. Both are scored on "
             f"the original images. Seeds: {request.seeds}."
         ),
-        tables=[_table(cells)],
+        tables=[score_table(cells, with_published=full)],
         illustrations=[],
         limits=[
-            "Published numbers are of SYSU-MM01 at full scale. On any other data set the "
-            "differences to them mean nothing; compare the rows with each other.",
+            "Published numbers are of SYSU-MM01. On any other data set the differences to them "
+            "mean nothing; compare the rows with each other."
+            if full
+            else "A miniature of the experiment: its numbers are not comparable with the "
+            "published ones, which is why those do not stand here.",
             "A difference between rows that is smaller than the spread over seeds shows nothing.",
             "Other rows of Table 8 are not made by this version.",
         ],
@@ -169,12 +173,22 @@ def _score(folder: Path, training: Training, data_set: DataSet) -> dict[str, flo
     return keep_cell(folder / "cells" / f"{training.out.name}.json", about, make)
 
 
-def _table(cells: Sequence[Mapping[str, Any]]) -> Table:
+def score_table(cells: Sequence[Mapping[str, Any]], *, with_published: bool) -> Table:
+    """Return one row for each method, mean and deviation of its cells over the seeds.
+
+    Args:
+        cells: "method" and every metric in percent, one for each method and seed.
+        with_published: Whether the paper's numbers and the differences stand there, too: only where
+            both are of the full scale.
+    """
     rows = []
     for row in ROWS:
         of_row = [cell for cell in cells if cell["method"] == row.label]
         values = {name: [cell[name] for cell in of_row] for name in METRICS}
         ours = [mean_and_deviation(values[name], 1) for name in METRICS]
+        if not with_published:
+            rows.append([row.label, *ours])
+            continue
         means = [statistics.fmean(values[name]) for name in METRICS]
         difference = [f"{m - p:+.1f}" for m, p in zip(means, row.published, strict=True)]
         rows += [
@@ -184,10 +198,10 @@ def _table(cells: Sequence[Mapping[str, Any]]) -> Table:
         ]
     return Table(
         title="Scores",
-        head=["method", "", *METRICS],
+        head=["method", *([""] if with_published else []), *METRICS],
         rows=rows,
         note="Percent, single-shot all-search; ours: mean over ten galleries, then mean ± standard "
-        "deviation over seeds. Published: SYSU-MM01.",
+        "deviation over seeds." + (" Published: SYSU-MM01." if with_published else ""),
     )
 
 
