@@ -180,7 +180,7 @@ def test_full_disk_keeps_the_old_checkpoint(fprnet, tiny_set, tmp_path):
     )
     complaint = Result(full.returncode, full.stdout, full.stderr).complaint
     assert full.returncode == 2
-    assert f"checkpoint {files[0]} cannot be written (File too large)" in complaint
+    assert f"checkpoint {files[1]} cannot be written (File too large)" in complaint
     assert [file.read_bytes() for file in files] == before
     assert load_trained(files[0]).step == 1
     assert not list(run.rglob("*.part*"))

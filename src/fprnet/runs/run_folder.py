@@ -147,19 +147,22 @@ class RunFolder(Generic[Config]):
         return state
 
     def save(self, state: Mapping[str, Any], *, best: bool) -> None:
-        """Write ``last.pt``, and the same as ``best.pt`` if asked.
+        """Write ``last.pt``, and before it the same as ``best.pt`` if asked.
+
+        In this order a process that is killed between the two repeats the steps of ``best.pt`` when
+        it is continued; ``last.pt`` first would call them done and leave ``best.pt`` out for good.
 
         Raises:
-            CheckpointError: The disk is full; the checkpoints from before are untouched.
+            CheckpointError: The disk is full; ``last.pt`` is as it was.
         """
-        self._kind.checkpoint.write(self.last, state)
+        self._kind.checkpoint.write(self.best if best else self.last, state)
         if best:
             try:
-                with replacing(self.best) as temporary:
-                    shutil.copyfile(self.last, temporary)
+                with replacing(self.last) as temporary:
+                    shutil.copyfile(self.best, temporary)
             except OSError as error:
                 raise CheckpointError(
-                    f"checkpoint {self.best} cannot be written ({error.strerror}); "
+                    f"checkpoint {self.last} cannot be written ({error.strerror}); "
                     "free some space and start the same command again"
                 ) from error
 
