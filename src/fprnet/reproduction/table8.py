@@ -105,7 +105,7 @@ def run(request: Request) -> Result:
             "A difference between rows that is smaller than the spread over seeds shows nothing.",
             "Other rows of Table 8 are not made by this version.",
         ],
-        commands=_commands(request, folder),
+        commands=_commands(request, folder, start),
     )
     return Result(page, cells)
 
@@ -205,8 +205,9 @@ def score_table(cells: Sequence[Mapping[str, Any]], *, with_published: bool) -> 
     )
 
 
-def _commands(request: Request, folder: Path) -> list[Command]:
+def _commands(request: Request, folder: Path, start: Path | None) -> list[Command]:
     root, sharp, weights = request.data, folder / "sharp", folder / "srcnn"
+    weights_option = "" if start is None else f" --model.weights {start}"
     lines = [
         ("SRCNN", f"fprnet superres train --data {root} --camera {CAMERA} --out {weights}"),
         (
@@ -221,7 +222,7 @@ def _commands(request: Request, folder: Path) -> list[Command]:
             (
                 f"training of {row.label}, seed 0",
                 f"fprnet train --preset {row.preset} --scale {request.scale} --data {data} "
-                f"--out {run_folder} --seed 0",
+                f"--out {run_folder} --seed 0{weights_option}",
             ),
             (f"scores of {row.label}", f"fprnet evaluate {run_folder} --data {root}"),
         ]
