@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from fprnet.config import load_config
+from fprnet.config import load_config, preset_names
 from fprnet.config.schema import OptimizerConfig, ScheduleConfig
 from fprnet.models.builders import build_model
 from fprnet.training.optimizer import (
@@ -41,7 +41,7 @@ def test_warmup_of_part_of_an_epoch_and_of_none():
     assert factors(ScheduleConfig(), steps_per_epoch=2, epochs=1) == [1, 1]
 
 
-@pytest.mark.parametrize("preset", ["fprnet", "paper", "released", "one-stream", "two-stream"])
+@pytest.mark.parametrize("preset", preset_names())
 def test_every_trainable_parameter_is_in_one_group(preset):
     model = build_model(load_config(preset, scale="tiny").model, identities=3)
     groups = parameter_groups(model)

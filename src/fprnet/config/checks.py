@@ -43,6 +43,8 @@ NOT_NEGATIVE = (
     "augmentation.padding",
     "loss.ranking_weight",
     "loss.level_weight",
+    "loss.intra_modality_weight",
+    "loss.intra_modality_margin",
     "loss.joint_weight",
     "loss.visible_weight",
     "loss.infrared_weight",
@@ -61,6 +63,7 @@ NOT_NEGATIVE = (
 BELOW_ONE = ("loss.label_smoothing", "optimizer.momentum")
 POSITIVE_OR_NONE = (
     "model.levels.main_embedding_size",
+    "loss.margin",
     "optimizer.clip_norm",
     "training.steps_per_epoch",
 )
@@ -137,7 +140,7 @@ def _model_faults(model: ModelConfig) -> Iterable[str]:
 
 def _loss_faults(loss: LossConfig, model: ModelConfig) -> Iterable[str]:
     own = {
-        "levels": ("ranking", "ranking_weight", "level_weight"),
+        "levels": ("level_weight",),
         "cross-modality": (
             "game",
             "joint_weight",
@@ -155,6 +158,25 @@ def _loss_faults(loss: LossConfig, model: ModelConfig) -> Iterable[str]:
                     f"loss.{name} is {getattr(loss, name)} but has no effect with "
                     f"model.prediction {model.prediction}; remove it"
                 )
+    needs = {
+        "margin": ("batch-hard-triplet", "cross-modality-top-ranking"),
+        "intra_modality_weight": ("cross-modality-top-ranking",),
+        "intra_modality_margin": ("cross-modality-top-ranking",),
+    }
+    for name, rankings in needs.items():
+        if loss.ranking not in rankings and getattr(loss, name) != getattr(LossConfig(), name):
+            yield (
+                f"loss.{name} is {getattr(loss, name)} but has no effect with loss.ranking "
+                f"{loss.ranking}; remove it"
+            )
+    if loss.ranking != "none" and model.prediction == "cross-modality":
+        if not model.cross_modality.main:
+            yield f"loss.ranking {loss.ranking} needs model.cross_modality.main true"
+    elif loss.ranking == "none" and loss.ranking_weight != LossConfig().ranking_weight:
+        yield (
+            f"loss.ranking_weight is {loss.ranking_weight} but has no effect with loss.ranking "
+            "none; remove it"
+        )
     blocks = model.cross_modality.modality_blocks != "none"
     if model.prediction == "cross-modality" and loss.discrepancy != "none" and not blocks:
         yield (
@@ -183,7 +205,10 @@ def _training_faults(config: RunConfig) -> Iterable[str]:
             )
         if config.model.prediction == "cross-modality":
             yield "data.modalities is visible but model.prediction cross-modality needs both"
-    if config.loss.ranking != "none" and config.batches.images < 2:
+        if config.loss.ranking == "cross-modality-top-ranking":
+            yield f"data.modalities is visible but loss.ranking {config.loss.ranking} needs both"
+    pools = config.loss.ranking in ("weighted-regularised-triplet", "batch-hard-triplet")
+    if pools and config.batches.images < 2:
         yield (
             f"loss.ranking {config.loss.ranking} compares images of one person but "
             f"batches.images is {config.batches.images}; set it to 2 or more"
