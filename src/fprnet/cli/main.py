@@ -19,6 +19,7 @@ from fprnet.cli import (
     extract,
     models,
     reproduce,
+    search_fusion,
     superres,
     train,
 )
@@ -39,6 +40,7 @@ COMMANDS = (
     models,
     superres,
     reproduce,
+    search_fusion,
     benchmark,
 )
 
