@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from fprnet.config import to_yaml
-from fprnet.data.batches import BatchSampler
+from fprnet.data.batches import IdentitySampler
 from fprnet.data.records import MODALITIES
 from fprnet.errors import TrainingError, UsageError
 from fprnet.files import locked, write_text
@@ -223,7 +223,7 @@ def _steps_per_epoch(workshop: Workshop, training: Training) -> int:
     if config.training.steps_per_epoch is not None:
         return config.training.steps_per_epoch
     records = workshop.data_set.records().of(workshop.data_set.train)
-    sampler = BatchSampler(
+    sampler = IdentitySampler(
         *(records.identity[records.modality == modality] for modality in MODALITIES),
         identities=config.batches.identities,
         images=config.batches.images,
