@@ -43,6 +43,7 @@ NOT_NEGATIVE = (
     "augmentation.padding",
     "loss.ranking_weight",
     "loss.level_weight",
+    "loss.confusion_weight",
     "loss.intra_modality_weight",
     "loss.intra_modality_margin",
     "loss.joint_weight",
@@ -64,6 +65,7 @@ BELOW_ONE = ("loss.label_smoothing", "optimizer.momentum")
 POSITIVE_OR_NONE = (
     "model.levels.main_embedding_size",
     "loss.margin",
+    "optimizer.adversary_learning_rate",
     "optimizer.clip_norm",
     "training.steps_per_epoch",
 )
@@ -74,6 +76,7 @@ def faults_of(config: RunConfig) -> Iterable[str]:
     yield from _range_faults(config)
     yield from _model_faults(config.model)
     yield from _loss_faults(config.loss, config.model)
+    yield from _adversary_faults(config)
     yield from _training_faults(config)
 
 
@@ -117,6 +120,9 @@ def _model_faults(model: ModelConfig) -> Iterable[str]:
             )
         if not set(model.levels.stripes) <= {2, 3, 4, 5}:
             yield f"model.levels.stripes has levels {sorted(model.levels.stripes)}, they are 2 to 5"
+        if any(size < 1 for size in model.levels.classifier_layers):
+            sizes = list(model.levels.classifier_layers)
+            yield f"model.levels.classifier_layers is {sizes}, give sizes above 0"
         if any(count < 1 for count in model.levels.stripes.values()):
             yield f"model.levels.stripes is {model.levels.stripes}, a level has at least 1 stripe"
     else:
@@ -183,6 +189,26 @@ def _loss_faults(loss: LossConfig, model: ModelConfig) -> Iterable[str]:
             f"loss.discrepancy is {loss.discrepancy} but model.cross_modality.modality_blocks is "
             "none, so there is nothing to compare; set loss.discrepancy to none"
         )
+
+
+def _adversary_faults(config: RunConfig) -> Iterable[str]:
+    sizes, rate = config.model.discriminator, config.optimizer.adversary_learning_rate
+    if not sizes:
+        for key, value, off in (
+            ("loss.confusion_weight", config.loss.confusion_weight, 0),
+            ("optimizer.adversary_learning_rate", rate, None),
+        ):
+            if value != off:
+                yield f"{key} is {value} but has no effect without model.discriminator; remove it"
+        return
+    if min(sizes) < 1:
+        yield f"model.discriminator is {list(sizes)}, give sizes above 0"
+    if rate is None:
+        yield "model.discriminator learns, so give it a rate: optimizer.adversary_learning_rate"
+    if config.data.modalities == "visible":
+        yield "data.modalities is visible but model.discriminator tells both apart; remove it"
+    if config.model.prediction == "cross-modality" and not config.model.cross_modality.main:
+        yield "model.discriminator needs model.cross_modality.main true"
 
 
 def _training_faults(config: RunConfig) -> Iterable[str]:

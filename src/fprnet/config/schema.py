@@ -80,6 +80,7 @@ class LevelsConfig:
     main_embedding_size: int | None = None  # None: the pooled C(5) itself
     pooling: Literal["mean", "gem"] = "mean"  # of C(5): its mean, or a learnt generalised mean
     neck: Literal["batchnorm", "none"] = "batchnorm"
+    classifier_layers: tuple[int, ...] = ()  # hidden ones, ReLU, between main neck and classifier
     embedding_from: Literal["before", "after"] = "before"  # the neck, at test time
 
 
@@ -112,6 +113,7 @@ class ModelConfig:
     prediction: Literal["levels", "cross-modality"] = "levels"
     levels: LevelsConfig = field(default_factory=LevelsConfig)
     cross_modality: CrossModalityConfig = field(default_factory=CrossModalityConfig)
+    discriminator: tuple[int, ...] = ()  # hidden layers of cmGAN's; [] is none
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ class LossConfig:
     margin: float | None = None  # None: 0.3 of batch-hard-triplet, 0.5 of cross-modality-...
     intra_modality_weight: float = 0.0  # lambda of BDTR, in cross-modality-top-ranking
     intra_modality_margin: float = 0.1  # rho 2 of BDTR
+    confusion_weight: float = 0.0  # gamma of cmGAN: how much the model works against it
     level_weight: float = 1.0  # of the mean over the levels' losses
     label_smoothing: float = 0.0
     game: Literal["count", "rate", "sum", "main", "fusion"] = "rate"  # which block gives L_ri
@@ -143,10 +146,11 @@ class OptimizerConfig:
     pyramid_multiplier: float = 1.0
     head_multiplier: float = 1.0
     fusion_multiplier: float = 1.0  # for the fusion block's head
+    adversary_learning_rate: float | None = None  # of the discriminator; null where there is none
     momentum: float = 0.9
     nesterov: bool = True
     weight_decay: float = 5e-4
-    clip_norm: float | None = None  # longest gradient, over all parameters; null: as long as it is
+    clip_norm: float | None = None  # longest gradient, over a player's parameters; null: any
 
 
 @dataclass(frozen=True)

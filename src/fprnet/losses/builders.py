@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fprnet.config.schema import LossConfig, ModelConfig
+from fprnet.losses.adversarial import AdversarialLoss
 from fprnet.losses.hybrid import HybridLoss
 from fprnet.losses.levels import LevelLoss
 from fprnet.losses.ranking import RankingLoss
@@ -13,6 +14,13 @@ __all__ = ["build_objective"]
 
 def build_objective(config: LossConfig, model: ModelConfig) -> Objective:
     """Return the objective for the heads that the model has."""
+    objective = _of_heads(config, model)
+    if model.discriminator:
+        return AdversarialLoss(objective, config.confusion_weight)
+    return objective
+
+
+def _of_heads(config: LossConfig, model: ModelConfig) -> Objective:
     ranking = None
     if config.ranking != "none":
         ranking = RankingLoss(

@@ -6,6 +6,7 @@ from typing import Literal
 
 from fprnet.config.schema import ModelConfig, PyramidConfig
 from fprnet.models.cross_modality_prediction import CrossModalityPrediction
+from fprnet.models.discriminator import ModalityDiscriminator
 from fprnet.models.fprnet import Prediction, Reidentifier
 from fprnet.models.fusion import FusionSpec
 from fprnet.models.level_prediction import LevelPrediction
@@ -53,7 +54,10 @@ def build_model(config: ModelConfig, *, identities: int, weights: bool = True) -
     if visible is not None and infrared is not None and not config.pyramid.shared:
         pyramids = (visible, infrared)
     streams = Streams(backbone, config.split, zero_padding=zero_padding)
-    return Reidentifier(streams, pyramids, prediction)
+    discriminator = None
+    if config.discriminator:
+        discriminator = ModalityDiscriminator(prediction.main_features, config.discriminator)
+    return Reidentifier(streams, pyramids, prediction, discriminator)
 
 
 def fusion_spec(config: ModelConfig) -> FusionSpec | None:
@@ -78,6 +82,7 @@ def _prediction(config: ModelConfig, channels: int, identities: int) -> Predicti
             embedding_size=levels.main_embedding_size,
             pooling=levels.pooling,
             neck=levels.neck,
+            classifier_layers=levels.classifier_layers,
             embedding_from=levels.embedding_from,
         )
     cross = config.cross_modality

@@ -171,6 +171,12 @@ class CrossModalityPrediction(nn.Module):
         )
         self.embedding_size = channels if self.main_head is None else self.main_head.outputs
 
+    @property
+    def main_features(self) -> int:
+        """Size of the features of head "main"."""
+        assert self.main_head is not None
+        return self.main_head.outputs
+
     def levels_of(self, modality: Modality) -> tuple[int, ...]:
         """Return the pyramid levels that training needs of one modality."""
         return () if self.spec is None else self.spec.levels(modality)

@@ -7,8 +7,9 @@ pooled in s_k horizontal stripes; M identities.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Literal
 
@@ -28,7 +29,7 @@ Side = Literal["before", "after"]
 
 
 class NeckedHead(nn.Module):
-    """Vector -> optional Linear -> [features] -> neck -> classifier.
+    """Vector -> optional Linear -> [features] -> neck -> optional hidden layers -> classifier.
 
     Args:
         inputs: Size of the incoming vectors.
@@ -36,10 +37,17 @@ class NeckedHead(nn.Module):
         size: Outputs of the Linear (N(0, 1 / inputs), which keeps the scale of distances; no bias
             before a BatchNorm neck, which would cancel it), None leaves it out.
         neck: "batchnorm" (BNNeck, and a classifier without bias) or "none" (classifier with bias).
+        classifier_layers: Sizes of Linear-ReLU layers before the classifier, which then has a bias.
     """
 
     def __init__(
-        self, inputs: int, identities: int, *, size: int | None, neck: Neck = "batchnorm"
+        self,
+        inputs: int,
+        identities: int,
+        *,
+        size: int | None,
+        neck: Neck = "batchnorm",
+        classifier_layers: Sequence[int] = (),
     ) -> None:
         super().__init__()
         with_bias = neck == "none"
@@ -51,12 +59,20 @@ class NeckedHead(nn.Module):
             if with_bias:
                 nn.init.zeros_(self.embedding.bias)
         self.neck: nn.Module = nn.Identity() if with_bias else BatchNormNeck(self.features)
-        self.classifier = identity_classifier(self.features, identities, bias=with_bias)
+        self.hidden = nn.Sequential()
+        sizes = (self.features, *classifier_layers)
+        for before, after in itertools.pairwise(sizes):
+            linear = nn.Linear(before, after)
+            nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
+            nn.init.zeros_(linear.bias)
+            self.hidden.extend((linear, nn.ReLU()))
+        with_bias = with_bias or len(classifier_layers) > 0
+        self.classifier = identity_classifier(sizes[-1], identities, bias=with_bias)
 
     def forward(self, vectors: Pair, labels: Pair) -> HeadOutput:
         """Return features before the neck and logits after it for ``(R, inputs)``."""
         features = self.embedding(vectors.joint)
-        logits = self.classifier(self.neck(features))
+        logits = self.classifier(self.hidden(self.neck(features)))
         return HeadOutput(features, logits, labels.joint, labels.visible_rows)
 
     def embed(self, vectors: Tensor, side: Side) -> Tensor:
@@ -80,6 +96,7 @@ class LevelPrediction(nn.Module):
         embedding_size: Size of a Linear before the main head's neck; None leaves it out.
         pooling: Of C(5) for the main head: "mean", or "gem" with a learnt power from 3.
         neck: Of the main head; levels always have a BatchNorm neck.
+        classifier_layers: Sizes of hidden layers between the main head's neck and its classifier.
         embedding_from: Side of the neck that test embeddings are taken from.
     """
 
@@ -94,6 +111,7 @@ class LevelPrediction(nn.Module):
         embedding_size: int | None = None,
         pooling: Pooling = "mean",
         neck: Neck = "batchnorm",
+        classifier_layers: Sequence[int] = (),
         embedding_from: Side = "before",
     ) -> None:
         super().__init__()
@@ -106,7 +124,13 @@ class LevelPrediction(nn.Module):
         self.stripes = dict(stripes)
         self.embedding_from: Side = embedding_from
         self.pooling = GeneralisedMean() if pooling == "gem" else None
-        self.main = NeckedHead(channels, identities, size=embedding_size, neck=neck)
+        self.main = NeckedHead(
+            channels,
+            identities,
+            size=embedding_size,
+            neck=neck,
+            classifier_layers=classifier_layers,
+        )
         self.levels = nn.ModuleDict(
             {
                 str(level): NeckedHead(count * level_channels, identities, size=level_size)
@@ -114,6 +138,11 @@ class LevelPrediction(nn.Module):
             }
         )
         self.embedding_size = self.main.features + level_size * len(self.stripes)
+
+    @property
+    def main_features(self) -> int:
+        """Size of the features of head "main"."""
+        return self.main.features
 
     def levels_of(self, modality: Modality) -> tuple[int, ...]:
         """Return the pyramid levels that training needs of one modality."""
