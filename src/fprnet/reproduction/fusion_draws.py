@@ -7,12 +7,17 @@ horizontally, vertically or as a hybrid matrix of kind T = 1, 2 or 3.
 
 from __future__ import annotations
 
+from itertools import permutations
+from typing import TypeAlias
+
 import numpy as np
 
 from fprnet.errors import UsageError
 from fprnet.models.fusion import FusionSpec
 
 __all__ = ["draw_spec", "draw_specs", "same_block"]
+
+Block: TypeAlias = tuple[tuple[str, ...], ...]
 
 LEVELS = (2, 3, 4, 5)
 MODALITIES = ("r", "i")
@@ -29,7 +34,7 @@ def draw_specs(number: int, generator: np.random.Generator) -> list[FusionSpec]:
     Raises:
         UsageError: There are not so many.
     """
-    drawn: dict[tuple[tuple[str, ...], ...], FusionSpec] = {}
+    drawn: dict[Block, FusionSpec] = {}
     tries = 0
     while len(drawn) < number:
         spec = draw_spec(generator)
@@ -53,9 +58,15 @@ def draw_spec(generator: np.random.Generator) -> FusionSpec:
     return spec if way == "horizontal" else spec.vertical()
 
 
-def same_block(spec: FusionSpec) -> tuple[tuple[str, ...], ...]:
-    """Return what two specs share that differ in the order of columns: the batch has no order."""
-    return tuple(sorted(tuple(map(str, column)) for column in zip(*spec.rows, strict=True)))
+def same_block(spec: FusionSpec) -> Block:
+    """Return what two specs share that differ in the order of their rows or columns.
+
+    Columns lie along the batch, which has no order; another order of rows is another order of the
+    numbers that a layer takes in.
+    """
+    rows = [tuple(map(str, row)) for row in spec.rows]
+    orders = [sorted(rows)] if spec.columns == 1 else permutations(rows)
+    return min(tuple(sorted(zip(*order, strict=True))) for order in orders)
 
 
 def _selection(generator: np.random.Generator) -> list[str]:
