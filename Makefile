@@ -18,7 +18,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 chromium:
 	@command -v chromium >/dev/null || { \
 	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
-	  apt-get update -qq && apt-get install -qq -y --no-install-recommends chromium >/dev/null; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null; \
 	} || echo "Chromium is not here and cannot be installed: tests of the operator's page will skip"
 
 demo: install
