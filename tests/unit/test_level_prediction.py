@@ -101,7 +101,26 @@ def test_baseline_with_an_embedding_layer_and_no_neck() -> None:
     assert sum(p.numel() for p in module.parameters()) == 32 * 10 + 10 + 10 * 7 + 7
 
 
+def test_gem_pools_stage_5_and_leaves_the_levels_alone() -> None:
+    module = prediction(pooling="gem")
+    stages, levels = maps()
+    vectors = module.pool(stages, levels)
+    cubes = stages[5].joint.pow(3).mean(dim=(2, 3)).pow(1 / 3)
+    torch.testing.assert_close(vectors["main"].joint, cubes)
+    torch.testing.assert_close(vectors["level5"].joint, levels[5].joint.mean(dim=(2, 3)))
+
+
+def test_heads_know_which_rows_are_visible() -> None:
+    module = prediction()
+    outputs = module(module.pool(*maps()), LABELS)
+    assert {name: output.visible_rows for name, output in outputs.items()} == dict.fromkeys(
+        outputs, 3
+    )
+
+
 def test_unknown_names_are_refused() -> None:
+    with pytest.raises(ValueError, match="pooling 'max' is unknown"):
+        prediction(pooling="max")
     with pytest.raises(ValueError, match="neck 'layernorm' is unknown"):
         prediction(neck="layernorm")
     with pytest.raises(ValueError, match="embedding_from is 'middle'"):

@@ -74,13 +74,13 @@ class ModalityHead(nn.Module):
         self.head = ProjectionHead(inputs, sizes, layer=layer, activation=activation)
         self.classifier = IdentityClassifier(self.head.outputs, identities, leaky=leaky_classifier)
 
-    def forward(self, vectors: Tensor, labels: Tensor) -> HeadOutput:
+    def forward(self, vectors: Tensor, labels: Tensor, visible_rows: int) -> HeadOutput:
         """Return the output for the pooled block ``(R, C)`` of one modality."""
         if self.enlarge:
             block = vectors[..., None, None]
             vectors = F.interpolate(block, scale_factor=2, mode="bilinear").flatten(1)
         features = self.head(vectors, activate_last=False)
-        return HeadOutput(features, self.classifier(features), labels)
+        return HeadOutput(features, self.classifier(features), labels, visible_rows)
 
 
 class CrossModalityPrediction(nn.Module):
@@ -171,6 +171,12 @@ class CrossModalityPrediction(nn.Module):
         )
         self.embedding_size = channels if self.main_head is None else self.main_head.outputs
 
+    @property
+    def main_features(self) -> int:
+        """Size of the features of head "main"."""
+        assert self.main_head is not None
+        return self.main_head.outputs
+
     def levels_of(self, modality: Modality) -> tuple[int, ...]:
         """Return the pyramid levels that training needs of one modality."""
         return () if self.spec is None else self.spec.levels(modality)
@@ -197,7 +203,9 @@ class CrossModalityPrediction(nn.Module):
         outputs: dict[str, HeadOutput] = {}
         block = vectors["main"]
         if self.with_main:
-            outputs["main"] = self._main(block.joint, labels.joint, activate_last=True)
+            outputs["main"] = self._main(
+                block.joint, labels.joint, labels.visible_rows, activate_last=True
+            )
         if self.spec is not None:
             assert self.fusion_head is not None
             assert self.fusion_classifier is not None
@@ -208,10 +216,11 @@ class CrossModalityPrediction(nn.Module):
         if self.modality_blocks != "none":
             for modality in MODALITIES:
                 rows, row_labels = block.part(modality), labels.part(modality)
+                visible_rows = len(rows) if modality == "visible" else 0
                 outputs[modality] = (
-                    self._main(rows, row_labels, activate_last=False)
+                    self._main(rows, row_labels, visible_rows, activate_last=False)
                     if self.modality_blocks == "shared"
-                    else self.modality_heads[modality](rows, row_labels)
+                    else self.modality_heads[modality](rows, row_labels, visible_rows)
                 )
         return outputs
 
@@ -220,8 +229,10 @@ class CrossModalityPrediction(nn.Module):
         block = vectors["main"].joint
         return unit_length(block if self.main_head is None else self.main_head(block))
 
-    def _main(self, rows: Tensor, labels: Tensor, *, activate_last: bool) -> HeadOutput:
+    def _main(
+        self, rows: Tensor, labels: Tensor, visible_rows: int, *, activate_last: bool
+    ) -> HeadOutput:
         assert self.main_head is not None
         assert self.main_classifier is not None
         features = self.main_head(rows, activate_last=activate_last)
-        return HeadOutput(features, self.main_classifier(features), labels)
+        return HeadOutput(features, self.main_classifier(features), labels, visible_rows)

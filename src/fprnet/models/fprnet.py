@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from fprnet.data.records import MODALITIES, Modality
 from fprnet.models.cross_modality_prediction import CrossModalityPrediction
+from fprnet.models.discriminator import ModalityDiscriminator
 from fprnet.models.heads import HeadOutput
 from fprnet.models.level_prediction import LevelPrediction
 from fprnet.models.pair import Pair, through_mapping
@@ -36,6 +37,7 @@ class Reidentifier(nn.Module):
         streams: Stage maps of both modalities.
         pyramids: One for both modalities, one each (visible, infrared), or None.
         prediction: Heads.
+        discriminator: Looks at the features of head "main" in training; None leaves it out.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Reidentifier(nn.Module):
         streams: Streams,
         pyramids: FeaturePyramid | tuple[FeaturePyramid, FeaturePyramid] | None,
         prediction: Prediction,
+        discriminator: ModalityDiscriminator | None = None,
     ) -> None:
         super().__init__()
         self.streams = streams
@@ -52,6 +55,7 @@ class Reidentifier(nn.Module):
         elif pyramids is not None:
             self.pyramids["visible"], self.pyramids["infrared"] = pyramids
         self.prediction = prediction
+        self.discriminator = discriminator
         for modality, pyramid in zip(MODALITIES, self._pyramids() or (None, None), strict=True):
             given = () if pyramid is None else pyramid.levels
             if missing := set(prediction.levels_of(modality)) - set(given):
@@ -84,7 +88,7 @@ class Reidentifier(nn.Module):
                 where there is only one.
 
         Returns:
-            Head -> output on the whole batch, float32.
+            Head -> output on the whole batch, float32; those of a discriminator among them.
         """
         stages = self.streams(visible, infrared)
         vectors = self.prediction.pool(stages, self._pyramid(stages))
@@ -93,7 +97,10 @@ class Reidentifier(nn.Module):
             vectors = {name: pair.map_parts(gather) for name, pair in vectors.items()}
             labels = labels.map_parts(gather)
         with _without_autocast(visible.device):
-            return self.prediction(vectors, labels)  # type: ignore[no-any-return]
+            outputs: dict[str, HeadOutput] = self.prediction(vectors, labels)
+            if self.discriminator is not None:
+                outputs |= self.discriminator(outputs["main"])
+        return outputs
 
     def embed(self, images: Tensor, modality: Modality) -> Tensor:
         """Return ``(N, D)`` float32 test embeddings of ``(N, 3, H, W)`` images of one modality.

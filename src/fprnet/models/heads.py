@@ -38,11 +38,14 @@ class HeadOutput(NamedTuple):
         features: ``(R, D)``, what ranking losses compare.
         logits: ``(R, M)``, what cross entropy sees.
         labels: ``(R,)`` int64 in 0..M-1.
+        visible_rows: V, where the first V rows are of visible images and the others of infrared
+            ones; None where one row is of both (cells of a fusion block).
     """
 
     features: Tensor
     logits: Tensor
     labels: Tensor
+    visible_rows: int | None = None
 
 
 def activated(x: Tensor, activation: Activation) -> Tensor:

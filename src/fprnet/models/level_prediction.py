@@ -7,8 +7,9 @@ pooled in s_k horizontal stripes; M identities.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Literal
 
@@ -18,16 +19,17 @@ from torch import Tensor, nn
 from fprnet.data.records import Modality
 from fprnet.models.heads import BatchNormNeck, HeadOutput, identity_classifier, unit_length
 from fprnet.models.pair import Pair
-from fprnet.models.pooling import pool_stripes
+from fprnet.models.pooling import GeneralisedMean, pool_stripes
 
 __all__ = ["LevelPrediction", "NeckedHead"]
 
+Pooling = Literal["mean", "gem"]
 Neck = Literal["batchnorm", "none"]
 Side = Literal["before", "after"]
 
 
 class NeckedHead(nn.Module):
-    """Vector -> optional Linear -> [features] -> neck -> classifier.
+    """Vector -> optional Linear -> [features] -> neck -> optional hidden layers -> classifier.
 
     Args:
         inputs: Size of the incoming vectors.
@@ -35,10 +37,17 @@ class NeckedHead(nn.Module):
         size: Outputs of the Linear (N(0, 1 / inputs), which keeps the scale of distances; no bias
             before a BatchNorm neck, which would cancel it), None leaves it out.
         neck: "batchnorm" (BNNeck, and a classifier without bias) or "none" (classifier with bias).
+        classifier_layers: Sizes of Linear-ReLU layers before the classifier, which then has a bias.
     """
 
     def __init__(
-        self, inputs: int, identities: int, *, size: int | None, neck: Neck = "batchnorm"
+        self,
+        inputs: int,
+        identities: int,
+        *,
+        size: int | None,
+        neck: Neck = "batchnorm",
+        classifier_layers: Sequence[int] = (),
     ) -> None:
         super().__init__()
         with_bias = neck == "none"
@@ -50,12 +59,21 @@ class NeckedHead(nn.Module):
             if with_bias:
                 nn.init.zeros_(self.embedding.bias)
         self.neck: nn.Module = nn.Identity() if with_bias else BatchNormNeck(self.features)
-        self.classifier = identity_classifier(self.features, identities, bias=with_bias)
+        self.hidden = nn.Sequential()
+        sizes = (self.features, *classifier_layers)
+        for before, after in itertools.pairwise(sizes):
+            linear = nn.Linear(before, after)
+            nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
+            nn.init.zeros_(linear.bias)
+            self.hidden.extend((linear, nn.ReLU()))
+        with_bias = with_bias or len(classifier_layers) > 0
+        self.classifier = identity_classifier(sizes[-1], identities, bias=with_bias)
 
-    def forward(self, vectors: Tensor, labels: Tensor) -> HeadOutput:
+    def forward(self, vectors: Pair, labels: Pair) -> HeadOutput:
         """Return features before the neck and logits after it for ``(R, inputs)``."""
-        features = self.embedding(vectors)
-        return HeadOutput(features, self.classifier(self.neck(features)), labels)
+        features = self.embedding(vectors.joint)
+        logits = self.classifier(self.hidden(self.neck(features)))
+        return HeadOutput(features, logits, labels.joint, labels.visible_rows)
 
     def embed(self, vectors: Tensor, side: Side) -> Tensor:
         """Return the features ``(N, D)`` of one side of the neck, rows of unit length."""
@@ -76,7 +94,9 @@ class LevelPrediction(nn.Module):
         level_channels: P.
         level_size: Size of each level's features.
         embedding_size: Size of a Linear before the main head's neck; None leaves it out.
+        pooling: Of C(5) for the main head: "mean", or "gem" with a learnt power from 3.
         neck: Of the main head; levels always have a BatchNorm neck.
+        classifier_layers: Sizes of hidden layers between the main head's neck and its classifier.
         embedding_from: Side of the neck that test embeddings are taken from.
     """
 
@@ -89,17 +109,28 @@ class LevelPrediction(nn.Module):
         level_channels: int = 64,
         level_size: int = 256,
         embedding_size: int | None = None,
+        pooling: Pooling = "mean",
         neck: Neck = "batchnorm",
+        classifier_layers: Sequence[int] = (),
         embedding_from: Side = "before",
     ) -> None:
         super().__init__()
+        if pooling not in ("mean", "gem"):
+            raise ValueError(f"pooling {pooling!r} is unknown; use mean or gem")
         if neck not in ("batchnorm", "none"):
             raise ValueError(f"neck {neck!r} is unknown; use batchnorm or none")
         if embedding_from not in ("before", "after"):
             raise ValueError(f"embedding_from is {embedding_from!r}; use before or after")
         self.stripes = dict(stripes)
         self.embedding_from: Side = embedding_from
-        self.main = NeckedHead(channels, identities, size=embedding_size, neck=neck)
+        self.pooling = GeneralisedMean() if pooling == "gem" else None
+        self.main = NeckedHead(
+            channels,
+            identities,
+            size=embedding_size,
+            neck=neck,
+            classifier_layers=classifier_layers,
+        )
         self.levels = nn.ModuleDict(
             {
                 str(level): NeckedHead(count * level_channels, identities, size=level_size)
@@ -107,6 +138,11 @@ class LevelPrediction(nn.Module):
             }
         )
         self.embedding_size = self.main.features + level_size * len(self.stripes)
+
+    @property
+    def main_features(self) -> int:
+        """Size of the features of head "main"."""
+        return self.main.features
 
     def levels_of(self, modality: Modality) -> tuple[int, ...]:
         """Return the pyramid levels that training needs of one modality."""
@@ -119,7 +155,7 @@ class LevelPrediction(nn.Module):
 
     def pool(self, stages: Mapping[int, Pair], levels: Mapping[int, Pair]) -> dict[str, Pair]:
         """Return the vectors of local images: "main" ``(R, C)`` and "level<k>" ``(R, s_k P)``."""
-        vectors = {"main": stages[5].map_rows(pool_stripes)}
+        vectors = {"main": stages[5].map_rows(self.pooling or pool_stripes)}
         for level, count in self.stripes.items():
             pool = partial(pool_stripes, stripes=count)
             vectors[f"level{level}"] = levels[level].map_rows(pool)
@@ -127,9 +163,7 @@ class LevelPrediction(nn.Module):
 
     def forward(self, vectors: Mapping[str, Pair], labels: Pair) -> dict[str, HeadOutput]:
         """Return every head's output on the vectors of the whole batch."""
-        return {
-            name: head(vectors[name].joint, labels.joint) for name, head in self._heads().items()
-        }
+        return {name: head(vectors[name], labels) for name, head in self._heads().items()}
 
     def embed(self, vectors: Mapping[str, Pair]) -> Tensor:
         """Return ``(N, embedding_size)`` float32, heads side by side; every row of unit length."""
