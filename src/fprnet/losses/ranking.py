@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fprnet.models.precision import at_least_float32
+
 __all__ = ["batch_hard_triplet", "euclidean_distances", "weighted_regularised_triplet"]
 
 TINY = 1e-12  # square root has no gradient at 0; rows this close are one point
@@ -17,7 +19,7 @@ TINY = 1e-12  # square root has no gradient at 0; rows this close are one point
 def euclidean_distances(features: Tensor) -> Tensor:
     """Return ``(R, R)`` distances between the rows of ``(R, D)``, with a finite gradient at 0."""
     with torch.autocast(features.device.type, enabled=False):
-        features = features.float()
+        features = at_least_float32(features)
         squares = features.square().sum(dim=1)
         products = features @ features.T
         squared = squares[:, None] + squares[None, :] - 2 * products
