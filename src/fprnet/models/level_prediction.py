@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import partial
 from typing import Literal
 
 import torch
@@ -18,7 +17,6 @@ from torch import Tensor, nn
 from fprnet.data.records import Modality
 from fprnet.models.heads import BatchNormNeck, HeadOutput, identity_classifier, unit_length
 from fprnet.models.pair import Pair
-from fprnet.models.pooling import pool_stripes
 
 __all__ = ["LevelPrediction", "NeckedHead"]
 
@@ -108,25 +106,22 @@ class LevelPrediction(nn.Module):
         )
         self.embedding_size = self.main.features + level_size * len(self.stripes)
 
-    def levels_of(self, modality: Modality) -> tuple[int, ...]:
-        """Return the pyramid levels that training needs of one modality."""
-        return tuple(self.stripes)
+    def stripes_of(self, modality: Modality) -> dict[int, int]:
+        """Return level -> s_k of the pyramid levels that training needs of one modality."""
+        return dict(self.stripes)
 
     @property
     def embedding_levels(self) -> tuple[int, ...]:
         """Pyramid levels that the test embedding needs."""
         return tuple(self.stripes)
 
-    def pool(self, stages: Mapping[int, Pair], levels: Mapping[int, Pair]) -> dict[str, Pair]:
-        """Return the vectors of local images: "main" ``(R, C)`` and "level<k>" ``(R, s_k P)``."""
-        vectors = {"main": stages[5].map_rows(pool_stripes)}
-        for level, count in self.stripes.items():
-            pool = partial(pool_stripes, stripes=count)
-            vectors[f"level{level}"] = levels[level].map_rows(pool)
-        return vectors
-
     def forward(self, vectors: Mapping[str, Pair], labels: Pair) -> dict[str, HeadOutput]:
-        """Return every head's output on the vectors of the whole batch."""
+        """Return every head's output.
+
+        Args:
+            vectors: Of the whole batch: "main" ``(R, C)``, and "level<k>" ``(R, s_k P)``.
+            labels: ``(R,)``.
+        """
         return {
             name: head(vectors[name].joint, labels.joint) for name, head in self._heads().items()
         }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-__all__ = ["at_least_float32"]
+__all__ = ["at_least_float32", "without_autocast"]
 
 TensorOrType = TypeVar("TensorOrType", Tensor, torch.dtype)
 
@@ -17,3 +18,8 @@ def at_least_float32(x: TensorOrType) -> TensorOrType:
     if isinstance(x, torch.dtype):
         return torch.promote_types(x, torch.float32)
     return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """Return a context in which products keep their type; the meta device knows no autocast."""
+    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
