@@ -20,6 +20,8 @@ RATE = {"paper": "0.0001"}  # from random weights; others 0.003
 
 def words_for(preset: str, data: Path, out: Path) -> list[str]:
     rate = ["--optimizer.learning_rate", RATE.get(preset, "0.003")]
+    if preset == "svdnet":  # an epoch each of base training, restraint and relaxation
+        rate += ["--training.base_epochs", "1"]
     return ["train", "--preset", preset, *LONGER, *rate, "--data", str(data), "--out", str(out)]
 
 
@@ -29,7 +31,7 @@ def straight(tiny_set, tmp_path_factory):
     from fprnet.cli.main import main
 
     runs = {}
-    for preset in ("fprnet", "paper", "cmgan"):
+    for preset in ("fprnet", "paper", "cmgan", "svdnet"):
         runs[preset] = tmp_path_factory.mktemp("straight") / preset
         assert main(words_for(preset, tiny_set, runs[preset])) == 0
     return runs
@@ -77,8 +79,13 @@ def test_killed_at_random_moments_ends_as_the_straight_run(straight, tiny_set, t
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("preset", ["fprnet", "paper", "cmgan"])
-@pytest.mark.parametrize("stop", [5, 12])
+@pytest.mark.parametrize(
+    ("preset", "stop"),
+    [
+        *(("fprnet", 5), ("fprnet", 12), ("paper", 5), ("paper", 12), ("cmgan", 5)),
+        *(("svdnet", 8), ("svdnet", 16)),  # inside restraint, inside relaxation
+    ],
+)
 def test_stopped_by_max_steps_ends_as_the_straight_run(
     fprnet, straight, tiny_set, tmp_path, preset, stop
 ):
@@ -96,7 +103,7 @@ def test_stopped_by_max_steps_ends_as_the_straight_run(
 
 # One epoch of two steps, without people to validate on.
 SHORTEST = [
-    *("--training.epochs", "1", "--training.steps_per_epoch", "2"),
+    *("--training.epochs", "1", "--training.steps_per_epoch", "2", "--training.base_epochs", "0"),
     *("--training.validate_every", "0", "--training.selection", "last"),
 ]
 
@@ -116,6 +123,14 @@ def test_every_preset_continues_bit_for_bit_and_can_be_used(fprnet, tiny_set, tm
     features = model.embed(pictures, modality="infrared")
     assert features.shape == (len(pictures), model.embedding_size)
     assert features.dtype == "float32"
+
+
+def test_rounds_decorrelate_the_eigenlayer(straight):
+    base, restrained, relaxed = (
+        record["correlation"]["prediction.main.embedding"] for record in history(straight["svdnet"])
+    )
+    assert restrained == pytest.approx(1, abs=1e-4)  # as decorrelated, and frozen since
+    assert base < relaxed <= 1
 
 
 def test_both_players_are_in_the_checkpoint(straight):

@@ -74,6 +74,15 @@ def test_baselines_are_what_their_authors_say():
         assert (config.optimizer.learning_rate, config.optimizer.momentum) == (0.001, 0.9)
     assert (bctr.loss.intra_modality_weight, bdtr.loss.intra_modality_weight) == (0, 0.1)
     assert bdtr.loss.intra_modality_margin == 0.1
+    svdnet = load_config("svdnet")
+    assert svdnet.model.levels.main_layer == "eigenlayer"
+    assert (svdnet.model.levels.main_embedding_size, svdnet.model.levels.dropout) == (1024, 0.5)
+    training, (first, second) = svdnet.training, svdnet.schedule.milestones
+    rounds = training.restraint_epochs + training.relaxation_epochs
+    assert training.epochs == training.base_epochs + 7 * rounds
+    assert first < training.base_epochs  # 0.001 in rounds 1 to 3, then 0.0001
+    assert second == training.base_epochs + 3 * rounds
+    assert svdnet.optimizer.learning_rate * svdnet.schedule.gamma == pytest.approx(0.001)
     padded, agw = load_config("zero-padding"), load_config("agw")
     assert (padded.model.input, padded.model.split) == ("zero-padded", 0)
     assert (agw.model.split, agw.model.last_stride, agw.model.levels.pooling) == (1, 1, "gem")
@@ -179,6 +188,17 @@ def test_negative_seed():
         ("cmgan", ["--model.discriminator", "[0]"], "model.discriminator is [0], give sizes"),
         ("cmgan", ["--data.modalities", "visible"], "but model.discriminator tells both apart"),
         ("cmgan", ["--model.levels.classifier_layers", "[0]"], "classifier_layers is [0], give"),
+        ("agw", ["--training.freeze_statistics", "true"], "no effect without training.restraint"),
+        ("agw", ["--training.base_epochs", "2"], "training.base_epochs is 2 but has no effect"),
+        ("svdnet", ["--training.base_epochs", "6"], "so that no round begins; lower it"),
+        ("svdnet", ["--model.levels.main_layer", "linear"], "needs model.levels.main_layer eigenl"),
+        ("svdnet", ["--model.levels.main_embedding_size", "null"], "main_embedding_size is null"),
+        ("svdnet", ["--model.levels.embedding_from", "after"], "set embedding_from to before"),
+        (
+            "released",
+            ["--training.restraint_epochs=1", "--training.relaxation_epochs=1"],
+            "layer e",
+        ),
         ("fprnet", ["--loss.margin", "1"], "loss.margin is 1.0 but has no effect"),
         ("agw", ["--loss.intra_modality_weight", "1"], "loss.intra_modality_weight is 1.0 but"),
         ("resnet50", ["--loss.intra_modality_margin", "1"], "margin is 1.0 but has no effect"),

@@ -105,6 +105,13 @@ def released_model() -> Reidentifier:
     return Reidentifier(Streams(backbone, 5), pyramids, prediction)
 
 
+def svdnet_model() -> Reidentifier:
+    prediction = LevelPrediction(
+        32, 4, stripes={}, embedding_size=8, main_layer="eigenlayer", neck="none", dropout=0.5
+    )
+    return Reidentifier(Streams(ResNet(18, width=4), 0), None, prediction)
+
+
 def adversarial_model() -> Reidentifier:
     prediction = LevelPrediction(32, 4, stripes={}, neck="none", classifier_layers=(8,))
     streams = Streams(ResNet(18, width=4), 0)
@@ -114,6 +121,7 @@ def adversarial_model() -> Reidentifier:
 OBJECTIVES = {
     default_model: LevelLoss(),
     released_model: HybridLoss(discrepancy="differentiable"),
+    svdnet_model: LevelLoss(ranking=None),
     adversarial_model: AdversarialLoss(
         LevelLoss(RankingLoss("cross-modality-top-ranking", 1.4)), 0.05
     ),
@@ -144,6 +152,7 @@ CASES: dict[str, Callable[[int | None], dict[str, Tensor]]] = {
     "batch norm": batch_norm_alone,
     "default": lambda rank: whole_model(rank, default_model),
     "released": lambda rank: whole_model(rank, released_model),
+    "svdnet": lambda rank: whole_model(rank, svdnet_model),
     "adversarial": lambda rank: whole_model(rank, adversarial_model),
 }
 

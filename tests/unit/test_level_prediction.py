@@ -120,7 +120,55 @@ def test_heads_know_which_rows_are_visible() -> None:
     )
 
 
+def svdnet(**options: Any) -> LevelPrediction:
+    return prediction(
+        stripes={}, embedding_size=10, main_layer="eigenlayer", neck="none", dropout=0.5, **options
+    )
+
+
+def test_svdnets_head_is_an_eigenlayer_then_dropout_then_classifier() -> None:
+    module = svdnet()
+    names = [name for name, _ in module.named_parameters()]
+    assert names == ["main.embedding.weight", "main.classifier.weight", "main.classifier.bias"]
+    vectors = module.pool(maps()[0], {})
+    x, head = vectors["main"].joint, module.main
+    torch.manual_seed(3)
+    output = module(vectors, LABELS)["main"]
+    torch.testing.assert_close(output.features, x @ head.embedding.weight.T)
+    torch.manual_seed(3)
+    kept = F.dropout(torch.ones(5, 10), 0.5)  # of the same seed: 0, or 2 for half of them
+    assert set(kept.unique().tolist()) == {0.0, 2.0}
+    torch.testing.assert_close(output.logits, head.classifier(output.features * kept))
+    quiet = module.eval()(vectors, LABELS)["main"]
+    torch.testing.assert_close(quiet.logits, head.classifier(output.features))
+
+
+def test_embedding_may_be_the_input_of_the_heads() -> None:
+    stages, levels = maps()
+    module = svdnet(embedding_from="pooled").eval()
+    vectors = module.pool(stages, {})
+    pooled = stages[5].joint.mean(dim=(2, 3))
+    assert module.embedding_size == 32
+    torch.testing.assert_close(module.embed(vectors), F.normalize(pooled, dim=1))
+    striped = prediction(embedding_from="pooled").eval()
+    embedding = striped.embed(striped.pool(stages, levels))
+    assert embedding.shape == (5, striped.embedding_size) == (5, 32 + 8 * (1 + 2 + 6))
+    torch.testing.assert_close(embedding.norm(dim=1), torch.ones(5))
+
+
+def test_cmgans_identity_head_has_a_hidden_layer() -> None:
+    module = prediction(stripes={}, neck="none", classifier_layers=(6,))
+    vectors = module.pool(maps()[0], {})
+    output = module(vectors, LABELS)["main"]
+    torch.testing.assert_close(output.features, vectors["main"].joint)
+    hidden = module.main.hidden[0](output.features).relu()
+    torch.testing.assert_close(output.logits, module.main.classifier(hidden))
+    assert (output.logits.shape, module.embedding_size) == ((5, 7), 32)
+
+
 def test_unknown_names_are_refused() -> None:
+    with pytest.raises(ValueError, match="main_layer is 'conv'"):
+        prediction(main_layer="conv")
     with pytest.raises(ValueError, match="pooling 'max' is unknown"):
         prediction(pooling="max")
     with pytest.raises(ValueError, match="neck 'layernorm' is unknown"):

@@ -56,12 +56,13 @@ NOT_NEGATIVE = (
     "optimizer.weight_decay",
     "schedule.warmup_epochs",
     "schedule.gamma",
+    "training.base_epochs",
     "training.restraint_epochs",
     "training.relaxation_epochs",
     "training.validate_every",
     "training.checkpoint_every",
 )
-BELOW_ONE = ("loss.label_smoothing", "optimizer.momentum")
+BELOW_ONE = ("model.levels.dropout", "loss.label_smoothing", "optimizer.momentum")
 POSITIVE_OR_NONE = (
     "model.levels.main_embedding_size",
     "loss.margin",
@@ -98,11 +99,11 @@ def _range_faults(config: RunConfig) -> Iterable[str]:
             yield f"{key} is {number}, give at least 1 or null"
 
 
-def _value(config: RunConfig, key: str) -> float:
+def _value(config: RunConfig, key: str) -> Any:  # noqa: ANN401 - of whatever type the key has
     value: Any = config
     for name in key.split("."):
         value = getattr(value, name)
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def _model_faults(model: ModelConfig) -> Iterable[str]:
@@ -120,6 +121,7 @@ def _model_faults(model: ModelConfig) -> Iterable[str]:
             )
         if not set(model.levels.stripes) <= {2, 3, 4, 5}:
             yield f"model.levels.stripes has levels {sorted(model.levels.stripes)}, they are 2 to 5"
+        yield from _main_head_faults(model.levels)
         if any(size < 1 for size in model.levels.classifier_layers):
             sizes = list(model.levels.classifier_layers)
             yield f"model.levels.classifier_layers is {sizes}, give sizes above 0"
@@ -142,6 +144,19 @@ def _model_faults(model: ModelConfig) -> Iterable[str]:
             yield "model.cross_modality has neither main nor fusion; keep one of them"
         if not model.cross_modality.main and model.cross_modality.modality_blocks == "shared":
             yield "model.cross_modality.modality_blocks shared needs model.cross_modality.main true"
+
+
+def _main_head_faults(levels: LevelsConfig) -> Iterable[str]:
+    if levels.main_layer == "eigenlayer" and levels.main_embedding_size is None:
+        yield (
+            "model.levels.main_layer is eigenlayer but model.levels.main_embedding_size is null; "
+            "give its size"
+        )
+    if levels.embedding_from == "after" and levels.neck == "none" and not levels.stripes:
+        yield (
+            "model.levels.embedding_from is after but model.levels.neck is none; "
+            "set embedding_from to before"
+        )
 
 
 def _loss_faults(loss: LossConfig, model: ModelConfig) -> Iterable[str]:
@@ -244,9 +259,21 @@ def _training_faults(config: RunConfig) -> Iterable[str]:
             f"training.restraint_epochs is {training.restraint_epochs} but "
             f"training.relaxation_epochs is {training.relaxation_epochs}; set both or none"
         )
-    eigenlayer = (
-        config.model.prediction == "cross-modality"
-        and config.model.cross_modality.layer == "eigenlayer"
+    layer = (
+        "model.levels.main_layer"
+        if config.model.prediction == "levels"
+        else "model.cross_modality.layer"
     )
-    if training.restraint_epochs and not eigenlayer:
-        yield "training.restraint_epochs needs model.cross_modality.layer eigenlayer"
+    if training.restraint_epochs and _value(config, layer) != "eigenlayer":
+        yield f"training.restraint_epochs needs {layer} eigenlayer"
+    if training.restraint_epochs and training.base_epochs >= training.epochs:
+        yield (
+            f"training.base_epochs is {training.base_epochs} but training.epochs is "
+            f"{training.epochs}, so that no round begins; lower it"
+        )
+    for name in ("base_epochs", "freeze_statistics"):
+        if getattr(training, name) and not training.restraint_epochs:
+            yield (
+                f"training.{name} is {getattr(training, name)} but has no effect without "
+                "training.restraint_epochs; remove it"
+            )

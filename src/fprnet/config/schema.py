@@ -78,10 +78,13 @@ class LevelsConfig:
     stripes: dict[int, int] = field(default_factory=dict)  # level -> horizontal stripes; {} is none
     embedding_size: int = 256  # of each level
     main_embedding_size: int | None = None  # None: the pooled C(5) itself
+    main_layer: Literal["linear", "eigenlayer"] = "linear"  # what makes it; eigenlayer: SVDNet's
     pooling: Literal["mean", "gem"] = "mean"  # of C(5): its mean, or a learnt generalised mean
     neck: Literal["batchnorm", "none"] = "batchnorm"
+    dropout: float = 0.0  # between the main head's neck and its classifier
     classifier_layers: tuple[int, ...] = ()  # hidden ones, ReLU, between main neck and classifier
-    embedding_from: Literal["before", "after"] = "before"  # the neck, at test time
+    # At test time: the neck's input or output, or the pooled maps that the heads start from.
+    embedding_from: Literal["before", "after", "pooled"] = "before"
 
 
 @dataclass(frozen=True)
@@ -169,8 +172,10 @@ class TrainingConfig:
 
     epochs: int = 60
     steps_per_epoch: int | None = None  # None: max(visible, infrared images) // batch
+    base_epochs: int = 0  # before the first round of restraint and relaxation
     restraint_epochs: int = 0  # SVD layers decorrelated, then frozen for so many epochs ...
     relaxation_epochs: int = 0  # ... then trained for so many; 0 and 0: never
+    freeze_statistics: bool = False  # in restraint epochs BatchNorm uses its running statistics
     precision: Literal["bfloat16", "float32"] = "bfloat16"
     channels_last: bool = True
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"

@@ -80,8 +80,10 @@ def _prediction(config: ModelConfig, channels: int, identities: int) -> Predicti
             level_channels=config.pyramid.channels,
             level_size=levels.embedding_size,
             embedding_size=levels.main_embedding_size,
+            main_layer=levels.main_layer,
             pooling=levels.pooling,
             neck=levels.neck,
+            dropout=levels.dropout,
             classifier_layers=levels.classifier_layers,
             embedding_from=levels.embedding_from,
         )

@@ -19,23 +19,28 @@ from fprnet.data.records import Modality
 from fprnet.models.heads import BatchNormNeck, HeadOutput, identity_classifier, unit_length
 from fprnet.models.pair import Pair
 from fprnet.models.pooling import GeneralisedMean, pool_stripes
+from fprnet.models.svd_layer import SvdLayer
 
 __all__ = ["LevelPrediction", "NeckedHead"]
 
 Pooling = Literal["mean", "gem"]
 Neck = Literal["batchnorm", "none"]
-Side = Literal["before", "after"]
+MainLayer = Literal["linear", "eigenlayer"]
+Side = Literal["before", "after", "pooled"]
 
 
 class NeckedHead(nn.Module):
-    """Vector -> optional Linear -> [features] -> neck -> optional hidden layers -> classifier.
+    """Vector -> optional layer -> [features] -> neck -> dropout -> hidden layers -> classifier.
 
     Args:
         inputs: Size of the incoming vectors.
         identities: M.
-        size: Outputs of the Linear (N(0, 1 / inputs), which keeps the scale of distances; no bias
-            before a BatchNorm neck, which would cancel it), None leaves it out.
+        size: Outputs of the layer; None leaves it out.
+        layer: "linear" (N(0, 1 / inputs), which keeps the scale of distances; no bias before a
+            BatchNorm neck, which would cancel it) or "eigenlayer" (SVD layer, no bias).
         neck: "batchnorm" (BNNeck, and a classifier without bias) or "none" (classifier with bias).
+        dropout: Share of the classifier's inputs that are set to 0 in training, from torch's global
+            generator: every process of a run draws the same.
         classifier_layers: Sizes of Linear-ReLU layers before the classifier, which then has a bias.
     """
 
@@ -45,19 +50,24 @@ class NeckedHead(nn.Module):
         identities: int,
         *,
         size: int | None,
+        layer: MainLayer = "linear",
         neck: Neck = "batchnorm",
+        dropout: float = 0.0,
         classifier_layers: Sequence[int] = (),
     ) -> None:
         super().__init__()
         with_bias = neck == "none"
         self.features = size or inputs
         self.embedding: nn.Module = nn.Identity()
-        if size is not None:
+        if size is not None and layer == "eigenlayer":
+            self.embedding = SvdLayer(inputs, size)
+        elif size is not None:
             self.embedding = nn.Linear(inputs, size, bias=with_bias)
             nn.init.kaiming_normal_(self.embedding.weight, nonlinearity="linear")
             if with_bias:
                 nn.init.zeros_(self.embedding.bias)
         self.neck: nn.Module = nn.Identity() if with_bias else BatchNormNeck(self.features)
+        self.dropout = nn.Dropout(dropout)
         self.hidden = nn.Sequential()
         sizes = (self.features, *classifier_layers)
         for before, after in itertools.pairwise(sizes):
@@ -71,11 +81,13 @@ class NeckedHead(nn.Module):
     def forward(self, vectors: Pair, labels: Pair) -> HeadOutput:
         """Return features before the neck and logits after it for ``(R, inputs)``."""
         features = self.embedding(vectors.joint)
-        logits = self.classifier(self.hidden(self.neck(features)))
+        logits = self.classifier(self.hidden(self.dropout(self.neck(features))))
         return HeadOutput(features, logits, labels.joint, labels.visible_rows)
 
     def embed(self, vectors: Tensor, side: Side) -> Tensor:
-        """Return the features ``(N, D)`` of one side of the neck, rows of unit length."""
+        """Return features ``(N, D)``, or the vectors ``(N, inputs)``, with rows of unit length."""
+        if side == "pooled":
+            return unit_length(vectors)
         features = self.embedding(vectors)
         return unit_length(features if side == "before" else self.neck(features))
 
@@ -92,11 +104,14 @@ class LevelPrediction(nn.Module):
         stripes: Level -> s_k, coarsest first, e.g. ``{5: 1, 4: 2, 3: 6}``; empty for a baseline.
         level_channels: P.
         level_size: Size of each level's features.
-        embedding_size: Size of a Linear before the main head's neck; None leaves it out.
+        embedding_size: Size of a layer before the main head's neck; None leaves it out.
+        main_layer: Kind of that layer: "linear" or "eigenlayer".
         pooling: Of C(5) for the main head: "mean", or "gem" with a learnt power from 3.
         neck: Of the main head; levels always have a BatchNorm neck.
+        dropout: Between the main head's neck and its classifier.
         classifier_layers: Sizes of hidden layers between the main head's neck and its classifier.
-        embedding_from: Side of the neck that test embeddings are taken from.
+        embedding_from: Where test embeddings are taken from: "before" or "after" the neck, or the
+            "pooled" vectors that the heads start from.
     """
 
     def __init__(
@@ -108,8 +123,10 @@ class LevelPrediction(nn.Module):
         level_channels: int = 64,
         level_size: int = 256,
         embedding_size: int | None = None,
+        main_layer: MainLayer = "linear",
         pooling: Pooling = "mean",
         neck: Neck = "batchnorm",
+        dropout: float = 0.0,
         classifier_layers: Sequence[int] = (),
         embedding_from: Side = "before",
     ) -> None:
@@ -118,8 +135,10 @@ class LevelPrediction(nn.Module):
             raise ValueError(f"pooling {pooling!r} is unknown; use mean or gem")
         if neck not in ("batchnorm", "none"):
             raise ValueError(f"neck {neck!r} is unknown; use batchnorm or none")
-        if embedding_from not in ("before", "after"):
-            raise ValueError(f"embedding_from is {embedding_from!r}; use before or after")
+        if embedding_from not in ("before", "after", "pooled"):
+            raise ValueError(f"embedding_from is {embedding_from!r}; use before, after or pooled")
+        if main_layer not in ("linear", "eigenlayer"):
+            raise ValueError(f"main_layer is {main_layer!r}; use linear or eigenlayer")
         self.stripes = dict(stripes)
         self.embedding_from: Side = embedding_from
         self.pooling = GeneralisedMean() if pooling == "gem" else None
@@ -127,7 +146,9 @@ class LevelPrediction(nn.Module):
             channels,
             identities,
             size=embedding_size,
+            layer=main_layer,
             neck=neck,
+            dropout=dropout,
             classifier_layers=classifier_layers,
         )
         self.levels = nn.ModuleDict(
@@ -136,7 +157,10 @@ class LevelPrediction(nn.Module):
                 for level, count in self.stripes.items()
             }
         )
-        self.embedding_size = self.main.features + level_size * len(self.stripes)
+        if embedding_from == "pooled":
+            self.embedding_size = channels + level_channels * sum(self.stripes.values())
+        else:
+            self.embedding_size = self.main.features + level_size * len(self.stripes)
 
     @property
     def main_features(self) -> int:

@@ -148,7 +148,11 @@ def train(
             schedulers=schedulers,
             data=data,
             restraint=RestraintSchedule(
-                model, config.training.restraint_epochs, config.training.relaxation_epochs
+                model,
+                config.training.restraint_epochs,
+                config.training.relaxation_epochs,
+                base_epochs=config.training.base_epochs,
+                freeze_statistics=config.training.freeze_statistics,
             ),
             folder=folder,
             steps_per_epoch=config.training.steps_per_epoch or data.steps_per_epoch,
@@ -195,6 +199,7 @@ def _epoch(
         run.restraint.begin(epoch, run.optimizers["model"])
     started, first = time.monotonic(), position.step
     run.wrapped.train()
+    run.restraint.freeze_statistics(epoch)
     with tqdm(
         total=run.steps_per_epoch,
         initial=begun,
