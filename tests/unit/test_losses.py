@@ -242,8 +242,10 @@ def test_distances_are_float32_under_autocast() -> None:
         distances = euclidean_distances(features)
         loss = weighted_regularised_triplet(features, labels)
     assert distances.dtype == loss.dtype == torch.float32
-    # Of a row to itself: the root of what two sums of about 200 round to.
-    torch.testing.assert_close(distances, expected, atol=3e-2, rtol=1e-5)
+    other = ~torch.eye(len(features), dtype=torch.bool)
+    torch.testing.assert_close(distances[other], expected[other])
+    # A row's distance to itself is the square root of rounding noise of 200 squares.
+    assert distances.diagonal().max() < 0.05
 
 
 LOGITS = torch.tensor([[2.0, 0.0, 0.0], [0.0, 1.0, 3.0], [0.0, 0.0, 0.5]])

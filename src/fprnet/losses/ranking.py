@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fprnet.errors import ConfigError
 from fprnet.models.heads import HeadOutput, unit_length
+from fprnet.models.precision import at_least_float32
 
 __all__ = [
     "Ranking",
@@ -84,7 +85,7 @@ class RankingLoss:
 def euclidean_distances(features: Tensor) -> Tensor:
     """Return ``(R, R)`` distances between the rows of ``(R, D)``, with a finite gradient at 0."""
     with torch.autocast(features.device.type, enabled=False):
-        features = features.float()
+        features = at_least_float32(features)
         squares = features.square().sum(dim=1)
         products = features @ features.T
         squared = squares[:, None] + squares[None, :] - 2 * products

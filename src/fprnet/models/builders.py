@@ -48,8 +48,8 @@ def build_model(config: ModelConfig, *, identities: int, weights: bool = True) -
         load_backbone_weights(backbone, config.weights)
     channels = backbone.stage_channels
     prediction = _prediction(config, channels[5], identities)
-    visible = _pyramid(config.pyramid, channels, prediction.levels_of("visible"))
-    infrared = _pyramid(config.pyramid, channels, prediction.levels_of("infrared"))
+    visible = _pyramid(config.pyramid, channels, tuple(prediction.stripes_of("visible")))
+    infrared = _pyramid(config.pyramid, channels, tuple(prediction.stripes_of("infrared")))
     pyramids: FeaturePyramid | tuple[FeaturePyramid, FeaturePyramid] | None = visible
     if visible is not None and infrared is not None and not config.pyramid.shared:
         pyramids = (visible, infrared)

@@ -177,25 +177,26 @@ class CrossModalityPrediction(nn.Module):
         assert self.main_head is not None
         return self.main_head.outputs
 
-    def levels_of(self, modality: Modality) -> tuple[int, ...]:
-        """Return the pyramid levels that training needs of one modality."""
-        return () if self.spec is None else self.spec.levels(modality)
+    def stripes_of(self, modality: Modality) -> dict[int, int]:
+        """Return level -> 1 of the pyramid levels that training needs of one modality."""
+        return {} if self.spec is None else dict.fromkeys(self.spec.levels(modality), 1)
 
     @property
     def embedding_levels(self) -> tuple[int, ...]:
         """Pyramid levels that the test embedding needs: none."""
         return ()
 
-    def pool(self, stages: Mapping[int, Pair], levels: Mapping[int, Pair]) -> dict[str, Pair]:
-        """Return the vectors of local images: "main" ``(V + I, C)``, and "level<k>" ``(., P)``.
-
-        A level that only one modality contributes to the fusion block comes with both.
-        """
-        vectors = {f"level{k}": maps.map_rows(pool_stripes) for k, maps in levels.items()}
-        return {"main": stages[5].map_rows(pool_stripes), **vectors}
+    def pool_main(self, maps: Tensor) -> Tensor:
+        """Return the main block's vectors ``(N, C)`` of C(5), ``(N, C, H, W)``."""
+        return pool_stripes(maps)
 
     def forward(self, vectors: Mapping[str, Pair], labels: Pair) -> dict[str, HeadOutput]:
-        """Return every head's output on the vectors of the whole batch.
+        """Return every head's output.
+
+        Args:
+            vectors: Of the whole batch: "main" ``(V + I, C)``, and "level<k>", each modality's
+                ``(., P)``; a modality that the fusion block takes no such level of may lack it.
+            labels: ``(V + I,)``.
 
         With "shared" modality blocks the main head's BatchNorm runs three times (both modalities,
         RGB, IR), as released.

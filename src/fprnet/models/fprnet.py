@@ -7,9 +7,8 @@ D = ``embedding_size``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
-import torch
 from torch import Tensor, nn
 
 from fprnet.data.records import MODALITIES, Modality
@@ -18,6 +17,7 @@ from fprnet.models.discriminator import ModalityDiscriminator
 from fprnet.models.heads import HeadOutput
 from fprnet.models.level_prediction import LevelPrediction
 from fprnet.models.pair import Pair, through_mapping
+from fprnet.models.precision import without_autocast
 from fprnet.models.pyramid import FeaturePyramid
 from fprnet.models.streams import Streams
 
@@ -58,7 +58,7 @@ class Reidentifier(nn.Module):
         self.discriminator = discriminator
         for modality, pyramid in zip(MODALITIES, self._pyramids() or (None, None), strict=True):
             given = () if pyramid is None else pyramid.levels
-            if missing := set(prediction.levels_of(modality)) - set(given):
+            if missing := set(prediction.stripes_of(modality)) - set(given):
                 raise ValueError(
                     f"the prediction needs {modality} level {min(missing)}, but the pyramid gives "
                     f"{sorted(given)}"
@@ -91,12 +91,12 @@ class Reidentifier(nn.Module):
             Head -> output on the whole batch, float32; those of a discriminator among them.
         """
         stages = self.streams(visible, infrared)
-        vectors = self.prediction.pool(stages, self._pyramid(stages))
+        vectors = self._pool(stages, levels=bool(self.pyramids))
         labels = Pair.of(visible_labels, infrared_labels)
         if gather is not None:
             vectors = {name: pair.map_parts(gather) for name, pair in vectors.items()}
             labels = labels.map_parts(gather)
-        with _without_autocast(visible.device):
+        with without_autocast(visible.device):
             outputs: dict[str, HeadOutput] = self.prediction(vectors, labels)
             if self.discriminator is not None:
                 outputs |= self.discriminator(outputs["main"])
@@ -110,14 +110,24 @@ class Reidentifier(nn.Module):
         none = images[:0]
         pair = (images, none) if modality == "visible" else (none, images)
         stages = self.streams(*pair)
-        levels = self._pyramid(stages) if self.prediction.embedding_levels else {}
-        vectors = self.prediction.pool(stages, levels)
-        with _without_autocast(images.device):
+        vectors = self._pool(stages, levels=bool(self.prediction.embedding_levels))
+        with without_autocast(images.device):
             return self.prediction.embed(vectors)
 
-    def _pyramid(self, stages: Mapping[int, Pair]) -> dict[int, Pair]:
-        pyramids = self._pyramids()
-        return {} if pyramids is None else through_mapping(stages, *pyramids)
+    def _pool(self, stages: Mapping[int, Pair], *, levels: bool) -> dict[str, Pair]:
+        """Return the vectors of local images: "main" ``(V + I, C_5)`` and "level<k>"."""
+        vectors = {"main": stages[5].map_rows(self.prediction.pool_main)}
+        pyramids = self._pyramids() if levels else None
+        if pyramids is None:
+            return vectors
+        visible, infrared = (
+            partial(pyramid.pool, stripes=self.prediction.stripes_of(modality))
+            for modality, pyramid in zip(MODALITIES, pyramids, strict=True)
+        )
+        if pyramids[0] is pyramids[1]:  # one block for both: they pass in one go
+            infrared = visible
+        pooled = through_mapping(stages, visible, infrared)
+        return {**vectors, **{f"level{k}": pair for k, pair in pooled.items()}}
 
     def _pyramids(self) -> tuple[FeaturePyramid, FeaturePyramid] | None:
         """The pyramid of each modality, one object twice where it is shared."""
@@ -128,8 +138,3 @@ class Reidentifier(nn.Module):
         assert isinstance(visible, FeaturePyramid)
         assert isinstance(infrared, FeaturePyramid)
         return visible, infrared
-
-
-def _without_autocast(device: torch.device) -> AbstractContextManager[object]:
-    """Heads, losses and distances stay in float32; the meta device, which only counts, has none."""
-    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)

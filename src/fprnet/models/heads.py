@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fprnet.models.precision import at_least_float32
 from fprnet.models.svd_layer import SvdLayer
 
 __all__ = [
@@ -62,7 +63,7 @@ def activated(x: Tensor, activation: Activation) -> Tensor:
 
 def unit_length(x: Tensor) -> Tensor:
     """Return the rows of ``(N, D)`` divided by their Euclidean length, float32."""
-    return F.normalize(x.float(), dim=1)
+    return F.normalize(at_least_float32(x), dim=1)
 
 
 def identity_classifier(features: int, identities: int, *, bias: bool) -> nn.Linear:

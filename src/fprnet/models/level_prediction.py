@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Literal
 
 import torch
@@ -168,25 +167,26 @@ class LevelPrediction(nn.Module):
         """Size of the features of head "main"."""
         return self.main.features
 
-    def levels_of(self, modality: Modality) -> tuple[int, ...]:
-        """Return the pyramid levels that training needs of one modality."""
-        return tuple(self.stripes)
+    def stripes_of(self, modality: Modality) -> dict[int, int]:
+        """Return level -> s_k of the pyramid levels that training needs of one modality."""
+        return dict(self.stripes)
 
     @property
     def embedding_levels(self) -> tuple[int, ...]:
         """Pyramid levels that the test embedding needs."""
         return tuple(self.stripes)
 
-    def pool(self, stages: Mapping[int, Pair], levels: Mapping[int, Pair]) -> dict[str, Pair]:
-        """Return the vectors of local images: "main" ``(R, C)`` and "level<k>" ``(R, s_k P)``."""
-        vectors = {"main": stages[5].map_rows(self.pooling or pool_stripes)}
-        for level, count in self.stripes.items():
-            pool = partial(pool_stripes, stripes=count)
-            vectors[f"level{level}"] = levels[level].map_rows(pool)
-        return vectors
+    def pool_main(self, maps: Tensor) -> Tensor:
+        """Return the main head's vectors ``(N, C)`` of C(5), ``(N, C, H, W)``."""
+        return pool_stripes(maps) if self.pooling is None else self.pooling(maps)
 
     def forward(self, vectors: Mapping[str, Pair], labels: Pair) -> dict[str, HeadOutput]:
-        """Return every head's output on the vectors of the whole batch."""
+        """Return every head's output.
+
+        Args:
+            vectors: Of the whole batch: "main" ``(R, C)``, and "level<k>" ``(R, s_k P)``.
+            labels: ``(R,)``.
+        """
         return {name: head(vectors[name], labels) for name, head in self._heads().items()}
 
     def embed(self, vectors: Mapping[str, Pair]) -> Tensor:
