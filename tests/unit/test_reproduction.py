@@ -197,7 +197,6 @@ def measured_rows(values, *, columns=1):
                     Training("paper", Path("d"), Path(f"o/{label}-{seed}"), "tiny"),
                     Path("d"),
                     Path("s"),
-                    sharpened=False,
                 )
                 for seed in range(len(ours))
             }

@@ -56,6 +56,7 @@ class Steps:
     name: str
     commands: tuple[str, ...]
     already: set[str] = field(default_factory=set)
+    needs: tuple["Steps", ...] = ()
 
     @property
     def log(self):
@@ -117,3 +118,37 @@ def test_a_process_that_leaves_nothing_is_not_begun_again_and_again(tmp_path):
     with pytest.raises(TrainingError, match="ended without its result"):
         work_side_by_side([Idle(tmp_path, "idle", ("same",))], description="x", workers=1)
     assert Process.begun == ["same"]
+
+
+def test_what_is_needed_comes_first_and_others_need_not_wait_for_it(tmp_path):
+    base = Steps(tmp_path, "base", ("b1", "b2"))
+    works = [Steps(tmp_path, n, (n,), needs=(base,)) for n in "xy"]
+    free = Steps(tmp_path, "free", ("f1",))
+    assert work_side_by_side([*works, free], description="x", workers=2) == []
+    assert Process.begun[:2] == ["b1", "f1"]
+    assert sorted(Process.begun) == ["b1", "b2", "f1", "x", "y"]
+    assert Process.begun.index("b2") < min(Process.begun.index(n) for n in "xy")
+
+
+def test_what_is_needed_by_what_is_needed_comes_before_both(tmp_path):
+    first = Steps(tmp_path, "first", ("1",))
+    second = Steps(tmp_path, "second", ("2",), needs=(first,))
+    third = Steps(tmp_path, "third", ("3",), needs=(second,))
+    assert work_side_by_side([third, first], description="x", workers=2) == []
+    assert Process.begun == ["1", "2", "3"]
+
+
+def test_what_needs_something_that_failed_has_failed(tmp_path):
+    base = Steps(tmp_path, "base", ("bad", "never"))
+    works = [Steps(tmp_path, "x", ("x",), needs=(base,)), Steps(tmp_path, "free", ("f1",))]
+    failures = work_side_by_side(works, description="x", workers=1, keep_going=True)
+    assert [failure.work.name for failure in failures] == ["base", "x"]
+    assert failures[1].reason == "x needs base, which failed"
+    assert Process.begun == ["bad", "f1"]
+
+
+def test_what_only_finished_works_need_is_left_alone(tmp_path):
+    base = Steps(tmp_path, "base", ("b1",))
+    finished = Steps(tmp_path, "x", ("x",), {"x"}, needs=(base,))
+    assert work_side_by_side([finished], description="x", workers=1) == []
+    assert Process.begun == []

@@ -137,7 +137,7 @@ def preparations(workshop: Workshop, measured: Sequence[Measured]) -> list[Comma
             ),
             Command("warm start", shlex.join(["fprnet", *warm.arguments])),
         ]
-    if any(run.sharpened for one in measured for run in one.runs.values()):
+    if any(variant.sharpened for one in measured for variant in one.row.variants):
         sharpening = workshop.sharpening
         commands += [
             Command("SRCNN", shlex.join(["fprnet", *sharpening.network.arguments])),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from fprnet.config.schema import Scale
 from fprnet.files import write_text
-from fprnet.reporting.page import Table, TablePage, render_tables
+from fprnet.reporting.page import TablePage, render_tables
 
 if TYPE_CHECKING:
     from fprnet.reproduction.workshop import Workshop
@@ -68,7 +68,7 @@ class Result:
 
     Attributes:
         name: Of the experiment, e.g. "table4".
-        page: Its first table is printed.
+        page: Its tables are printed.
         cells: Rows of equal keys.
     """
 
@@ -76,14 +76,13 @@ class Result:
     page: TablePage
     cells: Sequence[Mapping[str, Any]]
 
-    @property
-    def table(self) -> Table:
-        """The table that is printed."""
-        return self.page.tables[0]
-
     def text(self) -> str:
         """Return what the terminal shows."""
-        return f"{self.page.title}\n{self.table.text()}\n{self.table.note}"
+        parts = [self.page.title]
+        for table in self.page.tables:
+            titled = [table.title] if len(self.page.tables) > 1 else []
+            parts.append("\n".join([*titled, table.text(), table.note]))
+        return "\n".join(parts)
 
 
 class Experiment(Protocol):

@@ -22,14 +22,14 @@ from fprnet.config import to_yaml
 from fprnet.data.batches import IdentitySampler
 from fprnet.data.records import MODALITIES
 from fprnet.errors import TrainingError, UsageError
-from fprnet.files import locked, write_text
+from fprnet.files import write_text
 from fprnet.models.fusion import FusionSpec
 from fprnet.reporting.page import Table
 from fprnet.reproduction.experiment import Request, mean_and_deviation
 from fprnet.reproduction.fusion_draws import draw_specs
 from fprnet.reproduction.runs import Variant
 from fprnet.reproduction.workshop import Workshop
-from fprnet.training.side_by_side import Failure, Training, read_history, work_side_by_side
+from fprnet.training.side_by_side import Failure, Training, Work, read_history
 
 __all__ = ["Entry", "Search", "rungs_of", "search_fusion"]
 
@@ -47,11 +47,13 @@ class Partial:
         training: The whole of it.
         epochs: Where it stops.
         steps_per_epoch: Of the training.
+        needs: The warm start.
     """
 
     training: Training
     epochs: int
     steps_per_epoch: int
+    needs: tuple[Work, ...] = ()
 
     @property
     def name(self) -> str:
@@ -166,27 +168,22 @@ def search_fusion(request: Request, *, budget: int, seed: int = 0) -> Search:
     if not workshop.data_set.validation:
         raise UsageError(f"{request.data} lists no validation people, on whom specs are ranked")
     steps_per_epoch = _steps_per_epoch(workshop, trainings[specs[0]][0])
-    request.out.mkdir(parents=True, exist_ok=True)
-    waiting = f"another process is at work in {request.out}; waiting for it"
-    with locked(request.out / ".lock", waiting=waiting) as lock:
-        keep_open = [lock.fileno()]
+    needs = workshop.needs_of(Variant(request.base))
+    with workshop.opened() as keep_open:
         failures: list[Failure] = []
         ranking: list[Entry] = []
         left = specs
         rungs = rungs_of(config.training.epochs)
         for number, epochs in enumerate(rungs, start=1):
             works = [
-                Partial(training, epochs, steps_per_epoch)
+                Partial(training, epochs, steps_per_epoch, needs)
                 for spec in left
                 for training in trainings[spec]
             ]
-            workshop.prepare(works, keep_open)
-            failures += work_side_by_side(
+            failures += workshop.work(
                 works,
-                description=f"rung {number} of {len(rungs)}: {len(left)} specs, {epochs} epochs",
-                workers=request.workers,
-                keep_open=keep_open,
-                keep_going=True,
+                f"rung {number} of {len(rungs)}: {len(left)} specs, {epochs} epochs",
+                keep_open,
             )
             rung = _ranked(left, trainings, epochs)
             if not rung:

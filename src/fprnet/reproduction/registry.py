@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fprnet.errors import UsageError
-from fprnet.files import locked, write_text
+from fprnet.errors import TrainingError
+from fprnet.files import write_text
 from fprnet.reporting.page import Collection, render_collection
 from fprnet.reproduction.ablations import TABLE_3, TABLE_4, TABLE_5, TABLE_6
 from fprnet.reproduction.comparison import about_request
@@ -16,7 +16,7 @@ from fprnet.reproduction.figures import FIGURE_4, FIGURE_5, FIGURE_6
 from fprnet.reproduction.table7 import TABLE_7
 from fprnet.reproduction.table8 import TABLE_8
 from fprnet.reproduction.workshop import Workshop
-from fprnet.training.side_by_side import Failure, work_side_by_side
+from fprnet.training.side_by_side import Failure
 
 __all__ = ["EXPERIMENTS", "Reproduced", "reproduce"]
 
@@ -52,30 +52,17 @@ def reproduce(names: Sequence[str], request: Request) -> Reproduced:
         request: Data set, folder, scale, seeds, ...
 
     Raises:
-        FprnetError: The request has a fault, or what all trainings need failed. A training that
-            fails alone is missing in its row.
+        FprnetError: The request has a fault, or every training failed. One that fails beside
+            others is missing in its row.
     """
     workshop = Workshop(request)
     experiments = [EXPERIMENTS[name] for name in names]
-    works = {work.name: work for experiment in experiments for work in experiment.works(workshop)}
-    try:
-        request.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"--out {request.out} cannot be a folder ({error.strerror}); give another one"
-        ) from error
-    # The processes inherit the lock: if this one is killed, the next one waits for them.
-    waiting = f"another process is at work in {request.out}; waiting for it"
-    with locked(request.out / ".lock", waiting=waiting) as lock:
-        keep_open = [lock.fileno()]
-        workshop.prepare(list(works.values()), keep_open)
-        failures = work_side_by_side(
-            works.values(),
-            description=names[0] if len(names) == 1 else "all tables and figures",
-            workers=request.workers,
-            keep_open=keep_open,
-            keep_going=True,
-        )
+    works = [work for experiment in experiments for work in experiment.works(workshop)]
+    description = names[0] if len(names) == 1 else "all tables and figures"
+    with workshop.opened() as keep_open:
+        failures = workshop.work(works, description, keep_open)
+        if failures and all(work.next_command() is not None for work in works):
+            raise TrainingError(failures[0].reason)
         results = [experiment.lay_out(workshop) for experiment in experiments]
         for result in results:
             write_result(result, request.out / result.name)

@@ -147,7 +147,7 @@ def score_table(
             ],
         )
         head = [first, *(metric for _ in columns for metric in metrics)]
-        return [Table(title, head, rows, f"{seeds} {note}", groups=grouped)]
+        return [Table(title, head, rows, f"{seeds} {note}".rstrip(), groups=grouped)]
     tables = []
     for number, name in enumerate(columns):
         of_column = [one for one in measured if one.column == number]
@@ -158,7 +158,7 @@ def score_table(
                 f"{title}, {name}" if name else title,
                 [first, *(part for _ in metrics for part in parts)],
                 _with_line(of_column, cells),
-                f"{seeds} Published: SYSU-MM01, single-shot all-search. {note}",
+                f"{seeds} Published: SYSU-MM01, single-shot all-search. {note}".rstrip(),
                 groups=[(metric, len(parts)) for metric in metrics],
             )
         )

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from fprnet.errors import UsageError
 from fprnet.superres.config import load_config
-from fprnet.training.side_by_side import Training, read_history
+from fprnet.training.side_by_side import Training, Work, read_history
 
 __all__ = ["CAMERA", "Ranking", "Scored", "ScoredRun", "Sharpening", "SuperresRun", "Variant"]
 
@@ -56,13 +56,13 @@ class ScoredRun:
         training: The run.
         data: Scored on these images, whatever the training has seen.
         scores: File of ``fprnet evaluate --out``.
-        sharpened: Whether the training needs the sharpened data set.
+        needs: What its training starts from: the warm start, the sharpened data set.
     """
 
     training: Training
     data: Path
     scores: Path
-    sharpened: bool
+    needs: tuple[Work, ...] = ()
 
     @property
     def name(self) -> str:
@@ -174,6 +174,11 @@ class SuperresRun:
         finished = bool(history) and history[-1]["step"] >= self.steps and self.best.is_file()
         return int(finished)
 
+    @property
+    def needs(self) -> Sequence[Work]:
+        """Nothing."""
+        return ()
+
     def next_command(self) -> list[str] | None:
         """Return the command that begins or continues it; None where it is finished."""
         return None if self.done else self.arguments
@@ -181,10 +186,10 @@ class SuperresRun:
 
 @dataclass(frozen=True)
 class Sharpening:
-    """SRCNN is trained, then rewrites the training images of its camera.
+    """SRCNN rewrites the training images of its camera.
 
     Attributes:
-        network: The training.
+        network: Its training.
         out: Folder of the rewritten data set.
         split: Of RegDB.
     """
@@ -201,23 +206,29 @@ class Sharpening:
     @property
     def log(self) -> Path:
         """Where its processes write."""
-        return self.network.log
+        return self.out.with_name(f"{self.out.name}.log")
 
     @property
     def size(self) -> int:
-        """The training, and the rewriting."""
-        return 2
+        """As much as one epoch."""
+        return 1
 
     @property
     def done(self) -> int:
-        """How much of that is finished."""
-        return self.network.done + self._complete
+        """1 where it is finished."""
+        marker = self.out / "superres.json"
+        if not marker.is_file():
+            return 0
+        return int(json.loads(marker.read_text(encoding="utf-8"))["complete"])
+
+    @property
+    def needs(self) -> Sequence[Work]:
+        """The network."""
+        return (self.network,)
 
     def next_command(self) -> list[str] | None:
-        """Return the training, then the rewriting; None where both are finished."""
-        if self._complete:
-            return None
-        return self.network.next_command() or self.arguments
+        """Return the command that begins or continues it; None where it is finished."""
+        return None if self.done else self.arguments
 
     @property
     def arguments(self) -> list[str]:
@@ -228,10 +239,3 @@ class Sharpening:
             *("--cameras", str(CAMERA), "--weights", str(self.network.out), "--workers", "1"),
             *split,
         ]
-
-    @property
-    def _complete(self) -> bool:
-        marker = self.out / "superres.json"
-        if not marker.is_file():
-            return False
-        return bool(json.loads(marker.read_text(encoding="utf-8"))["complete"])

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,12 @@ from fprnet.data.generator.writer import generate
 from fprnet.data.records import Records
 from fprnet.data.sysu_mm01 import VISIBLE_CAMERAS
 from fprnet.errors import ConfigError, UsageError
-from fprnet.files import sha256
+from fprnet.files import locked, sha256
 from fprnet.reproduction.experiment import Request
 from fprnet.reproduction.runs import ScoredRun, Sharpening, SuperresRun, Variant
 from fprnet.superres.config import load_config as load_superres_config
 from fprnet.training.run_folder import RUN
-from fprnet.training.side_by_side import Training, Work, work_side_by_side
+from fprnet.training.side_by_side import Failure, Training, Work, work_side_by_side
 
 __all__ = ["WARM_WORLD", "Workshop", "keys_of"]
 
@@ -91,7 +93,7 @@ class Workshop:
             training=training,
             data=self.request.data,
             scores=self.request.out / "cells" / f"{training.out.name}.json",
-            sharpened=variant.sharpened,
+            needs=self.needs_of(variant),
         )
         self._runs[variant, seed] = run
         return run
@@ -138,35 +140,58 @@ class Workshop:
         name = f"srcnn-{preset}-{_hash(values | {'images': self._images})}-seed{seed}"
         return SuperresRun(preset, seed, self.request.data, self.runs / name, overrides)
 
-    @property
+    @cached_property
     def sharpening(self) -> Sharpening:
         """The data set whose training images of one camera are sharper."""
         network = self.superres_run("fprnet", 0)
         name = network.out.name.removeprefix("srcnn-fprnet-")
         return Sharpening(network, self.request.out / f"sharpened-{name}", split=self.request.split)
 
-    def prepare(self, works: Sequence[Work], keep_open: Sequence[int]) -> None:
-        """Do what has to be there before trainings can begin: warm start, sharper images.
+    def needs_of(self, variant: Variant) -> tuple[Work, ...]:
+        """Return what has to be there before a variant can be trained."""
+        needs: list[Work] = [] if self.warm_start is None else [self.warm_start]
+        return (*needs, self.sharpening) if variant.sharpened else tuple(needs)
 
-        Args:
-            works: What is wanted; nothing is made that only finished runs have needed.
-            keep_open: See `work_side_by_side`.
+    @contextmanager
+    def opened(self) -> Iterator[list[int]]:
+        """Hold the folder, and yield what the processes have to keep open to hold it, too.
 
         Raises:
-            FprnetError: It failed.
+            UsageError: It cannot be a folder.
         """
-        left = [w for w in works if not isinstance(w, SuperresRun) and w.next_command()]
-        stage: list[Work] = []
-        if left and self.warm_start is not None and not self.warm_start.finished:
-            generate(self.warm_start.data, WARM_WORLD, workers=self.request.workers)
-            stage.append(self.warm_start)
-        if any(isinstance(work, ScoredRun) and work.sharpened for work in left):
-            stage.append(self.sharpening)
-        work_side_by_side(
-            stage,
-            description="preparation",
+        out = self.request.out
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"--out {out} cannot be a folder ({error.strerror}); give another one"
+            ) from error
+        # The processes inherit the lock: if this one is killed, the next one waits for them.
+        waiting = f"another process is at work in {out}; waiting for it"
+        with locked(out / ".lock", waiting=waiting) as lock:
+            yield [lock.fileno()]
+
+    def work(self, works: Sequence[Work], description: str, keep_open: list[int]) -> list[Failure]:
+        """Do what is left of some work; a training that fails does not take the others along.
+
+        Args:
+            works: Trainings of this workshop.
+            description: Of the progress bar.
+            keep_open: What `opened` has yielded.
+
+        Raises:
+            FprnetError: The people for the warm start cannot be drawn.
+        """
+        warm = self.warm_start
+        wanted = any(warm in work.needs and work.next_command() for work in works)
+        if warm is not None and wanted and not warm.finished:
+            generate(warm.data, WARM_WORLD, workers=self.request.workers)
+        return work_side_by_side(
+            works,
+            description=description,
             workers=self.request.workers,
             keep_open=keep_open,
+            keep_going=True,
         )
 
     def _plan_warm_start(self) -> Training:

@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -47,6 +46,10 @@ class Work(Protocol):
     @property
     def done(self) -> int:
         """How much of that is on the disk."""
+
+    @property
+    def needs(self) -> Sequence[Work]:
+        """What has to be finished before it can begin."""
 
     def next_command(self) -> list[str] | None:
         """Return the words after ``fprnet`` of what is to be done next; None: it is finished."""
@@ -129,6 +132,11 @@ class Training:
         """Epochs whose results are on the disk."""
         return self.epochs_done
 
+    @property
+    def needs(self) -> Sequence[Work]:
+        """Nothing."""
+        return ()
+
     def next_command(self) -> list[str] | None:
         """Return the command that begins or continues the run; None where it is finished."""
         return None if self.finished else self.arguments
@@ -153,7 +161,8 @@ def work_side_by_side(
     """Do, or go on with, all work, at most ``workers`` processes at a time.
 
     Args:
-        works: Finished ones are left alone; the first ones are begun first.
+        works: Finished ones are left alone; the first ones are begun first, but after what they
+            need, which is done, too.
         description: Of the progress bar.
         workers: Processes at work at the same time, of one thread each.
         keep_open: File descriptors that the processes inherit, e.g. of a lock that they hold on to
@@ -167,7 +176,7 @@ def work_side_by_side(
         TrainingError: One failed and ``keep_going`` is false; the others were stopped, and go on
             from where they were when the same is asked for again.
     """
-    waiting = deque(work for work in works if work.next_command() is not None)
+    waiting = _with_needs(works)
     if not waiting:
         return []
     running: list[_Process] = []
@@ -178,28 +187,62 @@ def work_side_by_side(
         desc=description,
         unit="epoch",
     ) as bar:
+
+        def failed(failure: Failure) -> None:
+            if not keep_going:
+                raise TrainingError(failure.reason)
+            failures.append(failure)
+            bar.write(f"fprnet: {failure.reason}", file=sys.stderr)
+
         try:
             while waiting or running:
-                while waiting and len(running) < workers:
-                    work = waiting.popleft()
-                    if (command := work.next_command()) is not None:
-                        running.append(_Process(work, command, keep_open))
+                for work in [work for work in waiting if _can_begin(work)]:
+                    if len(running) < workers:
+                        waiting.remove(work)
+                        if (command := work.next_command()) is not None:
+                            running.append(_Process(work, command, keep_open))
+                if not running:  # what is left needs something that has failed
+                    for work in waiting:
+                        names = ", ".join(need.name for need in work.needs)
+                        failed(Failure(work, f"{work.name} needs {names}, which failed"))
+                    break
                 time.sleep(LOOK_EVERY)
                 for process in [*running]:
                     failure = process.look()
                     bar.update(process.progress())
-                    if failure is not None and not keep_going:
-                        raise TrainingError(failure.reason)
-                    if failure is not None:
-                        failures.append(failure)
-                        bar.write(f"fprnet: {failure.reason}", file=sys.stderr)
                     if process.ended:
                         running.remove(process)
-                bar.refresh()
+                    if failure is not None:
+                        failed(failure)
+                if sys.stderr.isatty():
+                    bar.refresh()  # the time goes on where nothing else does
         finally:
             for process in running:
                 process.stop()
     return failures
+
+
+def _with_needs(works: Iterable[Work]) -> list[Work]:
+    """Return the works that are not finished, each once, and before each what it needs."""
+    ordered: dict[str, Work] = {}
+
+    def add(work: Work) -> None:
+        if work.next_command() is None:
+            return
+        for need in work.needs:
+            add(need)
+        ordered.setdefault(work.name, work)
+
+    left = list(works)
+    for need in [need for work in left if work.next_command() is not None for need in work.needs]:
+        add(need)
+    for work in left:
+        add(work)
+    return list(ordered.values())
+
+
+def _can_begin(work: Work) -> bool:
+    return all(need.next_command() is None for need in work.needs)
 
 
 class _Process:
