@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 from typing import Literal
 
 from fprnet.config.loading import load_config
@@ -11,6 +12,7 @@ from fprnet.config.schema import Scale
 __all__ = ["augmentation_overrides"]
 
 
+@cache
 def augmentation_overrides(preset: str, *, wanted: str, scale: Scale) -> tuple[str, ...]:
     """Return the overrides that give a preset the augmentation of another one.
 
