@@ -1,4 +1,4 @@
-"""``fprnet superres`` and ``fprnet reproduce`` as users meet them."""
+"""``fprnet superres`` as users meet it."""
 
 import json
 
@@ -16,7 +16,6 @@ COMMANDS = [
     ["superres", "train"],
     ["superres", "apply"],
     ["superres", "evaluate"],
-    ["reproduce"],
 ]
 
 
@@ -39,17 +38,6 @@ def test_help_shows_an_example(capsys, words):
     assert stop.value.code == 0
     _, _, example = capsys.readouterr().out.partition("example:\n")
     assert f"fprnet {' '.join(words)}" in example
-
-
-def test_reproduce_offers_what_exists(fprnet, root, tmp_path):
-    from fprnet.cli.reproduce import NAMES
-    from fprnet.reproduction.registry import EXPERIMENTS
-
-    assert tuple(EXPERIMENTS) == NAMES
-    result = fprnet("reproduce", "table3", "--data", root, "--out", tmp_path / "out")
-    assert result.status == 2
-    assert "table3" in result.complaint
-    assert not (tmp_path / "out").exists()
 
 
 def test_train_prints_gain_and_next_step(fprnet, root, tmp_path):

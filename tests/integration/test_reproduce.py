@@ -15,6 +15,7 @@ import subprocess
 import time
 
 import pytest
+from test_documented_commands import commands
 
 from conftest import TINY, command, environment, history
 from fprnet.cli.main import main
@@ -89,6 +90,9 @@ def test_tables_share_their_base_and_finished_cells_are_kept(reproduce, tmp_path
     assert "29.28" not in page  # published at full scale: not comparable
     made = made_by(tmp_path)
     assert reproduce("table5", tmp_path, *some).out == first.out
+    told = json.loads(reproduce("table5", tmp_path, *some, "--json").out)
+    assert told["name"] == "table5"
+    assert [str(cell["mAP"]) for cell in told["cells"]] == [row["mAP"] for row in rows]
     assert made_by(tmp_path) == made
 
     reproduce("table6", tmp_path, "--only", "unchanged", "*double*")
@@ -175,7 +179,7 @@ def test_table7(reproduce, tmp_path):
     assert made_by(tmp_path) == made
 
 
-def test_warm_start_is_made_once_at_the_tiny_scale(
+def test_commands_of_the_document_share_one_warm_start(
     fprnet, tiny_set, tmp_path, in_this_process, monkeypatch
 ):
     world = GeneratorOptions(
@@ -188,17 +192,21 @@ def test_warm_start_is_made_once_at_the_tiny_scale(
         cameras=(1, 2, 4, 5),
     )
     monkeypatch.setattr(workshop, "WARM_WORLD", world)
-    words = ["reproduce", "table6", "--data", tiny_set, "--out", tmp_path / "out", *SMALL, "--only"]
-    assert fprnet(*words, "unchanged").status == 0
-    (warm,) = (tmp_path / "out" / "runs").glob("warm-start-*[0-9a-f]")
-    made = (warm / "checkpoints" / "best.pt").stat().st_mtime_ns
-    result = fprnet(*words, "*single*", "--json")
-    assert result.status == 0, result.err
-    assert (warm / "checkpoints" / "best.pt").stat().st_mtime_ns == made
-    told = json.loads(result.out)
-    assert (told["name"], len(told["cells"])) == ("table6", 1)
-    run = tmp_path / "out" / "runs" / told["cells"][0]["run"]
-    assert str(warm / "checkpoints" / "best.pt") in (run / "config.yaml").read_text()
+    (tmp_path / "generated").symlink_to(tiny_set, target_is_directory=True)
+    monkeypatch.chdir(tmp_path)
+    lines = commands("reproduction.md")
+    assert len(lines) == 6
+    for words in lines:
+        steps = STEPS if words[1] == "reproduce" else []
+        small = [*SMALL, *steps] if words[1] != "train" else []
+        result = fprnet(*words[1:], *small)
+        assert result.status == 0, (words, result.err)
+    for out in ("reproduced", "search"):
+        (warm,) = (tmp_path / out / "runs").glob("warm-start-*[0-9a-f]")
+        started = str(warm / "checkpoints" / "best.pt")
+        runs = [*warm.parent.glob("paper-*-seed0"), *warm.parent.glob("fprnet-*-seed0")]
+        assert runs
+        assert all(started in (run / "config.yaml").read_text() for run in runs)
 
 
 def test_one_failed_training_does_not_take_the_others_along(

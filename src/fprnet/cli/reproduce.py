@@ -22,7 +22,7 @@ EXAMPLE = """\
   fprnet reproduce table8 --data generated --out reproduced
   fprnet reproduce table4 --data generated --out reproduced --seeds 3 --only 'r5 r2*'
   fprnet reproduce all --data SYSU-MM01 --out reproduced --scale full
-  fprnet reproduce table5 --data generated --out quick --training.epochs 1 --superres.steps 50
+  fprnet reproduce table8 --data generated --out quick --training.epochs 3 --superres.steps 50
 
 table3: ten weightings of the hybrid loss.      table4: 24 fusion blocks.
 table5: four components removed.                table6: four changes of the prediction module.
@@ -31,9 +31,9 @@ fig4, fig5, fig6: the methods as a picture, their CMC curves, their convergence.
 
 All share DIR: what one has trained, the others take. Finished trainings are kept, and the same
 command again goes on. DIR/NAME has report.html and NAME.csv; 'all' writes one DIR/report.html.
-Any value of the config, as 'fprnet train' takes it, changes all trainings, the warm start's, too
-(--training.epochs 1); --superres.KEY VALUE those of SRCNN. docs/reproduction.md says what each
-table does."""
+Any value of the config, as 'fprnet train' takes it, changes all trainings: --training.epochs 3
+makes a quick try. The warm start takes what makes it smaller; --superres.KEY VALUE changes SRCNN.
+docs/reproduction.md says what each table does."""
 
 
 def add_parser(subcommands: Subcommands) -> None:

@@ -96,7 +96,7 @@ def methods_figure(
         names = list(places) if number % 2 == 0 else [""] * len(places)
         axes.set_yticks(list(places.values()), names)
         axes.set_ylim(-0.6, len(methods) - 0.4)
-        axes.set_xlim(left=0)
+        axes.set_xlim(0, 1.05 * axes.get_xlim()[1])
     _legend_below(figure, all_axes[0], theme)
     return figure
 

@@ -79,6 +79,7 @@ TABLE_8 = Comparison(
         "The augmentation of the default preset at the tiny scale fits the physics of drawn "
         "people (near infrared independent of colour), and the design of fprnet was found on such "
         "people, which favours them there.",
-        "A learning rate is the preset's in both columns; it was chosen on validation identities.",
+        "A learning rate is the preset's in both columns. Those of the tiny scale were chosen on "
+        "validation identities; those of the full scale are published ones, or guesses.",
     ),
 )

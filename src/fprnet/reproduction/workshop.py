@@ -38,6 +38,13 @@ WARM_WORLD = GeneratorOptions(
     seed=1,  # other people and other places than the data set's
     cameras=VISIBLE_CAMERAS,
 )
+# Of the user's changes the warm start takes those that make it smaller, and those of the trunk.
+WARM_START_KEYS = frozenset(
+    {"data.height", "data.width", "data.cache", "batches.identities"}
+    | {"model.backbone", "model.width", "model.last_stride"}
+    | {"training.epochs", "training.steps_per_epoch", "training.precision"}
+    | {"training.channels_last", "training.accelerator", "training.threads"}
+)
 SUPERRES = "--superres."
 RESERVED = {  # what the command has options of its own for
     "seed": "--seeds",
@@ -196,15 +203,10 @@ class Workshop:
 
     def _plan_warm_start(self) -> Training:
         # The data set says nothing to the warm start; its people are of another world.
-        config = self._config("warm-start", self._models)
-        name = f"warm-start-{_hash(_computed(config))}"
-        training = Training(
-            "warm-start",
-            self.request.out / "warm-world",
-            self.runs / name,
-            "tiny",
-            overrides=self._models,
-        )
+        overrides = _only(self._models, WARM_START_KEYS)
+        name = f"warm-start-{_hash(_computed(self._config('warm-start', overrides)))}"
+        world, out = self.request.out / "warm-world", self.runs / name
+        training = Training("warm-start", world, out, "tiny", overrides=overrides)
         self._weights = (str(training.best.resolve()), name)
         return training
 
@@ -212,13 +214,23 @@ class Workshop:
         try:
             return load_config(preset, scale=self.request.scale, overrides=overrides)
         except ConfigError as error:
-            hint = "; or give --weights FILE" if preset == "warm-start" else ""
-            raise ConfigError(f"preset {preset}: {error}{hint}") from error
+            raise ConfigError(f"preset {preset}: {error}") from error
 
 
 def keys_of(overrides: Sequence[str]) -> set[str]:
     """Return the keys of ``["--training.epochs", "40", "--loss.game=sum"]``."""
     return {word.removeprefix("--").partition("=")[0] for word in overrides if word[:2] == "--"}
+
+
+def _only(overrides: Sequence[str], keys: frozenset[str]) -> tuple[str, ...]:
+    """Return the overrides of some keys, each as one word."""
+    kept, words = [], list(overrides)
+    while words:
+        key, equals, value = words.pop(0).partition("=")
+        value = value if equals else (words.pop(0) if words else "")
+        if key.removeprefix("--") in keys:
+            kept.append(f"{key}={value}")
+    return tuple(kept)
 
 
 def _sorted_out(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
