@@ -8,6 +8,7 @@ __all__ = [
     "DataError",
     "FeaturesError",
     "FprnetError",
+    "ImageFileError",
     "TrainingError",
     "UsageError",
 ]
@@ -27,6 +28,20 @@ class ConfigError(FprnetError):
 
 class DataError(FprnetError):
     """A data set's folder, split file or image is missing or not what it should be."""
+
+
+class ImageFileError(DataError):
+    """An image cannot be used.
+
+    Args:
+        message: What, which file, what to do.
+        reason: "missing", "empty", "format" (no image of a known format), "pixels" (too many),
+            "bits" (32 for each pixel) or "damaged"; a service answers them differently.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class FeaturesError(FprnetError):
