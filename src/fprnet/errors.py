@@ -9,6 +9,7 @@ __all__ = [
     "FeaturesError",
     "FprnetError",
     "ImageFileError",
+    "KeyFileError",
     "TrainingError",
     "UsageError",
 ]
@@ -50,6 +51,10 @@ class FeaturesError(FprnetError):
 
 class CheckpointError(FprnetError):
     """A checkpoint or weights file is missing, damaged, or belongs to something else."""
+
+
+class KeyFileError(FprnetError):
+    """A file of keys of the service is missing, damaged, or a name in it does not fit."""
 
 
 class TrainingError(FprnetError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from fprnet.serving.schemas import Permission, Role
+from fprnet.serving.answers import Permission, Role
 
 __all__ = ["ROLES", "allows", "permissions"]
 

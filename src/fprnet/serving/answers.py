@@ -1,68 +1,45 @@
-"""What requests and answers hold: the vocabulary of the HTTP interface.
-
-Shapes: Q query images; D numbers per embedding. Times are RFC 3339 with a time zone. Requests may
-not hold fields that are unknown here: an option that is ignored would be a lie.
-"""
+"""What answers hold: the other half of the vocabulary of the HTTP interface."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from fprnet.data.records import Modality
+from fprnet.serving.requests import RECORD_ID, SEARCH_ID, RecordId, SearchId
 
 __all__ = [
-    "MOST_MATCHES",
-    "MOST_QUERIES",
-    "AddMetadata",
     "Added",
     "Counted",
     "Decision",
     "Erased",
     "ErrorAnswer",
     "Explanation",
-    "ExplanationRequest",
     "FeedbackAnswer",
     "FeedbackEntry",
-    "FeedbackRequest",
-    "Filters",
     "GalleryFacts",
     "Health",
+    "HeatMaps",
     "Hidden",
+    "Level",
     "Limits",
     "Match",
     "Me",
+    "Permission",
+    "Problem",
     "QueryImage",
-    "RecordId",
+    "Record",
     "Role",
     "SearchAnswer",
-    "SearchByJson",
-    "SearchOptions",
-    "Visibility",
+    "Stripe",
+    "Verdict",
     "Warning",
-    "components",
 ]
-
-MOST_QUERIES = 8  # images of one person in a search
-MOST_MATCHES = 200
-MOST_CONFIRMED = 32
 
 Role = Literal["monitor", "search", "write", "admin"]
 Permission = Literal["metrics", "search", "mark", "add", "hide", "export", "erase"]
 Verdict = Literal["right", "wrong"]
-RecordId = Annotated[
-    str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the image's file")
-]
-SearchId = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,64}$", description="Of an answer")]
-Number = Annotated[int, Field(ge=0, le=999_999_999)]  # of a camera, location or identity
-
-RECORD_ID = "5f0c6f7f6c1d4f7f8f9b1c2d3e4f5a6b5f0c6f7f6c1d4f7f8f9b1c2d3e4f5a6b"
-SEARCH_ID = "kT3xW0q5m1YcZr8VhJt2Lw"
-
-
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class _Answer(BaseModel):
@@ -81,59 +58,6 @@ class ErrorAnswer(_Answer):
     """Every 4xx and 5xx answer."""
 
     error: Problem
-
-
-class Filters(_Request):
-    """Which gallery records a search may return; applied inside the vector search."""
-
-    cameras: list[Number] = Field(
-        default_factory=list, max_length=100, description="Only of these; empty: of any"
-    )
-    locations: list[Number] = Field(
-        default_factory=list, max_length=100, description="Only at these; empty: at any"
-    )
-    exclude_location: Number | None = Field(None, description="The query's own")
-    modality: Modality | None = Field(None, description="Of the gallery's images")
-    since: AwareDatetime | None = Field(None, examples=["2026-03-01T00:00:00Z"])
-    until: AwareDatetime | None = Field(None, examples=["2026-03-02T00:00:00Z"])
-    identity: Literal["any", "known", "unknown"] = Field(
-        "any", description="Only people whose identity is known, or only others"
-    )
-
-
-class SearchOptions(_Request):
-    """How to search; the part ``options`` of an upload."""
-
-    modality: Modality = Field("infrared", description="Of the query images")
-    top: int = Field(20, ge=1, le=MOST_MATCHES, description="Matches to return")
-    filters: Filters = Field(default_factory=Filters)
-    confirmed: list[RecordId] = Field(
-        default_factory=list,
-        max_length=MOST_CONFIRMED,
-        description="Gallery records known to show the person: they refine the query",
-    )
-    false_match_rate: float | None = Field(
-        None, gt=0, le=0.5, description="Accepted share of false matches; needs a calibration"
-    )
-    group_by_identity: bool = Field(False, description="At most one match for each known identity")
-    rerank: bool = Field(False, description="k-reciprocal re-ranking of the top candidates")
-
-
-class SearchByJson(SearchOptions):
-    """A search without an upload: by embeddings, or an earlier search again with other options."""
-
-    embeddings: list[Annotated[list[float], Field(min_length=1, max_length=8192)]] | None = Field(
-        None, min_length=1, max_length=MOST_QUERIES, description="(Q, D), of one person"
-    )
-    search: SearchId | None = Field(
-        None, description="An earlier answer's ``search``: its query images are used again"
-    )
-
-    @model_validator(mode="after")
-    def _one_source(self) -> SearchByJson:
-        if (self.embeddings is None) == (self.search is None):
-            raise ValueError("give either embeddings or search")
-        return self
 
 
 class Warning(_Answer):
@@ -205,19 +129,6 @@ class SearchAnswer(_Answer):
     )
 
 
-class AddMetadata(_Request):
-    """What is known about an image to add: the part ``metadata`` before each part ``image``."""
-
-    modality: Modality
-    camera: Number | None = Field(None, examples=[3])
-    location: Number | None = None
-    time: AwareDatetime | None = Field(None, examples=["2026-03-01T08:30:00+01:00"])
-    identity: Number | None = None
-    path: Annotated[str, Field(min_length=1, max_length=1024)] | None = Field(
-        None, description="Path or address of the original; the service's own copy if left out"
-    )
-
-
 class Added(_Answer):
     """One line of the answer to an upload: what became of one image."""
 
@@ -250,12 +161,6 @@ class Record(_Answer):
     identity: int | None
     path: str
     image: str | None
-
-
-class Visibility(_Request):
-    """Whether searches may find a record; hiding can be undone, erasing cannot."""
-
-    hidden: bool
 
 
 class Hidden(_Answer):
@@ -302,14 +207,6 @@ class GalleryFacts(_Answer):
     limits: Limits
 
 
-class ExplanationRequest(_Request):
-    """Why is this a match?"""
-
-    search: SearchId
-    match: RecordId
-    query: int = Field(0, ge=0, lt=MOST_QUERIES, description="Which of the query images")
-
-
 class Stripe(_Answer):
     """A horizontal band of the body."""
 
@@ -343,15 +240,6 @@ class Explanation(_Answer):
     levels: list[Level]
     heat_maps: HeatMaps | None = Field(description="Null where the match's image may not be read")
     warnings: list[Warning] = Field(default_factory=list)
-
-
-class FeedbackRequest(_Request):
-    """An operator's judgement about a match; a later one replaces it."""
-
-    search: SearchId
-    match: RecordId
-    verdict: Literal["right", "wrong", "none"] = Field(description="none takes a mark back")
-    note: Annotated[str, Field(max_length=500)] | None = None
 
 
 class FeedbackAnswer(_Answer):
@@ -390,14 +278,3 @@ class Health(_Answer):
     model: bool
     gallery: bool
     accepting: bool = Field(description="False while it shuts down")
-
-
-def components(*models: type[BaseModel]) -> dict[str, Any]:
-    """Return the JSON schemas of models that routes read by hand, as OpenAPI's components."""
-    from pydantic.json_schema import models_json_schema
-
-    _, schema = models_json_schema(
-        [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
-    )
-    found: dict[str, Any] = schema["$defs"]
-    return found
