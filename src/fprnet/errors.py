@@ -7,7 +7,14 @@ __all__ = [
     "ConfigError",
     "DataError",
     "FeaturesError",
+    "FilterError",
     "FprnetError",
+    "GalleryError",
+    "GalleryExistsError",
+    "GalleryLockedError",
+    "GalleryMissingError",
+    "GalleryModelError",
+    "GalleryUnavailableError",
     "ImageFileError",
     "KeyFileError",
     "TrainingError",
@@ -59,3 +66,31 @@ class KeyFileError(FprnetError):
 
 class TrainingError(FprnetError):
     """A run cannot go on: the loss is not a number, constant, or the disk is full."""
+
+
+class GalleryError(FprnetError):
+    """A gallery cannot do what was asked of it; its subclasses say why."""
+
+
+class GalleryMissingError(GalleryError):
+    """There is no gallery at this address, or no such record in it."""
+
+
+class GalleryExistsError(GalleryError):
+    """A gallery is to be created where one is already."""
+
+
+class GalleryLockedError(GalleryError):
+    """Another process has the gallery's file open."""
+
+
+class GalleryModelError(GalleryError):
+    """Embeddings or a calibration come from another model than the gallery's."""
+
+
+class GalleryUnavailableError(GalleryError):
+    """The server that holds the gallery does not answer, or refuses."""
+
+
+class FilterError(GalleryError):
+    """A filter can match nothing: a window upside down, or a camera that the gallery lacks."""

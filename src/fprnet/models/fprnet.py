@@ -17,6 +17,7 @@ from fprnet.models.cross_modality_prediction import CrossModalityPrediction
 from fprnet.models.heads import HeadOutput
 from fprnet.models.level_prediction import LevelPrediction
 from fprnet.models.pair import Pair, through_mapping
+from fprnet.models.pooling import StripedMaps
 from fprnet.models.pyramid import FeaturePyramid
 from fprnet.models.streams import Streams
 
@@ -100,13 +101,25 @@ class Reidentifier(nn.Module):
 
         Every part (head) of a row has the same length, the whole row length 1.
         """
-        none = images[:0]
-        pair = (images, none) if modality == "visible" else (none, images)
-        stages = self.streams(*pair)
-        levels = self._pyramid(stages) if self.prediction.embedding_levels else {}
+        stages, levels = self._maps(images, modality)
         vectors = self.prediction.pool(stages, levels)
         with _without_autocast(images.device):
             return self.prediction.embed(vectors)
+
+    def embedding_maps(self, images: Tensor, modality: Modality) -> dict[str, StripedMaps]:
+        """Return the maps that the test embedding of ``(N, 3, H, W)`` images is pooled from.
+
+        Returns:
+            Part of the embedding (head) -> maps, and in how many stripes they are pooled.
+        """
+        return self.prediction.embedding_maps(*self._maps(images, modality))
+
+    def _maps(self, images: Tensor, modality: Modality) -> tuple[dict[int, Pair], dict[int, Pair]]:
+        """Return stages and levels of images of one modality."""
+        none = images[:0]
+        pair = (images, none) if modality == "visible" else (none, images)
+        stages: dict[int, Pair] = self.streams(*pair)
+        return stages, self._pyramid(stages) if self.prediction.embedding_levels else {}
 
     def _pyramid(self, stages: Mapping[int, Pair]) -> dict[int, Pair]:
         pyramids = self._pyramids()

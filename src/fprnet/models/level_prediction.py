@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from fprnet.data.records import Modality
 from fprnet.models.heads import BatchNormNeck, HeadOutput, identity_classifier, unit_length
 from fprnet.models.pair import Pair
-from fprnet.models.pooling import pool_stripes
+from fprnet.models.pooling import StripedMaps, pool_stripes
 
 __all__ = ["LevelPrediction", "NeckedHead"]
 
@@ -57,10 +57,10 @@ class NeckedHead(nn.Module):
         features = self.embedding(vectors)
         return HeadOutput(features, self.classifier(self.neck(features)), labels)
 
-    def embed(self, vectors: Tensor, side: Side) -> Tensor:
-        """Return the features ``(N, D)`` of one side of the neck, rows of unit length."""
-        features = self.embedding(vectors)
-        return unit_length(features if side == "before" else self.neck(features))
+    def side(self, vectors: Tensor, side: Side) -> Tensor:
+        """Return the features ``(N, D)`` of one side of the neck, of any length."""
+        features: Tensor = self.embedding(vectors)
+        return features if side == "before" else self.neck(features)
 
 
 class LevelPrediction(nn.Module):
@@ -133,8 +133,29 @@ class LevelPrediction(nn.Module):
 
     def embed(self, vectors: Mapping[str, Pair]) -> Tensor:
         """Return ``(N, embedding_size)`` float32, heads side by side; every row of unit length."""
-        parts = [h.embed(vectors[n].joint, self.embedding_from) for n, h in self._heads().items()]
+        joint = {name: pair.joint for name, pair in vectors.items()}
+        parts = [unit_length(part) for part in self.embedding_parts(joint).values()]
         return torch.cat(parts, dim=1) / math.sqrt(len(parts))
+
+    def embedding_parts(self, vectors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return what the test embedding is made of: head -> features ``(N, D)`` of any length.
+
+        Args:
+            vectors: As :meth:`pool` returns them, but the rows of one modality or of both.
+        """
+        return {
+            name: head.side(vectors[name], self.embedding_from)
+            for name, head in self._heads().items()
+        }
+
+    def embedding_maps(
+        self, stages: Mapping[int, Pair], levels: Mapping[int, Pair]
+    ) -> dict[str, StripedMaps]:
+        """Return the maps whose pooled stripes are the heads' vectors."""
+        maps = {"main": StripedMaps(stages[5].joint, 1)}
+        for level, count in self.stripes.items():
+            maps[f"level{level}"] = StripedMaps(levels[level].joint, count)
+        return maps
 
     def _heads(self) -> dict[str, NeckedHead]:
         heads: dict[str, NeckedHead] = {"main": self.main}

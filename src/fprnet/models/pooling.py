@@ -5,11 +5,24 @@ Shapes: N images, maps ``(N, C, H, W)``, s stripes.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["pool_stripes"]
+__all__ = ["StripedMaps", "pool_stripes", "stripe_weights"]
+
+
+class StripedMaps(NamedTuple):
+    """Maps ``(N, C, H, W)`` that a head sees as the means of ``stripes`` horizontal stripes."""
+
+    maps: Tensor
+    stripes: int
+
+    def pooled(self) -> Tensor:
+        """Return the vectors ``(N, stripes * C)``."""
+        return pool_stripes(self.maps, self.stripes)
 
 
 def pool_stripes(maps: Tensor, stripes: int = 1) -> Tensor:
@@ -31,3 +44,12 @@ def pool_stripes(maps: Tensor, stripes: int = 1) -> Tensor:
     # In channels-last memory this is a view and one sum: 3 to 7 times faster than adaptive pooling.
     rows = maps.permute(0, 2, 3, 1).reshape(count, stripes, height // stripes * width, channels)
     return rows.mean(dim=2, dtype=torch.float32).flatten(1)
+
+
+def stripe_weights(height: int, stripes: int) -> Tensor:
+    """Return ``(stripes, height)``: how much each row of a map weighs in the mean of each stripe.
+
+    Rows of the result sum to 1. Where the height is no multiple, neighbouring stripes share rows.
+    """
+    rows = torch.eye(height)[None, :, :, None]  # one channel for each row
+    return pool_stripes(rows, stripes).reshape(stripes, height)
