@@ -22,17 +22,17 @@ __all__ = [
     "Health",
     "HeatMaps",
     "Hidden",
-    "Level",
     "Limits",
     "Match",
     "Me",
+    "Part",
     "Permission",
+    "Person",
     "Problem",
     "QueryImage",
     "Record",
     "Role",
     "SearchAnswer",
-    "Stripe",
     "Verdict",
     "Warning",
 ]
@@ -63,7 +63,7 @@ class ErrorAnswer(_Answer):
 class Warning(_Answer):
     """Something that the operator should know, though the search was made."""
 
-    code: Literal["other_modality", "animation", "not_calibrated", "no_explanation"]
+    code: Literal["other_modality", "animation", "not_calibrated", "gallery"]
     message: str
 
 
@@ -86,8 +86,8 @@ class Match(_Answer):
     probability: float | None = Field(
         description="That it is the same person, 0 to 1; null without a calibration"
     )
-    above_threshold: bool | None = Field(
-        description="Of ``false_match_rate``; null if none was asked for"
+    accepted: bool | None = Field(
+        description="Whether it reaches the threshold; null without a calibration"
     )
     camera: int | None = Field(examples=[3])
     location: int | None
@@ -103,12 +103,21 @@ class Match(_Answer):
     )
 
 
+class Person(_Answer):
+    """The matches of one identity; records without one are a person each."""
+
+    identity: int | None
+    similarity: float = Field(description="Of the best match")
+    probability: float | None
+    matches: list[int] = Field(description="Ranks", examples=[[1, 4]])
+
+
 class Decision(_Answer):
     """Is the person in the gallery at all?"""
 
-    false_match_rate: float
-    threshold: float = Field(description="Similarity above which a match is accepted")
-    in_gallery: bool = Field(description="Whether any match is accepted")
+    false_match_rate: float = Field(examples=[0.01])
+    threshold: float = Field(description="Similarity from which on a match is accepted")
+    in_gallery: bool = Field(description="False: nobody in the gallery is alike enough")
 
 
 class SearchAnswer(_Answer):
@@ -121,7 +130,9 @@ class SearchAnswer(_Answer):
     modality: Modality
     queries: list[QueryImage]
     matches: list[Match]
-    decision: Decision | None = Field(description="Null if no ``false_match_rate`` was given")
+    people: list[Person] = Field(description="Empty unless ``group`` was asked for")
+    candidates: int = Field(description="Records that the filters leave")
+    decision: Decision | None = Field(description="Null without a calibration")
     warnings: list[Warning]
     confirmed: list[RecordId] = Field(description="Gallery records that refined the query")
     milliseconds: dict[str, float] = Field(
@@ -199,29 +210,24 @@ class GalleryFacts(_Answer):
     modalities: list[Counted]
     since: AwareDatetime | None = Field(description="Of the earliest record with a time")
     until: AwareDatetime | None
-    model: str = Field(description="Identifier of the model whose embeddings these are")
+    model: str = Field(description="SHA-256 of the checkpoint whose embeddings these are")
+    preset: str = Field(description="Of the model", examples=["fprnet"])
     embedding_size: int
     calibrated: bool = Field(description="Whether matches come with a probability")
-    takes_images: bool = Field(description="False: no model is loaded, search by embeddings only")
     writable: bool
     limits: Limits
 
 
-class Stripe(_Answer):
-    """A horizontal band of the body."""
+class Part(_Answer):
+    """What one part of the embedding says: the main head, or a level of the pyramid."""
 
-    top: float = Field(description="Where it begins, 0 (head) to 1 (feet)")
-    bottom: float
-    similarity: float = Field(description="Cosine, -1 to 1")
-
-
-class Level(_Answer):
-    """A part of the embedding: a level of the pyramid, or one stripe of a level."""
-
-    name: str = Field(examples=["level 3"])
-    similarity: float = Field(description="Cosine of this part alone, -1 to 1")
+    name: str = Field(examples=["level3"])
+    cosine: float = Field(description="Of this part alone, -1 to 1")
     share: float = Field(description="What it adds to the similarity; the shares add up to it")
-    stripes: list[Stripe]
+    query_stripes: list[float] = Field(
+        description="What each horizontal stripe of the query adds, head to feet"
+    )
+    match_stripes: list[float] = Field(description="The same for the match")
 
 
 class HeatMaps(_Answer):
@@ -237,9 +243,8 @@ class Explanation(_Answer):
     match: RecordId
     query: int
     similarity: float
-    levels: list[Level]
-    heat_maps: HeatMaps | None = Field(description="Null where the match's image may not be read")
-    warnings: list[Warning] = Field(default_factory=list)
+    parts: list[Part]
+    heat_maps: HeatMaps
 
 
 class FeedbackAnswer(_Answer):

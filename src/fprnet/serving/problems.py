@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from fprnet.errors import (
+    FilterError,
     FprnetError,
+    GalleryError,
+    GalleryExistsError,
+    GalleryLockedError,
+    GalleryMissingError,
+    GalleryModelError,
+    GalleryUnavailableError,
+    KeyFileError,
 )
 
-__all__ = ["ProblemError", "problem_body", "sentence_and_next"]
+__all__ = ["ProblemError", "as_problem"]
+
+# The first that fits counts, so subclasses stand before their parents.
+STATUS: tuple[tuple[type[FprnetError], int, str], ...] = (
+    (GalleryUnavailableError, 503, "gallery_gone"),
+    (GalleryLockedError, 503, "gallery_locked"),
+    (GalleryMissingError, 404, "record_unknown"),
+    (GalleryExistsError, 409, "gallery_exists"),
+    (GalleryModelError, 409, "model_differs"),
+    (FilterError, 422, "filter"),
+    (GalleryError, 422, "gallery"),
+    (KeyFileError, 503, "keys_unreadable"),
+    (FprnetError, 422, "invalid"),
+)
+RETRY = {"Retry-After": "5"}  # seconds after which a server may be back
 
 
 class ProblemError(FprnetError):
@@ -38,23 +60,26 @@ class ProblemError(FprnetError):
         self.next_step = next_step
         self.headers = dict(headers or {})
 
+    @classmethod
+    def of(cls, error: FprnetError, status: int, code: str) -> Self:
+        """Take over the sentence of another error, "what is wrong; what to do next"."""
+        message, _, step = str(error).rpartition("; ")
+        if not message:
+            message, step = step, "correct the request"
+        return cls(status, code, message, step, RETRY if status == 503 else None)
+
+    def as_dict(self) -> dict[str, str]:
+        """Return code, message and next step."""
+        return {"code": self.code, "message": self.message, "next": self.next_step}
+
     def body(self) -> dict[str, Any]:
         """Return the answer's JSON object."""
-        return problem_body(self.code, self.message, self.next_step)
+        return {"error": self.as_dict()}
 
 
-def problem_body(code: str, message: str, next_step: str) -> dict[str, Any]:
-    """Return the object that every 4xx and 5xx answer holds."""
-    return {"error": {"code": code, "message": message, "next": next_step}}
-
-
-def sentence_and_next(error: FprnetError) -> tuple[str, str]:
-    """Split an error of this project into what is wrong and what to do.
-
-    Messages are written as "what is wrong; what to do next".
-
-    >>> sentence_and_next(FprnetError("a.jpg is empty; copy it again"))
-    ('a.jpg is empty', 'copy it again')
-    """
-    message, _, step = str(error).rpartition("; ")
-    return (message, step) if message else (step, "correct the request")
+def as_problem(error: FprnetError) -> ProblemError:
+    """Return any error of this project as an answer."""
+    if isinstance(error, ProblemError):
+        return error
+    status, code = next((status, code) for kind, status, code in STATUS if isinstance(error, kind))
+    return ProblemError.of(error, status, code)

@@ -77,10 +77,14 @@ class SearchOptions(_Request):
         max_length=MOST_CONFIRMED,
         description="Gallery records known to show the person: they refine the query",
     )
-    false_match_rate: float | None = Field(
-        None, gt=0, le=0.5, description="Accepted share of false matches; needs a calibration"
+    false_match_rate: float = Field(
+        0.01,
+        gt=0,
+        le=0.5,
+        description="Share of strangers' searches that may be answered with a match; sets the "
+        "threshold where the model has a calibration",
     )
-    group_by_identity: bool = Field(False, description="At most one match for each known identity")
+    group: bool = Field(False, description="Fill ``people`` of the answer, too")
     rerank: bool = Field(False, description="k-reciprocal re-ranking of the top candidates")
 
 
