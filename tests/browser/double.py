@@ -122,15 +122,13 @@ class Double:
             key=lambda pair: -pair[0],
         )
         candidates = len(scored)
-        if options.get("group_by_identity"):
-            scored = _best_of_each(scored)
         scored = scored[: options["top"]]
         key = " ".join(sha256 for _, sha256 in queries)
         matches = [
             self._match(rank, similarity, record, rate, options, key)
             for rank, (similarity, record) in enumerate(scored, start=1)
         ]
-        accepted = any(match["above_threshold"] for match in matches)
+        accepted = any(match["accepted"] for match in matches)
         coloured = options["modality"] == "infrared" and _is_coloured(uploads[0][1])
         warning = {"code": "other_modality", "message": f"{queries[0][0]} has colours"}
         uncalibrated = {"code": "not_calibrated", "message": "the model has not been calibrated"}
@@ -145,8 +143,8 @@ class Double:
                 for index, (name, sha256) in enumerate(queries)
             ],
             "matches": matches,
+            "people": _people(matches) if options["group"] else [],
             "candidates": candidates,
-            "reranked": options["rerank"],
             "decision": {"false_match_rate": rate, "threshold": 0.6, "in_gallery": accepted}
             if rate and matches
             else None,
@@ -179,7 +177,7 @@ class Double:
             "probability": round(min(max(2.3 * similarity - 0.95, 0.003), 0.995), 4)
             if self.calibrated
             else None,
-            "above_threshold": similarity >= 0.6 if rate else None,
+            "accepted": similarity >= 0.6 if rate else None,
             "confirmed": record.id in options.get("confirmed", []),
             "marked": self.marks.get((key, record.id)),
         }
@@ -427,11 +425,15 @@ def _passes(record: Record, options: dict[str, Any]) -> bool:
     )
 
 
-def _best_of_each(scored: list[tuple[float, Record]]) -> list[tuple[float, Record]]:
-    best: dict[int | None, tuple[float, Record]] = {}
-    for similarity, record in scored:
-        best.setdefault(record.identity, (similarity, record))
-    return list(best.values())
+def _people(matches: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Matches by identity, the best person first."""
+    ranks: dict[int, list[int]] = {}
+    for match in matches:
+        ranks.setdefault(match["identity"], []).append(match["rank"])
+    return [
+        {"identity": identity, "similarity": 0.5, "probability": None, "matches": of}
+        for identity, of in ranks.items()
+    ]
 
 
 def _is_coloured(content: bytes) -> bool:

@@ -17,8 +17,10 @@ from fprnet.cli import (
     demo,
     evaluate,
     extract,
+    keys,
     models,
     reproduce,
+    serve,
     superres,
     train,
 )
@@ -38,6 +40,8 @@ COMMANDS = (
     extract,
     models,
     superres,
+    serve,
+    keys,
     reproduce,
     benchmark,
 )

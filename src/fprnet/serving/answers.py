@@ -71,9 +71,11 @@ class QueryImage(_Answer):
     """What was searched for."""
 
     name: str = Field(description="Of the uploaded file", examples=["night-0001.jpg"])
-    sha256: str | None = Field(None, description="Of the uploaded file; null for an embedding")
-    width: int | None = Field(None, examples=[144])
-    height: int | None = Field(None, examples=[288])
+    sha256: str | None = Field(
+        default=None, description="Of the uploaded file; null for an embedding"
+    )
+    width: int | None = Field(default=None, examples=[144])
+    height: int | None = Field(default=None, examples=[288])
     warnings: list[Warning] = Field(default_factory=list)
 
 
@@ -148,7 +150,7 @@ class Added(_Answer):
     status: Literal["added", "known", "refused"] = Field(
         description="known: the gallery had it already, nothing changed"
     )
-    id: RecordId | None = Field(None, description="Null if refused")
+    id: RecordId | None = Field(default=None, description="Null if refused")
     error: Problem | None = None
     warnings: list[Warning] = Field(default_factory=list)
 
@@ -213,6 +215,8 @@ class GalleryFacts(_Answer):
     model: str = Field(description="SHA-256 of the checkpoint whose embeddings these are")
     preset: str = Field(description="Of the model", examples=["fprnet"])
     embedding_size: int
+    index: str = Field(description="FLAT is exact search", examples=["FLAT"])
+    recall: float | None = Field(description="Of the index against exact search, at 10")
     calibrated: bool = Field(description="Whether matches come with a probability")
     writable: bool
     limits: Limits

@@ -24,8 +24,9 @@ AT_ONCE = 1000  # entries in one write
 class AuditLog:
     """An open audit log.
 
-    The file is found by its name for every write, so that the operator's tools can rotate it: after
-    a rename the next entry begins a new file. It is never truncated, and readable by its owner only.
+    The file is found by its name for every write, so that the operator's tools can rotate it:
+    after a rename the next entry begins a new file. It is never truncated, and nobody but its owner
+    may read it.
 
     Args:
         file: Made if it is not there.
@@ -98,7 +99,7 @@ class AuditLog:
 
     def _reopen_if_renamed(self) -> None:
         try:
-            there = os.stat(self.file)
+            there = self.file.stat()
         except FileNotFoundError:
             there = None
         mine = os.fstat(self._descriptor)

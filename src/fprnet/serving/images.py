@@ -6,18 +6,20 @@ Shapes: H x W pixels of the network's input.
 from __future__ import annotations
 
 import hashlib
+import io
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from fprnet.data.images import decode_image
+from fprnet.data.images import UPLOAD_FORMATS, decode_image
 from fprnet.data.records import Modality
 from fprnet.errors import ImageFileError
 from fprnet.serving.answers import Warning
 from fprnet.serving.problems import ProblemError
 
-__all__ = ["Upload", "decode_upload"]
+__all__ = ["Upload", "decode_upload", "suffix_of"]
 
 # Of the pixels' largest minus smallest channel, the median over the image, 0 to 255. Infrared
 # images are gray: 0, up to 2 after a JPEG's rounding. A person in colour is rarely below 8.
@@ -52,6 +54,21 @@ class Upload:
     width: int
     height: int
     warnings: tuple[Warning, ...]
+
+    @property
+    def file_name(self) -> str:
+        """Name for a copy: the SHA-256, and the ending of the file's format."""
+        return f"{self.sha256}{suffix_of(self.content)}"
+
+
+def suffix_of(content: bytes) -> str:
+    """Return the usual ending of an image file's name, by its content.
+
+    Raises:
+        UnidentifiedImageError: It is no image; decode it first.
+    """
+    with Image.open(io.BytesIO(content), formats=UPLOAD_FORMATS) as image:
+        return f".{image.format}".lower().replace("jpeg", "jpg")
 
 
 def decode_upload(

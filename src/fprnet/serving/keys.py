@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import re
 import secrets
 import threading
@@ -69,7 +68,8 @@ def read_keys(file: Path) -> list[Key]:
             raise ValueError("unknown role")
     except FileNotFoundError as error:
         raise KeyFileError(
-            f"{file} does not exist; make it with 'fprnet keys add NAME --role search --file {file}'"
+            f"{file} does not exist; make it with "
+            f"'fprnet keys add NAME --role search --file {file}'"
         ) from error
     except (ValueError, TypeError, KeyError) as error:
         raise KeyFileError(f"{file} is no file of keys; make a new one") from error
@@ -174,5 +174,5 @@ def _write(file: Path, keys: list[Key]) -> None:
     content: dict[str, Any] = {"format": FORMAT, "keys": [asdict(key) for key in keys]}
     with replacing(file) as temporary:
         temporary.touch(mode=0o600)
-        os.chmod(temporary, 0o600)
+        temporary.chmod(0o600)
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from fprnet.data.images import UPLOAD_FORMATS, decode_image
+from fprnet.data.images import decode_image
 from fprnet.errors import ImageFileError
 from fprnet.files import replacing
 from fprnet.gallery.records import GalleryRecord
+from fprnet.serving.images import suffix_of
 from fprnet.serving.problems import ProblemError
 
 __all__ = ["Pictures", "as_jpeg"]
@@ -79,15 +80,13 @@ class Pictures:
 
     def place(self, id: str, content: bytes) -> Path:
         """Return where the copy of an image is or would be; its ending says what it is."""
-        with Image.open(io.BytesIO(content), formats=UPLOAD_FORMATS) as image:
-            suffix = str(image.format).lower().replace("jpeg", "jpg")
-        return self._folder(id) / f"{id}.{suffix}"
+        return self._folder(id) / f"{id}{suffix_of(content)}"
 
-    def keep(self, place: Path, content: bytes) -> None:
-        """Keep a copy; it is complete or not there."""
+    def keep(self, id: str, content: bytes) -> None:
+        """Keep a copy, unless there is one; it is complete or not there."""
         with self._writing:
-            if not place.exists():
-                with replacing(place) as temporary:
+            if self.kept(id) is None:
+                with replacing(self.place(id, content)) as temporary:
                     temporary.write_bytes(content)
                     temporary.chmod(0o600)
 

@@ -45,7 +45,7 @@ SEARCH_ID = "kT3xW0q5m1YcZr8VhJt2Lw"
 
 
 class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Filters(_Request):
@@ -57,20 +57,20 @@ class Filters(_Request):
     locations: list[Number] = Field(
         default_factory=list, max_length=100, description="Only at these; empty: at any"
     )
-    exclude_location: Number | None = Field(None, description="The query's own")
-    modality: Modality | None = Field(None, description="Of the gallery's images")
-    since: AwareDatetime | None = Field(None, examples=["2026-03-01T00:00:00Z"])
-    until: AwareDatetime | None = Field(None, examples=["2026-03-02T00:00:00Z"])
+    exclude_location: Number | None = Field(default=None, description="The query's own")
+    modality: Modality | None = Field(default=None, description="Of the gallery's images")
+    since: AwareDatetime | None = Field(default=None, examples=["2026-03-01T00:00:00Z"])
+    until: AwareDatetime | None = Field(default=None, examples=["2026-03-02T00:00:00Z"])
     identity: Literal["any", "known", "unknown"] = Field(
-        "any", description="Only people whose identity is known, or only others"
+        default="any", description="Only people whose identity is known, or only others"
     )
 
 
 class SearchOptions(_Request):
     """How to search; the part ``options`` of an upload."""
 
-    modality: Modality = Field("infrared", description="Of the query images")
-    top: int = Field(20, ge=1, le=MOST_MATCHES, description="Matches to return")
+    modality: Modality = Field(default="infrared", description="Of the query images")
+    top: int = Field(default=20, ge=1, le=MOST_MATCHES, description="Matches to return")
     filters: Filters = Filters()
     confirmed: list[RecordId] = Field(
         default_factory=list,
@@ -78,24 +78,24 @@ class SearchOptions(_Request):
         description="Gallery records known to show the person: they refine the query",
     )
     false_match_rate: float = Field(
-        0.01,
+        default=0.01,
         gt=0,
         le=0.5,
         description="Share of strangers' searches that may be answered with a match; sets the "
         "threshold where the model has a calibration",
     )
-    group: bool = Field(False, description="Fill ``people`` of the answer, too")
-    rerank: bool = Field(False, description="k-reciprocal re-ranking of the top candidates")
+    group: bool = Field(default=False, description="Fill ``people`` of the answer, too")
+    rerank: bool = Field(default=False, description="k-reciprocal re-ranking of the top candidates")
 
 
 class SearchByJson(SearchOptions):
     """A search without an upload: by embeddings, or an earlier search again with other options."""
 
     embeddings: list[Annotated[list[float], Field(min_length=1, max_length=8192)]] | None = Field(
-        None, min_length=1, max_length=MOST_QUERIES, description="(Q, D), of one person"
+        default=None, min_length=1, max_length=MOST_QUERIES, description="(Q, D), of one person"
     )
     search: SearchId | None = Field(
-        None, description="An earlier answer's ``search``: its query images are used again"
+        default=None, description="An earlier answer's ``search``: its query images are used again"
     )
 
     @model_validator(mode="after")
@@ -109,12 +109,13 @@ class AddMetadata(_Request):
     """What is known about an image to add: the part ``metadata`` before each part ``image``."""
 
     modality: Modality
-    camera: Number | None = Field(None, examples=[3])
+    camera: Number | None = Field(default=None, examples=[3])
     location: Number | None = None
-    time: AwareDatetime | None = Field(None, examples=["2026-03-01T08:30:00+01:00"])
+    time: AwareDatetime | None = Field(default=None, examples=["2026-03-01T08:30:00+01:00"])
     identity: Number | None = None
     path: Annotated[str, Field(min_length=1, max_length=1024)] | None = Field(
-        None, description="Path or address of the original; the service's own copy if left out"
+        default=None,
+        description="Path or address of the original; the service's own copy if left out",
     )
 
 
@@ -129,7 +130,7 @@ class ExplanationRequest(_Request):
 
     search: SearchId
     match: RecordId
-    query: int = Field(0, ge=0, lt=MOST_QUERIES, description="Which of the query images")
+    query: int = Field(default=0, ge=0, lt=MOST_QUERIES, description="Which of the query images")
 
 
 class FeedbackRequest(_Request):

@@ -93,11 +93,21 @@ class RecentSearches:
             )
         return found[1]
 
+    def erase(self, image: str) -> None:
+        """Forget all searches for an image, by its SHA-256."""
+        with self._lock:
+            for _, search in list(self._searches.values()):
+                if any(upload.sha256 == image for upload in search.uploads):
+                    self._drop(search)
+
+    def _drop(self, search: RecentSearch) -> None:
+        del self._searches[search.id]
+        self._bytes -= search.size
+
     def _forget(self) -> None:
         oldest = self._clock() - self._seconds
         while self._searches:
             when, search = next(iter(self._searches.values()))
             if when >= oldest and self._bytes <= self._most_bytes:
                 return
-            del self._searches[search.id]
-            self._bytes -= search.size
+            self._drop(search)

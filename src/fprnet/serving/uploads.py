@@ -74,8 +74,8 @@ async def parts(request: Request, *, most: int | None, most_by_part: int) -> Asy
         raise ProblemError(
             415,
             "media_type",
-            f"the body is {media_type(request) or 'of no named type'}, not multipart/form-data with "
-            "a boundary",
+            f"the body is {media_type(request) or 'of no named type'}, not multipart/form-data "
+            "with a boundary",
             "send the images as a form, e.g. with curl --form",
         )
     collector = _Collector(most_by_part)

@@ -91,7 +91,7 @@ export function searchOptions() {
       exclude_location: filters.excludeLocation,
       modality: filters.among === "both" ? null : filters.among,
     },
-    group_by_identity: filters.group,
+    group: filters.group,
     rerank: filters.rerank,
   };
   return state.gallery?.calibrated ? { ...options, false_match_rate: filters.rate } : options;

@@ -100,7 +100,7 @@ export function prepareMarks() {
   });
 }
 
-/** Stored marks or training labels as a file. */
+/** Stored marks as a table ("csv"), or as a data set to train with ("zip"). */
 export async function exportMarks(format) {
   try {
     const blob = await call("GET", `v1/feedback?format=${format}`, { as: "blob" });
@@ -108,7 +108,7 @@ export async function exportMarks(format) {
     const link = document.createElement("a");
     link.href = address;
     const day = new Date().toISOString().slice(0, 10);
-    link.download = `fprnet-${format === "csv" ? "marks" : "labels"}-${day}.csv`;
+    link.download = `fprnet-${format === "csv" ? "marks" : "training-set"}-${day}.${format}`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(address), 60_000);
     announce(say("mark.exported", { name: link.download }));

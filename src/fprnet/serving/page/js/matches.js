@@ -91,7 +91,7 @@ function card(match, position) {
     "li",
     {
       ...{ class: "card", tabindex: position === active ? 0 : -1 },
-      dataset: { id: match.id, above: String(match.above_threshold) },
+      dataset: { id: match.id, accepted: String(match.accepted) },
       on: {
         focus: () => activate(position),
         keydown: (event) => pressed(event, position),
@@ -212,18 +212,41 @@ function nextRow(position, direction) {
   return best;
 }
 
+const divider = (kind, text) =>
+  element("li", { class: `divider ${kind}` }, element("span", {}, text));
+
+/** Position of a card -> the line above it that says where acceptable matches end. */
+function threshold(matches) {
+  const first = matches.findIndex((match) => match.accepted === false);
+  return new Map(first < 0 ? [] : [[first, divider("below", say("matches.below"))]]);
+}
+
+/** Position of a card -> the line above it that says whose images follow. */
+function peopleHeadings(matches) {
+  const headings = new Map();
+  matches.forEach(({ identity, accepted }, position) => {
+    if (position > 0 && matches[position - 1].identity === identity) return;
+    const after = matches.slice(position).findIndex((match) => match.identity !== identity);
+    const count = after < 0 ? matches.length - position : after;
+    const name = identity === null ? "matches.unknown" : "matches.person";
+    const whose = say(name, { count, number: identity });
+    const text = accepted === false ? `${whose} · ${say("matches.not-accepted")}` : whose;
+    headings.set(position, divider(accepted === false ? "below" : "person", text));
+  });
+  return headings;
+}
+
 function render() {
   const list = byId("matches");
   const matches = state.answer?.matches ?? [];
   const focused = focusedMatch();
   cards = matches.map(card);
-  const rows = [...cards];
-  const first = matches.findIndex((match) => match.above_threshold === false);
-  if (first >= 0) {
-    const text = element("span", {}, say("matches.below"));
-    rows.splice(first, 0, element("li", { class: "divider" }, text));
-  }
-  list.replaceChildren(...rows);
+  const headings = state.answer?.people.length ? peopleHeadings(matches) : threshold(matches);
+  list.replaceChildren(
+    ...cards.flatMap((made, position) =>
+      headings.has(position) ? [headings.get(position), made] : [made],
+    ),
+  );
   cards.forEach((_, position) => showMark(position));
   show(list, matches.length > 0);
   if (focused >= 0) focusMatch(Math.min(focused, cards.length - 1));

@@ -102,13 +102,20 @@ function upload(options, signal) {
 }
 
 function take(answer) {
-  state.answer = answer;
+  state.answer = { ...answer, matches: byPerson(answer) };
   state.fresh = true;
   for (const { id, marked } of answer.matches) {
     if (marked) state.marks.set(id, marked);
     else state.marks.delete(id);
   }
   changed("answer");
+}
+
+/** Matches in the order of the people they belong to, where the answer is grouped. */
+function byPerson({ matches, people }) {
+  const ranks = people.flatMap((person) => person.matches);
+  const place = new Map(ranks.map((rank, position) => [rank, position]));
+  return people.length ? matches.toSorted((a, b) => place.get(a.rank) - place.get(b.rank)) : matches;
 }
 
 /**

@@ -24,7 +24,7 @@ function judged({ matches, decision }) {
     const text = say("verdict.absent.text", { searches });
     return { kind: "absent", sign: "nobody", title: say("verdict.absent"), text };
   }
-  const count = matches.filter((match) => match.above_threshold).length;
+  const count = matches.filter((match) => match.accepted).length;
   return {
     kind: "found",
     sign: "person",
@@ -145,7 +145,7 @@ function tools() {
 function showExports() {
   const line = byId("after");
   show(line, may("export") && state.answer !== null);
-  const exports = ["csv", "manifest"].map((format) =>
+  const exports = ["csv", "zip"].map((format) =>
     button("download", say(`export.${format}`), () => exportMarks(format), {
       ...{ class: "slim quiet", title: say(`export.${format}.title`), id: `export-${format}` },
     }),
