@@ -6,10 +6,10 @@ import hashlib
 
 from fastapi import APIRouter, Request, Response
 
-from fprnet.serving.page import asset, render
+from fprnet.serving.page import asset, language_of, render
 from fprnet.serving.problems import ProblemError
 
-__all__ = ["language_of", "router"]
+__all__ = ["router"]
 
 router = APIRouter(include_in_schema=False)
 
@@ -17,7 +17,7 @@ router = APIRouter(include_in_schema=False)
 @router.get("/")
 async def page(request: Request) -> Response:
     """Return the page in the language that the browser asks for."""
-    content = render(language_of(request.headers.get("accept-language", ""))).encode()
+    content = render(language_of(request.headers.get("accept-language"))).encode()
     tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
     headers = {"Vary": "Accept-Language"}
     return _answer(request, content, "text/html; charset=utf-8", tag, headers)
@@ -30,25 +30,6 @@ async def file(path: str, request: Request) -> Response:
     if found is None:
         raise ProblemError(404, "not_found", f"there is no /page/{path[:80]}", "go to /")
     return _answer(request, found.content, found.media_type, found.etag, {})
-
-
-def language_of(header: str) -> str:
-    """Return "zh" if the browser prefers it to English, else "en".
-
-    >>> language_of("zh-CN,zh;q=0.9,en;q=0.8"), language_of("de,en;q=0.7,zh;q=0.3"), language_of("")
-    ('zh', 'en', 'en')
-    """
-    weights = {"en": 0.0, "zh": 0.0}
-    for part in header.split(","):
-        name, _, quality = part.partition(";q=")
-        language = name.strip().lower().partition("-")[0]
-        try:
-            weight = float(quality or 1)
-        except ValueError:
-            continue
-        if language in weights:
-            weights[language] = max(weights[language], weight)
-    return "zh" if weights["zh"] > weights["en"] else "en"
 
 
 def _answer(

@@ -1,26 +1,8 @@
-"""The operator's page: its text in two languages, and the files that it needs."""
+"""The operator's page: a template, style sheets, modules of JavaScript, icons, two languages.
 
-from __future__ import annotations
+It is served by the service that it asks, and loads nothing from anywhere else.
+"""
 
-from dataclasses import dataclass
+from fprnet.serving.page.files import LANGUAGES, Asset, asset, language_of, render
 
-__all__ = ["Asset", "asset", "render"]
-
-
-@dataclass(frozen=True)
-class Asset:
-    """A file of the page."""
-
-    content: bytes
-    media_type: str
-    etag: str
-
-
-def render(language: str) -> str:
-    """Return the page in a language, "en" or "zh"."""
-    return f"<!doctype html><html lang={language}><title>fprnet</title></html>"
-
-
-def asset(path: str) -> Asset | None:
-    """Return a file of the page; None if there is none of that name."""
-    return None
+__all__ = ["LANGUAGES", "Asset", "asset", "language_of", "render"]
