@@ -199,7 +199,7 @@ class LevelPrediction(nn.Module):
         """Return what the test embedding is made of: head -> features ``(N, D)`` of any length.
 
         Args:
-            vectors: As :meth:`pool` returns them, but the rows of one modality or of both.
+            vectors: As in ``forward``, but the rows of one modality or of both, as one tensor each.
         """
         return {
             name: head.side(vectors[name], self.embedding_from)
