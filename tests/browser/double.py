@@ -386,7 +386,9 @@ class _Handler(BaseHTTPRequestHandler):
 def _records(people: Path) -> list[Record]:
     """The daytime images, two an hour; every third person has no known identity."""
     found = []
-    files = [file for camera in (1, 2, 4, 5) for file in sorted(people.glob(f"cam{camera}/*/*.jpg"))]
+    files = [
+        file for camera in (1, 2, 4, 5) for file in sorted(people.glob(f"cam{camera}/*/*.jpg"))
+    ]
     for number, file in enumerate(files):
         camera = int(file.parts[-3].removeprefix("cam"))
         minutes = 30 * number
@@ -442,7 +444,10 @@ def _is_coloured(content: bytes) -> bool:
 
 
 def _stripes(share: float, count: int, seed: int) -> list[float]:
-    weights = [1 + 0.8 * ((7 * index + 3 * seed) % 5) - (1.5 if index == 4 else 0) for index in range(count)]
+    weights = [
+        1 + 0.8 * ((7 * index + 3 * seed) % 5) - (1.5 if index == 4 else 0)
+        for index in range(count)
+    ]
     return [round(share * weight / sum(weights), 4) for weight in weights]
 
 
