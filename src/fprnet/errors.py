@@ -7,7 +7,16 @@ __all__ = [
     "ConfigError",
     "DataError",
     "FeaturesError",
+    "FilterError",
     "FprnetError",
+    "GalleryError",
+    "GalleryExistsError",
+    "GalleryLockedError",
+    "GalleryMissingError",
+    "GalleryModelError",
+    "GalleryUnavailableError",
+    "ImageFileError",
+    "KeyFileError",
     "TrainingError",
     "UsageError",
 ]
@@ -29,6 +38,20 @@ class DataError(FprnetError):
     """A data set's folder, split file or image is missing or not what it should be."""
 
 
+class ImageFileError(DataError):
+    """An image cannot be used.
+
+    Args:
+        message: What, which file, what to do.
+        reason: "missing", "empty", "format" (no image of a known format), "pixels" (too many),
+            "bits" (32 for each pixel) or "damaged"; a service answers them differently.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class FeaturesError(FprnetError):
     """A features file, or the features in it, cannot be scored."""
 
@@ -37,5 +60,37 @@ class CheckpointError(FprnetError):
     """A checkpoint or weights file is missing, damaged, or belongs to something else."""
 
 
+class KeyFileError(FprnetError):
+    """A file of keys of the service is missing, damaged, or a name in it does not fit."""
+
+
 class TrainingError(FprnetError):
     """A run cannot go on: the loss is not a number, constant, or the disk is full."""
+
+
+class GalleryError(FprnetError):
+    """A gallery cannot do what was asked of it; its subclasses say why."""
+
+
+class GalleryMissingError(GalleryError):
+    """There is no gallery at this address, or no such record in it."""
+
+
+class GalleryExistsError(GalleryError):
+    """A gallery is to be created where one is already."""
+
+
+class GalleryLockedError(GalleryError):
+    """Another process has the gallery's file open."""
+
+
+class GalleryModelError(GalleryError):
+    """Embeddings or a calibration come from another model than the gallery's."""
+
+
+class GalleryUnavailableError(GalleryError):
+    """The server that holds the gallery does not answer, or refuses."""
+
+
+class FilterError(GalleryError):
+    """A filter can match nothing: a window upside down, or a camera that the gallery lacks."""

@@ -130,7 +130,7 @@ def test_svdnets_head_is_an_eigenlayer_then_dropout_then_classifier() -> None:
     module = svdnet()
     names = [name for name, _ in module.named_parameters()]
     assert names == ["main.embedding.weight", "main.classifier.weight", "main.classifier.bias"]
-    vectors = module.pool(maps()[0], {})
+    vectors = pool_plainly(module, maps()[0], {})
     x, head = vectors["main"].joint, module.main
     torch.manual_seed(3)
     output = module(vectors, LABELS)["main"]
@@ -146,19 +146,19 @@ def test_svdnets_head_is_an_eigenlayer_then_dropout_then_classifier() -> None:
 def test_embedding_may_be_the_input_of_the_heads() -> None:
     stages, levels = maps()
     module = svdnet(embedding_from="pooled").eval()
-    vectors = module.pool(stages, {})
+    vectors = pool_plainly(module, stages, {})
     pooled = stages[5].joint.mean(dim=(2, 3))
     assert module.embedding_size == 32
     torch.testing.assert_close(module.embed(vectors), F.normalize(pooled, dim=1))
     striped = prediction(embedding_from="pooled").eval()
-    embedding = striped.embed(striped.pool(stages, levels))
+    embedding = striped.embed(pool_plainly(striped, stages, levels))
     assert embedding.shape == (5, striped.embedding_size) == (5, 32 + 8 * (1 + 2 + 6))
     torch.testing.assert_close(embedding.norm(dim=1), torch.ones(5))
 
 
 def test_cmgans_identity_head_has_a_hidden_layer() -> None:
     module = prediction(stripes={}, neck="none", classifier_layers=(6,))
-    vectors = module.pool(maps()[0], {})
+    vectors = pool_plainly(module, maps()[0], {})
     output = module(vectors, LABELS)["main"]
     torch.testing.assert_close(output.features, vectors["main"].joint)
     hidden = module.main.hidden[0](output.features).relu()

@@ -75,6 +75,20 @@ class Embedder:
             UsageError: The modality is unknown, or ``images`` is a single one or no uint8 array.
             DataError: A file is no image.
         """
+        pixels = self.fit(images, modality)
+        return embed_images(self.model, pixels, modality, flip=flip, precision=precision)
+
+    def fit(
+        self,
+        images: Sequence[Path | str | Image.Image | NDArray[np.uint8]] | NDArray[np.uint8],
+        modality: Modality,
+    ) -> NDArray[np.uint8]:
+        """Return ``(N, H, W, 3)`` uint8 of the network's size for images as :meth:`embed` takes.
+
+        Raises:
+            UsageError: As :meth:`embed`.
+            DataError: A file is no image.
+        """
         if modality not in MODALITIES:
             raise UsageError(f"modality {modality!r} is unknown; use 'visible' or 'infrared'")
         if isinstance(images, (str, Path, Image.Image)):
@@ -93,7 +107,7 @@ class Embedder:
             else:
                 picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
                 pixels[row] = fit_image(picture, self.size)
-        return embed_images(self.model, pixels, modality, flip=flip, precision=precision)
+        return pixels
 
 
 def load_model(

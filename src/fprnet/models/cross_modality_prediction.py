@@ -24,7 +24,7 @@ from fprnet.models.heads import (
     unit_length,
 )
 from fprnet.models.pair import Pair
-from fprnet.models.pooling import pool_stripes
+from fprnet.models.pooling import StripedMaps, pool_stripes
 
 __all__ = ["CrossModalityPrediction", "IdentityClassifier", "ModalityBlocks", "ModalityHead"]
 
@@ -227,8 +227,19 @@ class CrossModalityPrediction(nn.Module):
 
     def embed(self, vectors: Mapping[str, Pair]) -> Tensor:
         """Return ``(N, embedding_size)`` float32, every row of unit length."""
-        block = vectors["main"].joint
-        return unit_length(block if self.main_head is None else self.main_head(block))
+        parts = self.embedding_parts({"main": vectors["main"].joint})
+        return unit_length(parts["main"])
+
+    def embedding_parts(self, vectors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return what the test embedding is made of: "main" ``(N, D)``, of any length."""
+        block = vectors["main"]
+        return {"main": block if self.main_head is None else self.main_head(block)}
+
+    def embedding_maps(
+        self, stages: Mapping[int, Pair], levels: Mapping[int, Pair]
+    ) -> dict[str, StripedMaps]:
+        """Return the maps whose pooled stripes are the heads' vectors: those of C(5)."""
+        return {"main": StripedMaps(stages[5].joint, 1)}
 
     def _main(
         self, rows: Tensor, labels: Tensor, visible_rows: int, *, activate_last: bool

@@ -17,6 +17,7 @@ from fprnet.models.discriminator import ModalityDiscriminator
 from fprnet.models.heads import HeadOutput
 from fprnet.models.level_prediction import LevelPrediction
 from fprnet.models.pair import Pair, through_mapping
+from fprnet.models.pooling import StripedMaps
 from fprnet.models.precision import without_autocast
 from fprnet.models.pyramid import FeaturePyramid
 from fprnet.models.streams import Streams
@@ -107,12 +108,28 @@ class Reidentifier(nn.Module):
 
         Every part (head) of a row has the same length, the whole row length 1.
         """
-        none = images[:0]
-        pair = (images, none) if modality == "visible" else (none, images)
-        stages = self.streams(*pair)
+        stages = self._stages(images, modality)
         vectors = self._pool(stages, levels=bool(self.prediction.embedding_levels))
         with without_autocast(images.device):
             return self.prediction.embed(vectors)
+
+    def embedding_maps(self, images: Tensor, modality: Modality) -> dict[str, StripedMaps]:
+        """Return the maps that the test embedding of ``(N, 3, H, W)`` images is pooled from.
+
+        Returns:
+            Part of the embedding (head) -> maps, and in how many stripes they are pooled.
+        """
+        stages = self._stages(images, modality)
+        pyramids = self._pyramids() if self.prediction.embedding_levels else None
+        levels = {} if pyramids is None else through_mapping(stages, *pyramids)
+        return self.prediction.embedding_maps(stages, levels)
+
+    def _stages(self, images: Tensor, modality: Modality) -> dict[int, Pair]:
+        """Return the stages of images of one modality."""
+        none = images[:0]
+        pair = (images, none) if modality == "visible" else (none, images)
+        stages: dict[int, Pair] = self.streams(*pair)
+        return stages
 
     def _pool(self, stages: Mapping[int, Pair], *, levels: bool) -> dict[str, Pair]:
         """Return the vectors of local images: "main" ``(V + I, C_5)`` and "level<k>"."""

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from fprnet.data.records import Modality
 from fprnet.models.heads import BatchNormNeck, HeadOutput, identity_classifier, unit_length
 from fprnet.models.pair import Pair
-from fprnet.models.pooling import GeneralisedMean, pool_stripes
+from fprnet.models.pooling import GeneralisedMean, StripedMaps, pool_stripes
 from fprnet.models.svd_layer import SvdLayer
 
 __all__ = ["LevelPrediction", "NeckedHead"]
@@ -84,12 +84,12 @@ class NeckedHead(nn.Module):
         logits = self.classifier(self.hidden(self.dropout(self.neck(features))))
         return HeadOutput(features, logits, labels.joint, labels.visible_rows)
 
-    def embed(self, vectors: Tensor, side: Side) -> Tensor:
-        """Return features ``(N, D)``, or the vectors ``(N, inputs)``, with rows of unit length."""
+    def side(self, vectors: Tensor, side: Side) -> Tensor:
+        """Return features ``(N, D)`` of any length, or the vectors ``(N, inputs)`` themselves."""
         if side == "pooled":
-            return unit_length(vectors)
-        features = self.embedding(vectors)
-        return unit_length(features if side == "before" else self.neck(features))
+            return vectors
+        features: Tensor = self.embedding(vectors)
+        return features if side == "before" else self.neck(features)
 
 
 class LevelPrediction(nn.Module):
@@ -191,8 +191,29 @@ class LevelPrediction(nn.Module):
 
     def embed(self, vectors: Mapping[str, Pair]) -> Tensor:
         """Return ``(N, embedding_size)`` float32, heads side by side; every row of unit length."""
-        parts = [h.embed(vectors[n].joint, self.embedding_from) for n, h in self._heads().items()]
+        joint = {name: pair.joint for name, pair in vectors.items()}
+        parts = [unit_length(part) for part in self.embedding_parts(joint).values()]
         return torch.cat(parts, dim=1) / math.sqrt(len(parts))
+
+    def embedding_parts(self, vectors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return what the test embedding is made of: head -> features ``(N, D)`` of any length.
+
+        Args:
+            vectors: As in ``forward``, but the rows of one modality or of both, as one tensor each.
+        """
+        return {
+            name: head.side(vectors[name], self.embedding_from)
+            for name, head in self._heads().items()
+        }
+
+    def embedding_maps(
+        self, stages: Mapping[int, Pair], levels: Mapping[int, Pair]
+    ) -> dict[str, StripedMaps]:
+        """Return the maps whose pooled stripes are the heads' vectors."""
+        maps = {"main": StripedMaps(stages[5].joint, 1)}
+        for level, count in self.stripes.items():
+            maps[f"level{level}"] = StripedMaps(levels[level].joint, count)
+        return maps
 
     def _heads(self) -> dict[str, NeckedHead]:
         heads: dict[str, NeckedHead] = {"main": self.main}

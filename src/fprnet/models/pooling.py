@@ -6,6 +6,7 @@ Shapes: N images, maps ``(N, C, H, W)``, s stripes.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -13,9 +14,20 @@ from torch import Tensor, nn
 
 from fprnet.models.precision import at_least_float32
 
-__all__ = ["GeneralisedMean", "pool_stripes"]
+__all__ = ["GeneralisedMean", "StripedMaps", "pool_stripes", "stripe_weights"]
 
 SMALLEST = 1e-6  # activations of GeM from below: x ** p has no useful gradient at 0
+
+
+class StripedMaps(NamedTuple):
+    """Maps ``(N, C, H, W)`` that a head sees as the means of ``stripes`` horizontal stripes."""
+
+    maps: Tensor
+    stripes: int
+
+    def pooled(self) -> Tensor:
+        """Return the vectors ``(N, stripes * C)``."""
+        return pool_stripes(self.maps, self.stripes)
 
 
 def pool_stripes(maps: Tensor, stripes: int = 1) -> Tensor:
@@ -67,3 +79,12 @@ class GeneralisedMean(nn.Module):
         power, pixels = self.power, maps.shape[2] * maps.shape[3]
         total = (power * logarithms).flatten(2).logsumexp(dim=2)
         return ((total - math.log(pixels)) / power).exp()
+
+
+def stripe_weights(height: int, stripes: int) -> Tensor:
+    """Return ``(stripes, height)``: how much each row of a map weighs in the mean of each stripe.
+
+    Rows of the result sum to 1. Where the height is no multiple, neighbouring stripes share rows.
+    """
+    rows = torch.eye(height)[None, :, :, None]  # one channel for each row
+    return pool_stripes(rows, stripes).reshape(stripes, height)

@@ -1,0 +1,1 @@
+"""Embeddings become a gallery that answers who this is, how surely, and why."""

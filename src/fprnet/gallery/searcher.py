@@ -1,0 +1,178 @@
+"""A model, a gallery and a calibration become answers: who is this, how surely, and why.
+
+Shapes: q query images of one person, D numbers per embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fprnet.data.records import Modality
+from fprnet.embeddings.embedder import Embedder
+from fprnet.embeddings.explanation import Explanation, Picture, explain
+from fprnet.errors import GalleryModelError, UsageError
+from fprnet.gallery.answers import Answer, Person, RankedMatch
+from fprnet.gallery.calibration import Calibration
+from fprnet.gallery.gallery import NO_FILTERS, Gallery
+from fprnet.gallery.records import UNKNOWN, Filters, Match, ModelIdentity
+
+__all__ = ["Searcher"]
+
+
+class Searcher:
+    """Answers questions about one gallery. Thread-safe as far as its embedder is.
+
+    :meth:`search_embeddings` never touches the model, so that a service can embed the images of
+    several requests in one batch and search for each by itself.
+
+    Args:
+        embedder: The gallery's model.
+        gallery: Open; the searcher does not close it.
+        calibration: Of the model; None gives answers without probability and threshold.
+
+    Raises:
+        GalleryModelError: The gallery or the calibration is of another model.
+    """
+
+    def __init__(
+        self, embedder: Embedder, gallery: Gallery, calibration: Calibration | None = None
+    ) -> None:
+        model = ModelIdentity.of(embedder)
+        gallery.require(model)
+        if calibration is not None and calibration.checkpoint_sha256 != model.checkpoint_sha256:
+            raise GalleryModelError(
+                f"the calibration is of model {calibration.checkpoint_sha256[:12]}, the gallery's "
+                f"is {model.checkpoint_sha256[:12]}; make one with 'fprnet calibrate'"
+            )
+        self.embedder = embedder
+        self.gallery = gallery
+        self.calibration = calibration
+
+    def search(
+        self,
+        images: Sequence[Picture],
+        modality: Modality = "infrared",
+        *,
+        filters: Filters = NO_FILTERS,
+        top: int = 20,
+        group: bool = False,
+        rerank: bool = False,
+        false_match_rate: float = 0.01,
+        confirmed: Sequence[str] = (),
+    ) -> Answer:
+        """Search for the person whom all the images show.
+
+        Args:
+            images: Of one person and one modality, each a path, a Pillow image or an
+                ``(H, W, 3)`` uint8 array.
+            modality: Of all of them.
+            filters: Which records may be found.
+            top: At most so many matches.
+            group: Fill ``people``, too.
+            rerank: Order the best matches by k-reciprocal re-ranking.
+            false_match_rate: For the threshold.
+            confirmed: Ids of records that somebody confirmed to be the person; their embeddings
+                refine the query.
+
+        Raises:
+            DataError: An image cannot be read.
+            GalleryError: The search fails; see :class:`fprnet.gallery.gallery.Gallery`.
+        """
+        if not images:
+            raise UsageError("there is no query image; give one or several of one person")
+        vectors = self.embedder.embed(images, modality)
+        return self.search_embeddings(
+            vectors,
+            filters=filters,
+            top=top,
+            group=group,
+            rerank=rerank,
+            false_match_rate=false_match_rate,
+            confirmed=confirmed,
+        )
+
+    def search_embeddings(
+        self,
+        vectors: NDArray[np.float32],
+        *,
+        filters: Filters = NO_FILTERS,
+        top: int = 20,
+        group: bool = False,
+        rerank: bool = False,
+        false_match_rate: float = 0.01,
+        confirmed: Sequence[str] = (),
+    ) -> Answer:
+        """Search for the person of ``(q, D)`` embeddings of unit length, as :meth:`search`."""
+        if len(confirmed):
+            vectors = np.concatenate((vectors, self.gallery.embeddings(confirmed)))
+        mean = vectors.mean(axis=0, dtype=np.float64)
+        length = float(np.linalg.norm(mean))
+        direction = (mean / max(length, 1e-12)).astype(np.float32)
+        found = self.gallery.search(direction[None], filters=filters, top=top)[0]
+        candidates = self.gallery.count(filters)
+        threshold = None
+        if self.calibration is not None:
+            threshold = self.calibration.threshold(false_match_rate, candidates)
+        # The mean of the cosines, not the cosine of the mean: it is what one image would have.
+        matches = tuple(
+            self._ranked(place, match, match.similarity * length, candidates, threshold)
+            for place, match in enumerate(found, start=1)
+        )
+        return Answer(
+            matches=matches,
+            people=_people(matches) if group else (),
+            candidates=candidates,
+            queries=len(vectors) - len(confirmed),
+            filters=filters,
+            threshold=threshold,
+            false_match_rate=None if threshold is None else false_match_rate,
+            in_gallery=None if threshold is None else any(match.accepted for match in matches),
+            reranked=rerank,
+        )
+
+    def explain(
+        self,
+        query: Picture,
+        match: Picture,
+        *,
+        query_modality: Modality = "infrared",
+        match_modality: Modality = "visible",
+    ) -> Explanation:
+        """Say why two images are as alike as they are: levels, stripes, heat maps.
+
+        Args:
+            query: Query image.
+            match: Gallery image (a record's ``path``, or its content).
+            query_modality: Of the query.
+            match_modality: Of the gallery image.
+
+        Raises:
+            DataError: An image cannot be read.
+        """
+        return explain(self.embedder, (query, query_modality), (match, match_modality))
+
+    def _ranked(
+        self,
+        rank: int,
+        match: Match,
+        similarity: float,
+        candidates: int,
+        threshold: float | None,
+    ) -> RankedMatch:
+        probability = None
+        if self.calibration is not None:
+            probability = self.calibration.probability(similarity, candidates)
+        accepted = None if threshold is None else similarity >= threshold
+        return RankedMatch(rank, match.record, similarity, probability, accepted)
+
+
+def _people(matches: Sequence[RankedMatch]) -> tuple[Person, ...]:
+    by_identity: dict[tuple[int, int], list[RankedMatch]] = {}
+    for match in matches:
+        identity = match.record.identity
+        key = (identity, match.rank if identity == UNKNOWN else 0)
+        by_identity.setdefault(key, []).append(match)
+    return tuple(Person(key[0], tuple(found)) for key, found in by_identity.items())
