@@ -27,12 +27,13 @@ from fprnet.files import locked
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
-__all__ = ["LOCK", "Connection", "connect", "is_server"]
+__all__ = ["LOCK", "LONG", "Connection", "connect", "is_server"]
 
 SUFFIX = ".db"
 LOCK = "fprnet.lock"
 TIMEOUT = 60.0  # seconds that a server may take for one call
 CONNECT_TIMEOUT = 10.0  # seconds
+LONG = 7200.0  # seconds, for what grows with the gallery: reading it, building an index
 
 Result = TypeVar("Result")
 
@@ -44,6 +45,7 @@ class Connection:
         uri: What was asked for.
         folder: Of an embedded gallery; None on a server.
         client: Of pymilvus.
+        closed: Whether it is over.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Connection:
         self.uri = uri
         self.folder = folder
         self.client = client
+        self.closed = False
         self._resources = resources
 
     def call(self, function: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:  # noqa: ANN401
@@ -64,13 +67,16 @@ class Connection:
         import grpc
         from pymilvus.exceptions import MilvusException
 
+        if self.closed:
+            raise GalleryError(f"gallery {self.uri} is closed")
         try:
-            return function(*args, timeout=TIMEOUT, **kwargs)
+            return function(*args, **{"timeout": TIMEOUT, **kwargs})
         except (MilvusException, grpc.RpcError, ValueError) as error:
             raise _translated(self.uri, error) from error
 
     def close(self) -> None:
         """Close the client, and the embedded server if there is one; twice is allowed."""
+        self.closed = True
         self._resources.close()
 
 
@@ -128,6 +134,8 @@ def _embedded(folder: Path, *, create: bool) -> Iterator[str]:
     from milvus_lite.adapter.grpc.server import start_server_in_thread
     from milvus_lite.exceptions import MilvusLiteError
 
+    from fprnet.gallery.lite_search import install
+
     if folder.suffix != SUFFIX:
         raise UsageError(f"gallery {folder} must end in {SUFFIX}, or be http://SERVER:PORT")
     if folder.is_file():
@@ -137,6 +145,7 @@ def _embedded(folder: Path, *, create: bool) -> Iterator[str]:
             f"there is no gallery at {folder}; make it with 'fprnet gallery create'"
         )
     folder.mkdir(parents=True, exist_ok=True)
+    install()
     try:
         with locked(folder / LOCK) as lock:
             lock.truncate(0)

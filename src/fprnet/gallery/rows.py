@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 
 from fprnet.gallery.records import UNKNOWN, Filters, GalleryRecord
 
-__all__ = ["FIELDS", "NO_TIME", "expression", "id_expression", "record_of", "row_of"]
+__all__ = [
+    "FIELDS",
+    "NO_TIME",
+    "expression",
+    "id_expression",
+    "milliseconds",
+    "moment_of",
+    "record_of",
+    "row_of",
+]
 
 FIELDS = ("id", "path", "modality", "camera", "location", "timestamp", "identity")
 NO_TIME = -(2**62)
@@ -41,14 +50,13 @@ def row_of(
 
 def record_of(row: Mapping[str, Any]) -> GalleryRecord:
     """Return the record of a row."""
-    when = int(row["timestamp"])
     return GalleryRecord(
         id=row["id"],
         path=row["path"],
         modality=row["modality"],
         camera=int(row["camera"]),
         location=int(row["location"]),
-        timestamp=None if when == NO_TIME else EPOCH + timedelta(milliseconds=when),
+        timestamp=moment_of(int(row["timestamp"])),
         identity=int(row["identity"]),
     )
 
@@ -81,6 +89,13 @@ def id_expression(ids: Iterable[str]) -> str:
     """Return the filter that lets some records pass; ids are hexadecimal digits, nothing else."""
     quoted = ", ".join(f'"{id}"' for id in ids)
     return f"id in [{quoted}]"
+
+
+def moment_of(milliseconds_since: int) -> datetime | None:
+    """Return the time in UTC; None for the mark of an unknown one."""
+    if milliseconds_since == NO_TIME:
+        return None
+    return EPOCH + timedelta(milliseconds=milliseconds_since)
 
 
 def milliseconds(moment: datetime) -> int:

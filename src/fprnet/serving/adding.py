@@ -8,7 +8,7 @@ record.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +42,7 @@ class _Sent:
     content: bytes
 
 
-async def add_images(request: Request, service: Service, caller: Caller) -> AsyncIterator[Added]:
+async def add_images(request: Request, service: Service, caller: Caller) -> AsyncGenerator[Added]:
     """Yield what became of each image, in order, as soon as it is known.
 
     Args:
@@ -178,8 +178,9 @@ async def _store(
         # killed in between leaves a record without its copy, which is kept when it is sent again.
         if new:
             gallery.add(embeddings, records)
-        for index in first.values():
-            service.pictures.keep(uploads[index].sha256, uploads[index].content)
+        for record in gallery.get(list(first)):
+            if service.pictures.address(record) is None:
+                service.pictures.keep(record.id, uploads[first[record.id]].content)
 
     async with service.audited(caller, "add") as entry:
         entry["ids"] = [uploads[i].sha256 for i in new]

@@ -45,7 +45,7 @@ class AuditLog:
                 f"the audit log {file} cannot be written ({error.strerror}); give another --audit"
             ) from error
         self._entries: queue.SimpleQueue[tuple[bytes, Future[None]] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="audit")
+        self._thread = threading.Thread(target=self._run, name="audit", daemon=True)
         self._thread.start()
 
     def write(self, **entry: Any) -> Future[None]:  # noqa: ANN401 - whatever JSON can hold

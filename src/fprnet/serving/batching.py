@@ -73,7 +73,7 @@ class Batcher:
         self._tasks: deque[Callable[[], None]] = deque()
         self._closed = False
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="model")
+        self._thread = threading.Thread(target=self._run, name="model", daemon=True)
         self._thread.start()
 
     def __len__(self) -> int:

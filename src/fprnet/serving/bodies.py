@@ -15,6 +15,7 @@ from fprnet.serving.uploads import Part, media_type, parts, whole_body
 __all__ = ["json_body", "parsed", "search_form", "validation_problem"]
 
 MOST_JSON = 2_000_000  # bytes; eight embeddings of 8192 numbers have 1.5 million
+NEXT = "see /openapi.json for what is allowed"
 MOST_SHOWN = 80  # letters of a wrong value that a message repeats
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -99,10 +100,12 @@ def validation_problem(errors: Any, what: str) -> ProblemError:  # noqa: ANN401 
     value = repr(first.get("input"))
     shown = value if len(value) <= MOST_SHOWN else f"{value[:MOST_SHOWN]}..."
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    if first["type"] == "value_error":  # our own sentence about several fields
+        return ProblemError(422, "invalid", str(first["ctx"]["error"]), NEXT)
     damaged = first["type"] == "json_invalid"
     message = (
         f"{what} is no JSON: {first['msg']}"
         if damaged
         else (f"{place or what}: {first['msg'][:200]}, not {shown}{more}")
     )
-    return ProblemError(422, "invalid", message, "see /openapi.json for what is allowed")
+    return ProblemError(422, "invalid", message, NEXT)

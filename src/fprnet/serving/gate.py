@@ -25,7 +25,7 @@ from fprnet.serving.settings import Settings
 
 __all__ = ["Gate"]
 
-# Neither a key nor a limit: a program that watches, and what is no secret.
+# No key: a program that watches, and what is no secret.
 OPEN = ("/healthz", "/openapi.json", "/", "/page/")
 READING = ("GET", "HEAD")
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
@@ -57,7 +57,9 @@ class Gate:
             return
         try:
             self._check_names(scope)
-            if not is_open(scope["path"]):
+            if is_open(scope["path"]):
+                self._slow_down(self._picture_buckets, f"address {_address(scope)}")
+            else:
                 scope["state"]["caller"] = self._caller(scope)
         except FprnetError as error:
             problem = as_problem(error)
@@ -103,7 +105,7 @@ class Gate:
             )
 
     def _caller(self, scope: Scope) -> Caller:
-        address = scope["client"][0] if scope.get("client") else "unknown"
+        address = _address(scope)
         picture = scope["path"].endswith("/content")
         buckets = self._picture_buckets if picture else self._buckets
         try:
@@ -148,6 +150,10 @@ def host_names(settings: Settings) -> frozenset[str] | None:
         return None
     own = {settings.host, "localhost", "127.0.0.1", "::1"}
     return frozenset(name.lower() for name in (*own, *settings.allowed_hosts))
+
+
+def _address(scope: Scope) -> str:
+    return scope["client"][0] if scope.get("client") else "unknown"
 
 
 def _name(netloc: str) -> str:

@@ -34,7 +34,7 @@ class Pictures:
     """
 
     def __init__(self, copies: Path, roots: Iterable[Path], most_pixels: int) -> None:
-        self._copies = copies
+        self._copies = copies.resolve()
         self._roots = [root.resolve() for root in roots]
         self._most_pixels = most_pixels
         self._writing = threading.Lock()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -215,7 +216,7 @@ class _Lines(Response):
 
     media_type = NDJSON
 
-    def __init__(self, first: Added, rest: AsyncIterator[Added]) -> None:
+    def __init__(self, first: Added, rest: AsyncGenerator[Added]) -> None:
         super().__init__(media_type=NDJSON)
         del self.headers["content-length"]
         self._first = first
@@ -240,9 +241,10 @@ class _Lines(Response):
     async def _make(self, waiting: asyncio.Queue[Added | None]) -> None:
         index = self._first.index + 1
         try:
-            async for line in self._rest:
-                await waiting.put(line)
-                index = line.index + 1
+            async with aclosing(self._rest) as rest:
+                async for line in rest:
+                    await waiting.put(line)
+                    index = line.index + 1
         except FprnetError as error:
             problem = Problem(**as_problem(error).as_dict())
             await waiting.put(Added(index=index, name=None, status="refused", error=problem))

@@ -44,6 +44,11 @@ def run_search(service: Service, vectors: NDArray[np.float32], options: SearchOp
         identity=asked.identity,
         modality=asked.modality,
     )
+    there = service.facts(stale=True)
+    if not (set(filters.cameras) <= set(there.cameras)) or not (
+        set(filters.locations) <= set(there.locations)
+    ):
+        service.searcher.gallery.check_filters(filters)  # counts anew, so it is slow
     return service.searcher.search_embeddings(
         vectors,
         filters=filters,

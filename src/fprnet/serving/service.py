@@ -176,11 +176,15 @@ class Service:
             return False
         return True
 
-    def facts(self) -> GalleryInfo:
-        """Count what is in the gallery, unless that was done a moment ago."""
+    def facts(self, *, stale: bool = False) -> GalleryInfo:
+        """Count what is in the gallery, unless that was done a moment ago.
+
+        Args:
+            stale: Any earlier count will do.
+        """
         with self._counting:
             started = time.monotonic()
-            if self._facts is None or self._facts[0] < started:
+            if self._facts is None or (self._facts[0] < started and not stale):
                 info = self.searcher.gallery.info()
                 least, most = FACTS_SECONDS
                 rest = FACTS_REST * (time.monotonic() - started)

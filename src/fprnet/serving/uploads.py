@@ -220,6 +220,4 @@ def _too_large(most: int) -> ProblemError:
         "body_too_large",
         f"the body has more than {_megabytes(most)}",
         "send fewer or smaller images",
-        # What is still on its way is not read, so the connection cannot be used again.
-        {"Connection": "close"},
     )
