@@ -144,7 +144,12 @@ function tools() {
 /** Under the matches: what has been marked, as files. */
 function showExports() {
   const line = byId("after");
-  show(line, may("export") && state.answer !== null);
+  const offered = may("export") && state.answer !== null;
+  show(line, offered);
+  if (!offered) {
+    line.replaceChildren();
+    return;
+  }
   const exports = ["csv", "zip"].map((format) =>
     button("download", say(`export.${format}`), () => exportMarks(format), {
       ...{ class: "slim quiet", title: say(`export.${format}.title`), id: `export-${format}` },
