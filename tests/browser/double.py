@@ -92,7 +92,7 @@ class Double:
     def start(self) -> None:
         """Listen; after ``stop`` again at the same address."""
         handler = type("Handler", (_Handler,), {"double": self})
-        self.server = ThreadingHTTPServer(("127.0.0.1", self.port), handler)
+        self.server = _Server(("127.0.0.1", self.port), handler)
         self.port = self.server.server_port
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
@@ -247,6 +247,13 @@ class Double:
                 "match": _heat(record.path.read_bytes(), 0.55),
             },
         }
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 50
+
+    def handle_error(self, *_: object) -> None:
+        """A browser may go away in the middle of an answer."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -70,28 +70,26 @@ def test_without_a_key_the_page_says_what_is_needed(desk_at, double):
         expect(desk.page.locator("#key")).to_be_visible()
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "words"),
-    [
-        (413, "image_too_large", "An image is too large. Cut out the person"),
-        (422, "image_damaged", "An image is damaged or incomplete. Export it again"),
-        (422, "filter", "A filter cannot be used. Change it"),
-        (403, "role", "Your key does not allow this."),
-        (503, "gallery_gone", "The gallery cannot be reached."),
-        (500, "internal", "The service has made a mistake."),
-        (422, "something_new", "The service did not do that."),
-    ],
-)
-def test_a_refusal_is_said_in_plain_words_and_loses_nothing(asking, double, status, code, words):
-    asking.watch.expect(status)
-    double.fail("/v1/search", status, code)
-    asking.page.click("#search")
-    notice = asking.page.get_by_role("alert").filter(has_text="The service says")
-    first, _, second = words.partition(". ")
-    expect(notice).to_contain_text(first)
-    expect(notice).to_contain_text(second)
-    expect(notice).to_contain_text(f"what was wrong: {code}; do it otherwise")
-    kept(asking)
+REFUSALS = [
+    (413, "image_too_large", "An image is too large.", "Cut out the person"),
+    (422, "image_damaged", "An image is damaged or incomplete.", "Export it again"),
+    (422, "filter", "A filter cannot be used.", "Change it, or clear the filters."),
+    (403, "role", "Your key does not allow this.", "Ask whoever runs the service"),
+    (503, "gallery_gone", "The gallery cannot be reached.", "Try again in a minute"),
+    (500, "internal", "The service has made a mistake.", "Tell whoever runs the service"),
+    (422, "something_new", "The service did not do that.", "Try again"),
+]
+
+
+def test_refusals_are_said_in_plain_words_and_lose_nothing(asking, double):
+    for status, code, what, then in REFUSALS:
+        asking.watch.expect(status)
+        double.fail("/v1/search", status, code)
+        asking.page.click("#search")
+        notice = asking.page.get_by_role("alert").filter(has_text=what)
+        expect(notice).to_contain_text(then)
+        expect(notice).to_contain_text(f"what was wrong: {code}; do it otherwise")
+        kept(asking)
     notice.get_by_role("button", name="Try again").click()
     expect(asking.cards().first).to_be_visible()
     expect(asking.page.locator("#notices .notice")).to_have_count(0)

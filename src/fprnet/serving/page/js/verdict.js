@@ -78,7 +78,7 @@ function showWarnings() {
     const about = answer.modality === "infrared" ? "" : ".visible";
     notify(knows(`warning.${code}`) ? `warning-${code}` : "warning-rest", () => ({
       kind: "warn",
-      title: knows(`warning.${code}`) ? say(`warning.${code}`) : say("warning.other"),
+      title: knows(`warning.${code}`) ? say(`warning.${code}`) : say("warning.unknown"),
       text: knows(`warning.${code}.text`)
         ? say(knows(`warning.${code}.text${about}`) ? `warning.${code}.text${about}` : `warning.${code}.text`, { names })
         : "",
