@@ -20,6 +20,7 @@ from fprnet.cli import (
     keys,
     models,
     reproduce,
+    search_fusion,
     serve,
     superres,
     train,
@@ -43,6 +44,7 @@ COMMANDS = (
     serve,
     keys,
     reproduce,
+    search_fusion,
     benchmark,
 )
 
