@@ -126,11 +126,9 @@ def read_calibration(path: Path) -> Calibration:
         found = content.pop("format")
         if found != FORMAT:
             raise GalleryError(f"{path} has format {found}, this version reads {FORMAT}")
-        lists = {
-            name: tuple(float(value) for value in content.pop(name))
-            for name in ("similarities", "log_ratios", "stranger_quantiles")
-        }
-        calibration = Calibration(**lists, **content)
+        for name in ("similarities", "log_ratios", "stranger_quantiles"):
+            content[name] = tuple(float(value) for value in content[name])
+        calibration = Calibration(**content)
         calibration.probability(0.5, 10)
         calibration.threshold(0.01, 10)
     except FileNotFoundError as error:

@@ -78,6 +78,7 @@ class Gallery:
         self._table = Table(connection, self._collections)
         self._index = EXACT
         self._writing = threading.RLock()
+        self._images_per_person: float | None = None
         self.uri = connection.uri
         self.name = name
         self.model = model
@@ -327,6 +328,17 @@ class Gallery:
             ]
             for hits in found
         ]
+
+    def images_per_person(self) -> float:
+        """Return how many visible records an identified person has on average; 1 without any.
+
+        Of a server it is read once and kept for as long as this object lives.
+        """
+        if self._images_per_person is None or self._connection.folder is not None:
+            identity = self._table.column("identity")
+            known = identity[identity != UNKNOWN]
+            self._images_per_person = len(known) / len(np.unique(known)) if len(known) else 1.0
+        return self._images_per_person
 
     def check_filters(self, filters: Filters) -> None:
         """Refuse filters that name a camera or location of which there is no record.
