@@ -270,6 +270,10 @@ class Gallery:
         """Return those of the ids that are in the gallery, hidden or not."""
         return set(self._table.hidden(ids))
 
+    def hidden(self, ids: Iterable[str]) -> set[str]:
+        """Return those of the ids that are in the gallery and hidden."""
+        return {id for id, hidden in self._table.hidden(ids).items() if hidden}
+
     def get(self, ids: Sequence[str]) -> list[GalleryRecord]:
         """Return records by their ids, hidden ones, too, in that order.
 
