@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install demo test lint unit clean
+.PHONY: install chromium demo test lint unit clean
 
 install: $(VENV)/.installed
 
@@ -14,10 +14,17 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
+# Debian's Chromium for the browser tests; where it is absent and may not be installed, they skip and say so.
+chromium:
+	@command -v chromium >/dev/null || { \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null; \
+	} || echo "Chromium is not here and cannot be installed: tests of the operator's page will skip"
+
 demo: install
 	$(BIN)/fprnet demo
 
-test: lint
+test: lint chromium
 	$(BIN)/pytest -n 2 --dist worksteal
 
 lint: install

@@ -15,6 +15,8 @@ __all__ = [
     "GalleryMissingError",
     "GalleryModelError",
     "GalleryUnavailableError",
+    "ImageFileError",
+    "KeyFileError",
     "TrainingError",
     "UsageError",
 ]
@@ -36,12 +38,30 @@ class DataError(FprnetError):
     """A data set's folder, split file or image is missing or not what it should be."""
 
 
+class ImageFileError(DataError):
+    """An image cannot be used.
+
+    Args:
+        message: What, which file, what to do.
+        reason: "missing", "empty", "format" (no image of a known format), "pixels" (too many),
+            "bits" (32 for each pixel) or "damaged"; a service answers them differently.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
 class FeaturesError(FprnetError):
     """A features file, or the features in it, cannot be scored."""
 
 
 class CheckpointError(FprnetError):
     """A checkpoint or weights file is missing, damaged, or belongs to something else."""
+
+
+class KeyFileError(FprnetError):
+    """A file of keys of the service is missing, damaged, or a name in it does not fit."""
 
 
 class TrainingError(FprnetError):

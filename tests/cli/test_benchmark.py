@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from fprnet.benchmarking import seeded
+from fprnet.benchmarking.measurement import Measurement
+from fprnet.benchmarking.registry import BENCHMARKS
 from fprnet.benchmarking.reranking import measure_memory
 from fprnet.benchmarking.seeded import official_sized_split, random_features
+from fprnet.cli.benchmark import NAMES
 from fprnet.evaluation.sysu_mm01 import sysu_mm01_protocol
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +31,7 @@ def test_split_has_the_official_size():
 def test_small_benchmark_of_everything(fprnet, monkeypatch):
     monkeypatch.setattr(seeded, "CAMERAS", {c: (1, 24, 40 + c) for c in range(1, 7)})
     words = ("--dimensions", 4, "--trials", 1, "--repeats", 1)
-    result = fprnet("benchmark", *words, "--json")
+    result = fprnet("benchmark", "evaluation", "reranking", *words, "--json")
     assert result.status == 0, result.err
     measured = json.loads(result.out)
     assert list(measured) == ["evaluation", "reranking"]
@@ -43,7 +46,20 @@ def test_small_benchmark_of_everything(fprnet, monkeypatch):
 def test_unknown_benchmark(fprnet):
     result = fprnet("benchmark", "speed")
     assert result.status == 2
-    assert "'speed' is unknown; choose evaluation or reranking" in result.complaint
+    assert "'speed' is unknown; choose of evaluation, reranking" in result.complaint
+
+
+def test_help_names_what_the_registry_has():
+    assert set(NAMES) == set(BENCHMARKS)
+
+
+def test_a_difference_is_an_exit_status(fprnet, monkeypatch):
+    for difference in (0.2, float("nan")):
+        wrong = Measurement(2.0, difference, tolerance=0.1, speeds="1 s against 2 s")
+        monkeypatch.setitem(BENCHMARKS, "evaluation", lambda sizes, wrong=wrong: wrong)
+        result = fprnet("benchmark", "evaluation")
+        assert result.status == 1
+        assert f"the two sides differ by {difference}" in result.err
 
 
 def test_memory_is_measured_in_a_process_of_its_own():

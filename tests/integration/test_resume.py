@@ -8,16 +8,20 @@ from pathlib import Path
 
 import pytest
 
+import fprnet as package
 from conftest import TINY, assert_identical, checkpoint, command, environment, history
+from fprnet.config import preset_names
 
 # 3 epochs of 6 steps, so that a checkpoint every 4 steps lies inside epochs as well as at ends.
 LONGER = [*TINY, "--training.steps_per_epoch", "6", "--training.epochs", "3"]
 EVERY = ["--training.checkpoint_every", "4"]
-RATE = {"fprnet": "0.003", "paper": "0.0001", "one-stream": "0.003"}  # from random weights
+RATE = {"paper": "0.0001"}  # from random weights; others 0.003
 
 
 def words_for(preset: str, data: Path, out: Path) -> list[str]:
-    rate = ["--optimizer.learning_rate", RATE[preset]]
+    rate = ["--optimizer.learning_rate", RATE.get(preset, "0.003")]
+    if preset == "svdnet":  # an epoch each of base training, restraint and relaxation
+        rate += ["--training.base_epochs", "1"]
     return ["train", "--preset", preset, *LONGER, *rate, "--data", str(data), "--out", str(out)]
 
 
@@ -27,7 +31,7 @@ def straight(tiny_set, tmp_path_factory):
     from fprnet.cli.main import main
 
     runs = {}
-    for preset in ("fprnet", "paper"):
+    for preset in ("fprnet", "paper", "cmgan", "svdnet"):
         runs[preset] = tmp_path_factory.mktemp("straight") / preset
         assert main(words_for(preset, tiny_set, runs[preset])) == 0
     return runs
@@ -75,8 +79,13 @@ def test_killed_at_random_moments_ends_as_the_straight_run(straight, tiny_set, t
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("preset", ["fprnet", "paper"])
-@pytest.mark.parametrize("stop", [5, 12])
+@pytest.mark.parametrize(
+    ("preset", "stop"),
+    [
+        *(("fprnet", 5), ("fprnet", 12), ("paper", 5), ("paper", 12), ("cmgan", 5)),
+        *(("svdnet", 8), ("svdnet", 16)),  # inside restraint, inside relaxation
+    ],
+)
 def test_stopped_by_max_steps_ends_as_the_straight_run(
     fprnet, straight, tiny_set, tmp_path, preset, stop
 ):
@@ -90,6 +99,49 @@ def test_stopped_by_max_steps_ends_as_the_straight_run(
     assert fprnet(*words).status == 0
     assert_same_run(run, straight[preset])
     assert f"continued at step {stop} of 18" in (run / "log.txt").read_text()
+
+
+# One epoch of two steps, without people to validate on.
+SHORTEST = [
+    *("--training.epochs", "1", "--training.steps_per_epoch", "2", "--training.base_epochs", "0"),
+    *("--training.validate_every", "0", "--training.selection", "last"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", preset_names())
+def test_every_preset_continues_bit_for_bit_and_can_be_used(fprnet, tiny_set, tmp_path, preset):
+    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
+    for run, *options in ((straight,), (stopped, "--max-steps", "1"), (stopped,)):
+        result = fprnet(*words_for(preset, tiny_set, run), *SHORTEST, *options)
+        assert result.status == 0, result.err
+    assert_same_run(straight, stopped)
+    scores = fprnet("evaluate", stopped, "--data", tiny_set, "--json")
+    assert scores.status == 0, scores.err
+    model = package.load_model(stopped)
+    pictures = sorted((tiny_set / "cam6" / "0001").glob("*.jpg"))
+    features = model.embed(pictures, modality="infrared")
+    assert features.shape == (len(pictures), model.embedding_size)
+    assert features.dtype == "float32"
+
+
+def test_rounds_decorrelate_the_eigenlayer(straight):
+    base, restrained, relaxed = (
+        record["correlation"]["prediction.main.embedding"] for record in history(straight["svdnet"])
+    )
+    assert restrained == pytest.approx(1, abs=1e-4)  # as decorrelated, and frozen since
+    assert base < relaxed <= 1
+
+
+def test_both_players_are_in_the_checkpoint(straight):
+    state = checkpoint(straight["cmgan"] / "checkpoints" / "last.pt")
+    names = [name for name in state["model"] if name.startswith("discriminator.")]
+    adversary = state["adversary_optimizer"]
+    assert len(names) == len(adversary["state"]) == 6
+    assert all(s["momentum_buffer"].any() for s in adversary["state"].values())
+    assert [group["name"] for group in state["optimizer"]["param_groups"]] == ["trunk", "head"]
+    assert [group["name"] for group in adversary["param_groups"]] == ["adversary"]
+    assert state["adversary_scheduler"]["last_epoch"] == state["scheduler"]["last_epoch"] == 18
 
 
 def test_validation_does_not_disturb_training(fprnet, straight, tiny_set, tmp_path):

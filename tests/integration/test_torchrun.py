@@ -36,7 +36,7 @@ def losses(record: dict[str, Any]) -> dict[str, float]:
     return {k: v for k, v in record["losses"].items() if not k.startswith("accuracy")}
 
 
-@pytest.mark.parametrize("preset", ["fprnet", "released"])
+@pytest.mark.parametrize("preset", ["fprnet", "released", "cmgan"])
 def test_two_processes_compute_what_one_does(fprnet, tiny_set, tmp_path, preset):
     batches = ("--batches.identities", 8)
     words = ("train", "--preset", preset, *TINY, *RATE, *batches, "--data", tiny_set)

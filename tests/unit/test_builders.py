@@ -1,7 +1,5 @@
 """Configs become models and objectives: what a key says is what is built."""
 
-import dataclasses
-
 import pytest
 import torch
 
@@ -11,6 +9,7 @@ from fprnet.errors import ConfigError
 from fprnet.losses.builders import build_objective
 from fprnet.losses.hybrid import HybridLoss
 from fprnet.losses.levels import LevelLoss
+from fprnet.losses.ranking import RankingLoss
 from fprnet.models.builders import build_model
 from fprnet.models.cross_modality_prediction import CrossModalityPrediction
 from fprnet.models.level_prediction import LevelPrediction
@@ -45,7 +44,7 @@ def test_default_costs_as_little_more_than_one_stream_as_section_11_says():
     assert 1 <= costs[0] / costs[1] <= 1.03
 
 
-@pytest.mark.parametrize("preset", ["fprnet", "one-stream", "two-stream"])
+@pytest.mark.parametrize("preset", ["fprnet", "one-stream", "two-stream", "zero-padding", "agw"])
 def test_level_presets(preset):
     model = model_of(preset)
     assert isinstance(model.prediction, LevelPrediction)
@@ -64,6 +63,40 @@ def test_cross_modality_presets():
         "enlarged",
         "shared",
     )
+
+
+@pytest.mark.parametrize("preset", ["resnet50", "bctr", "bdtr"])
+def test_resnet50_and_its_ranking_variants_are_the_main_block_alone(preset):
+    model = model_of(preset, scale="full", identities=395) if preset == "resnet50" else None
+    tiny = model_of(preset)
+    assert not tiny.pyramids
+    assert [name for name, _ in tiny.prediction.named_children()] == [
+        "main_head", "main_classifier", "modality_heads",
+    ]  # fmt: skip
+    assert len(tiny.prediction.modality_heads) == 0
+    assert tiny.embedding_size == (512 if preset == "resnet50" else 1024)
+    if model is not None:
+        # Two ResNet-50 (23,508,032 each), Linear 2048 x 512 and its bias, BatchNorm, classifier.
+        count = 2 * 23_508_032 + (2048 + 1) * 512 + 2 * 512 + (512 + 1) * 395
+        assert sum(p.numel() for p in model.parameters()) == count
+
+
+def test_resnet50_embeds_before_the_leaky_relu_of_its_classifier():
+    torch.manual_seed(0)
+    model = model_of("resnet50").eval()
+    prediction, images = model.prediction, torch.randn(3, 3, 96, 48)
+    maps = model.streams(images, images[:0])[5].joint
+    vectors = maps.mean(dim=(2, 3))
+    linear, norm = prediction.main_head.layers[0]
+    features = norm(linear(vectors))
+    assert (features < 0).any()
+    expected = torch.nn.functional.normalize(features, dim=1)
+    torch.testing.assert_close(model.embed(images, "visible"), expected)
+    labels = torch.tensor([0, 1, 2])
+    output = model(images, images, labels, labels)["main"]
+    assert output.visible_rows == 3
+    leaky = torch.nn.functional.leaky_relu(output.features, 0.1)
+    torch.testing.assert_close(output.logits, prediction.main_classifier.linear(leaky))
 
 
 @pytest.mark.parametrize(("split", "streams"), [("0", 1), ("5", 2)])
@@ -88,11 +121,16 @@ def test_fusion_spec_that_cannot_be_read():
 def test_objectives_take_every_key_of_the_loss():
     levels, cross = load_config("fprnet").model, load_config("paper").model
     loss = LossConfig(
-        ranking="batch-hard-triplet", ranking_weight=2, level_weight=3, label_smoothing=0.1
+        ranking="batch-hard-triplet",
+        ranking_weight=2,
+        margin=0.7,
+        level_weight=3,
+        label_smoothing=0.1,
     )
     assert build_objective(loss, levels) == LevelLoss(
-        ranking="batch-hard-triplet", ranking_weight=2, level_weight=3, smoothing=0.1
+        RankingLoss("batch-hard-triplet", 0.7), ranking_weight=2, level_weight=3, smoothing=0.1
     )
+    assert build_objective(LossConfig(), levels) == LevelLoss(ranking=None)
     loss = LossConfig(
         game="sum",
         joint_weight=1.5,
@@ -104,5 +142,16 @@ def test_objectives_take_every_key_of_the_loss():
     assert build_objective(loss, cross) == HybridLoss(
         l1=1.5, l2=0.2, l3=0.3, discrepancy="detached", game="sum", smoothing=0.1
     )
-    off = dataclasses.replace(loss, discrepancy="none")
-    assert build_objective(off, cross).discrepancy in ("off", "none")
+    ranked = LossConfig(
+        ranking="cross-modality-top-ranking",
+        ranking_weight=3,
+        margin=0.6,
+        intra_modality_weight=0.2,
+        intra_modality_margin=0.3,
+    )
+    assert build_objective(ranked, load_config("bdtr").model) == HybridLoss(
+        discrepancy="none",
+        game="rate",
+        ranking=RankingLoss("cross-modality-top-ranking", 0.6, 0.2, 0.3),
+        ranking_weight=3,
+    )

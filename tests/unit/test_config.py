@@ -62,6 +62,36 @@ def test_paper_and_released_are_what_section_10_says():
     assert released.schedule.milestones == (30, 60)
 
 
+def test_baselines_are_what_their_authors_say():
+    resnet50, bctr, bdtr = (load_config(name) for name in ("resnet50", "bctr", "bdtr"))
+    for config in (resnet50, bctr, bdtr):
+        assert (config.model.split, config.batches.images) == (5, 1)
+    assert (resnet50.optimizer.learning_rate, resnet50.optimizer.trunk_multiplier) == (0.01, 0.1)
+    assert (resnet50.schedule.milestones, resnet50.batches.identities) == ((30, 60), 32)
+    for config in (bctr, bdtr):
+        assert config.model.cross_modality.main_layers == (1024,)
+        assert (config.batches.identities, config.loss.margin) == (64, 0.5)
+        assert (config.optimizer.learning_rate, config.optimizer.momentum) == (0.001, 0.9)
+    assert (bctr.loss.intra_modality_weight, bdtr.loss.intra_modality_weight) == (0, 0.1)
+    assert bdtr.loss.intra_modality_margin == 0.1
+    svdnet = load_config("svdnet")
+    assert svdnet.model.levels.main_layer == "eigenlayer"
+    assert (svdnet.model.levels.main_embedding_size, svdnet.model.levels.dropout) == (1024, 0.5)
+    training, (first, second) = svdnet.training, svdnet.schedule.milestones
+    rounds = training.restraint_epochs + training.relaxation_epochs
+    assert training.epochs == training.base_epochs + 7 * rounds
+    assert first < training.base_epochs  # 0.001 in rounds 1 to 3, then 0.0001
+    assert second == training.base_epochs + 3 * rounds
+    assert svdnet.optimizer.learning_rate * svdnet.schedule.gamma == pytest.approx(0.001)
+    padded, agw = load_config("zero-padding"), load_config("agw")
+    assert (padded.model.input, padded.model.split) == ("zero-padded", 0)
+    assert (agw.model.split, agw.model.last_stride, agw.model.levels.pooling) == (1, 1, "gem")
+    assert (agw.batches.identities, agw.batches.images) == (8, 4)
+    assert (agw.optimizer.learning_rate, agw.optimizer.trunk_multiplier) == (0.1, 0.1)
+    assert (agw.schedule.warmup_epochs, agw.schedule.milestones) == (10, (20, 50))
+    assert agw.training.epochs == 81
+
+
 def test_later_sources_win(tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text("training: {epochs: 9, threads: 2}\nmodel: {levels: {stripes: {5: 1}}}\n")
@@ -151,6 +181,33 @@ def test_negative_seed():
         ("fprnet", ["--training.restraint_epochs", "1"], "set both or none"),
         ("paper", ["--model.levels.neck", "none"], "model.levels has no effect"),
         ("paper", ["--loss.ranking_weight", "2"], "loss.ranking_weight is 2.0 but has no effect"),
+        ("paper", ["--loss.level_weight", "2"], "loss.level_weight is 2.0 but has no effect"),
+        ("agw", ["--loss.confusion_weight", "1"], "no effect without model.discriminator"),
+        ("agw", ["--optimizer.adversary_learning_rate", "1"], "effect without model.discriminator"),
+        ("agw", ["--model.discriminator", "[8]"], "give it a rate: optimizer.adversary_learning"),
+        ("cmgan", ["--model.discriminator", "[0]"], "model.discriminator is [0], give sizes"),
+        ("cmgan", ["--data.modalities", "visible"], "but model.discriminator tells both apart"),
+        ("cmgan", ["--model.levels.classifier_layers", "[0]"], "classifier_layers is [0], give"),
+        ("agw", ["--training.freeze_statistics", "true"], "no effect without training.restraint"),
+        ("agw", ["--training.base_epochs", "2"], "training.base_epochs is 2 but has no effect"),
+        ("svdnet", ["--training.base_epochs", "6"], "so that no round begins; lower it"),
+        ("svdnet", ["--model.levels.main_layer", "linear"], "needs model.levels.main_layer eigenl"),
+        ("svdnet", ["--model.levels.main_embedding_size", "null"], "main_embedding_size is null"),
+        ("svdnet", ["--model.levels.embedding_from", "after"], "set embedding_from to before"),
+        (
+            "released",
+            ["--training.restraint_epochs=1", "--training.relaxation_epochs=1"],
+            "layer e",
+        ),
+        ("fprnet", ["--loss.margin", "1"], "loss.margin is 1.0 but has no effect"),
+        ("agw", ["--loss.intra_modality_weight", "1"], "loss.intra_modality_weight is 1.0 but"),
+        ("resnet50", ["--loss.intra_modality_margin", "1"], "margin is 1.0 but has no effect"),
+        ("bctr", ["--model.cross_modality.main", "false"], "needs model.cross_modality.main"),
+        (
+            "warm-start",
+            ["--loss.ranking", "cross-modality-top-ranking"],
+            "data.modalities is visible but loss.ranking cross-modality-top-ranking needs both",
+        ),
         ("paper", ["--model.cross_modality.fusion", "none"], "both are none, or neither"),
         ("paper", ["--model.cross_modality.main_layers", "[]"], "give sizes above 0"),
         ("paper", ["--model.cross_modality.modality_blocks", "none"], "nothing to compare"),

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from pooled_vectors import pool_plainly
 from torch import Tensor
 
 from fprnet.models.cross_modality_prediction import CrossModalityPrediction
@@ -95,7 +96,7 @@ def test_released_is_what_the_authors_code_does() -> None:
         "visible": (visible, classify(visible, "main_classifier"), y),
         "infrared": (infrared, classify(infrared, "main_classifier"), y),
     }
-    outputs = module(module.pool(stages, levels), LABELS)
+    outputs = module(pool_plainly(module, stages, levels), LABELS)
     assert set(outputs) == set(expected)
     for head, (features, logits, labels) in expected.items():
         torch.testing.assert_close(outputs[head].features, features, msg=head)
@@ -108,7 +109,7 @@ def test_released_is_what_the_authors_code_does() -> None:
 
 def test_released_embedding_is_the_main_head_after_its_leaky_relu() -> None:
     module = prediction().eval()
-    vectors = module.pool(maps()[0], {})
+    vectors = pool_plainly(module, maps()[0], {})
     linear, norm = module.main_head.layers[0]
     expected = F.normalize(F.leaky_relu(norm(linear(vectors["main"].joint)), 0.1), dim=1)
     torch.testing.assert_close(module.embed(vectors), expected)
@@ -118,7 +119,7 @@ def test_released_embedding_is_the_main_head_after_its_leaky_relu() -> None:
 def test_paper_enlarges_each_modality_to_its_own_layer() -> None:
     module = paper()
     stages, levels = maps()
-    outputs = module(module.pool(stages, levels), LABELS)
+    outputs = module(pool_plainly(module, stages, levels), LABELS)
     for modality in ("visible", "infrared"):
         head = module.modality_heads[modality]
         (svd,) = head.head.layers
@@ -135,7 +136,7 @@ def test_paper_enlarges_each_modality_to_its_own_layer() -> None:
 def test_paper_main_and_fusion_heads() -> None:
     module = paper()
     stages, levels = maps()
-    vectors = module.pool(stages, levels)
+    vectors = pool_plainly(module, stages, levels)
     outputs = module(vectors, LABELS)
     (svd,) = module.main_head.layers
     features = F.leaky_relu(vectors["main"].joint @ svd.weight.T, 0.1)
@@ -168,7 +169,7 @@ def test_components_can_be_left_out_and_every_parameter_learns(
     make: Any, options: dict[str, Any], heads: set[str]
 ) -> None:
     module = make(**options)
-    outputs = module(module.pool(*maps()), LABELS)
+    outputs = module(pool_plainly(module, *maps()), LABELS)
     assert set(outputs) == heads
     sum(output.logits.square().sum() for output in outputs.values()).backward()
     assert all(p.grad is not None for p in module.parameters())
@@ -176,7 +177,7 @@ def test_components_can_be_left_out_and_every_parameter_learns(
 
 def test_without_a_main_head_the_embedding_is_the_pooled_stage() -> None:
     module = paper(main=False)
-    vectors = module.pool(maps()[0], {})
+    vectors = pool_plainly(module, maps()[0], {})
     torch.testing.assert_close(module.embed(vectors), F.normalize(vectors["main"].joint, dim=1))
     assert module.embedding_size == C
     assert prediction(main=False).embedding_size == 10  # shared: RGB and IR blocks train it
@@ -184,16 +185,16 @@ def test_without_a_main_head_the_embedding_is_the_pooled_stage() -> None:
 
 def test_activations_of_table_6() -> None:
     module = paper(main_activation="relu", fusion_activation="leaky-relu")
-    outputs = module(module.pool(*maps()), LABELS)
+    outputs = module(pool_plainly(module, *maps()), LABELS)
     assert (outputs["main"].features >= 0).all()
     assert (outputs["fusion"].features < 0).any()
 
 
 def test_levels_that_training_needs() -> None:
     module = prediction(fusion=FusionSpec.parse("r5 r2 i4 i4"))
-    assert module.levels_of("visible") == (2, 5)
-    assert module.levels_of("infrared") == (4,)
-    assert prediction(fusion=None).levels_of("visible") == ()
+    assert module.stripes_of("visible") == {2: 1, 5: 1}
+    assert module.stripes_of("infrared") == {4: 1}
+    assert prediction(fusion=None).stripes_of("visible") == {}
 
 
 def test_impossible_options_are_refused() -> None:

@@ -13,7 +13,7 @@ from fprnet.data.generator.layouts.sysu_mm01 import images_of
 from fprnet.data.generator.options import GeneratorOptions
 from fprnet.demo.plan import ROWS, plan_demo
 from fprnet.errors import TrainingError
-from fprnet.training.side_by_side import Training, read_history, train_side_by_side
+from fprnet.training.side_by_side import Training, read_history, work_side_by_side
 
 
 def config_of(training: Training):
@@ -87,11 +87,13 @@ def test_finished_runs_are_left_alone(tmp_path):
     assert not training.finished
     metrics.write_text("".join(json.dumps({"epoch": epoch}) + "\n" for epoch in (1, 2)))
     assert training.finished
-    train_side_by_side([training], description="nothing")  # the data set does not even exist
+    work_side_by_side(
+        [training], description="nothing", workers=1
+    )  # the data set does not even exist
     assert not training.log.exists()
 
 
 def test_a_training_that_fails_is_one_sentence_with_its_reason(tmp_path, capsys):
     training = Training("fprnet", tmp_path / "nowhere", tmp_path / "runs" / "a", "tiny")
     with pytest.raises(TrainingError, match=r"status 2: .*nowhere is no folder.*a\.log"):
-        train_side_by_side([training], description="training")
+        work_side_by_side([training], description="training", workers=1)

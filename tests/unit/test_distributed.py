@@ -13,10 +13,13 @@ import torch.multiprocessing as mp
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from fprnet.losses.adversarial import AdversarialLoss
 from fprnet.losses.hybrid import HybridLoss
 from fprnet.losses.levels import LevelLoss
+from fprnet.losses.ranking import RankingLoss
 from fprnet.models.batch_norm import SynchronisedBatchNorm2d, synchronise_batch_norm
 from fprnet.models.cross_modality_prediction import CrossModalityPrediction
+from fprnet.models.discriminator import ModalityDiscriminator
 from fprnet.models.distributed import gather_rows
 from fprnet.models.fprnet import Reidentifier
 from fprnet.models.fusion import FusionSpec
@@ -102,11 +105,34 @@ def released_model() -> Reidentifier:
     return Reidentifier(Streams(backbone, 5), pyramids, prediction)
 
 
+def svdnet_model() -> Reidentifier:
+    prediction = LevelPrediction(
+        32, 4, stripes={}, embedding_size=8, main_layer="eigenlayer", neck="none", dropout=0.5
+    )
+    return Reidentifier(Streams(ResNet(18, width=4), 0), None, prediction)
+
+
+def adversarial_model() -> Reidentifier:
+    prediction = LevelPrediction(32, 4, stripes={}, neck="none", classifier_layers=(8,))
+    streams = Streams(ResNet(18, width=4), 0)
+    return Reidentifier(streams, None, prediction, ModalityDiscriminator(32, (8,)))
+
+
+OBJECTIVES = {
+    default_model: LevelLoss(),
+    released_model: HybridLoss(discrepancy="differentiable"),
+    svdnet_model: LevelLoss(ranking=None),
+    adversarial_model: AdversarialLoss(
+        LevelLoss(RankingLoss("cross-modality-top-ranking", 1.4)), 0.05
+    ),
+}
+
+
 def whole_model(rank: int | None, make: Callable[[], Reidentifier]) -> dict[str, Tensor]:
     """Loss, parameter gradients and running statistics of one training step."""
     torch.manual_seed(0)
     model: nn.Module = make()
-    objective = LevelLoss() if make is default_model else HybridLoss(discrepancy="differentiable")
+    objective = OBJECTIVES[make]
     visible, infrared = images()
     labels = torch.arange(ROWS) // 2
     if rank is None:
@@ -116,7 +142,7 @@ def whole_model(rank: int | None, make: Callable[[], Reidentifier]) -> dict[str,
         wrapped = DistributedDataParallel(synchronise_batch_norm(model))
         outputs = wrapped(visible, infrared, labels, labels, gather=gather_rows)
     loss = objective(outputs)
-    loss.total.backward()
+    loss.of_all_players.backward()
     gradients = {f"{n} gradient": p.grad for n, p in model.named_parameters() if p.requires_grad}
     terms = {f"loss {name}": term for name, term in loss.terms.items()}
     return {**gradients, **dict(model.named_buffers()), **terms}
@@ -126,6 +152,8 @@ CASES: dict[str, Callable[[int | None], dict[str, Tensor]]] = {
     "batch norm": batch_norm_alone,
     "default": lambda rank: whole_model(rank, default_model),
     "released": lambda rank: whole_model(rank, released_model),
+    "svdnet": lambda rank: whole_model(rank, svdnet_model),
+    "adversarial": lambda rank: whole_model(rank, adversarial_model),
 }
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from fprnet.errors import ConfigError
 from fprnet.losses.hybrid import HybridLoss, fusion_wins
+from fprnet.losses.ranking import RankingLoss
 from fprnet.models.heads import HeadOutput
 
 IDENTITIES = 5
@@ -139,13 +140,27 @@ def test_removed_components_leave_their_terms_out() -> None:
     assert no_fusion.total.item() == pytest.approx(
         sum(losses.values()) - losses["fusion"], rel=1e-6
     )
-    assert no_fusion.terms["wins_main"].item() == 1
     no_main = HybridLoss(discrepancy="none")(without("main", "visible", "infrared"))
     assert no_main.total.item() == pytest.approx(losses["fusion"], rel=1e-6)
-    assert no_main.terms["wins_fusion"].item() == 1
+    assert not any(name.startswith("wins") for name in (*no_fusion.terms, *no_main.terms))
+
+
+def test_ranking_of_the_main_block_is_added() -> None:
+    outputs = random_outputs()
+    features = torch.randn(8, 3, generator=torch.Generator().manual_seed(5))
+    outputs["main"] = outputs["main"]._replace(features=features, visible_rows=4)
+    ranking = RankingLoss("cross-modality-top-ranking", margin=0.5)
+    loss = HybridLoss(discrepancy="none", ranking=ranking, ranking_weight=0.3)(outputs)
+    plain = HybridLoss(discrepancy="none")(outputs)
+    value = ranking(outputs["main"]).item()
+    assert value > 0
+    assert loss.total.item() == pytest.approx(plain.total.item() + 0.3 * value, rel=1e-6)
+    assert loss.terms["ranking_main"].item() == pytest.approx(value)
 
 
 def test_impossible_combinations_are_refused() -> None:
+    with pytest.raises(ConfigError, match="needs a main block, but it is switched off"):
+        HybridLoss(discrepancy="none", ranking=RankingLoss())(without("main"))
     with pytest.raises(ConfigError, match="discrepancy 'detached' compares"):
         HybridLoss(discrepancy="detached")(without("visible", "infrared"))
     with pytest.raises(ConfigError, match="needs a main or a fusion block"):

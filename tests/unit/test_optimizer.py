@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from fprnet.config import load_config
+from fprnet.config import load_config, preset_names
 from fprnet.config.schema import OptimizerConfig, ScheduleConfig
 from fprnet.models.builders import build_model
 from fprnet.training.optimizer import (
     learning_rate_factor,
-    make_optimizer,
+    make_optimizers,
     make_scheduler,
     parameter_groups,
 )
@@ -41,7 +41,7 @@ def test_warmup_of_part_of_an_epoch_and_of_none():
     assert factors(ScheduleConfig(), steps_per_epoch=2, epochs=1) == [1, 1]
 
 
-@pytest.mark.parametrize("preset", ["fprnet", "paper", "released", "one-stream", "two-stream"])
+@pytest.mark.parametrize("preset", preset_names())
 def test_every_trainable_parameter_is_in_one_group(preset):
     model = build_model(load_config(preset, scale="tiny").model, identities=3)
     groups = parameter_groups(model)
@@ -52,6 +52,7 @@ def test_every_trainable_parameter_is_in_one_group(preset):
         "fprnet": ["trunk", "pyramid", "head"],
         "paper": ["trunk", "pyramid", "fusion", "head"],
     }
+    names["cmgan"] = ["trunk", "head", "adversary"]
     expected = names.get("paper" if preset == "released" else preset, ["trunk", "head"])
     assert list(groups) == expected
 
@@ -60,18 +61,31 @@ def test_released_learns_its_new_layers_as_section_9_says():
     config = load_config("released")
     with torch.device("meta"):
         model = build_model(config.model, identities=5, weights=False)
-    optimizer = make_optimizer(model, config.optimizer)
+    (optimizer,) = make_optimizers(model, config.optimizer).values()
     rates = {group["name"]: group["lr"] for group in optimizer.param_groups}
     assert rates == pytest.approx({"trunk": 0.001, "pyramid": 0.001, "fusion": 0.001, "head": 0.01})
     assert {group["weight_decay"] for group in optimizer.param_groups} == {5e-4}
     assert {group["nesterov"] for group in optimizer.param_groups} == {True}
 
 
+def test_the_adversary_has_an_optimizer_of_its_own():
+    config = load_config("cmgan")
+    with torch.device("meta"):
+        model = build_model(config.model, identities=5, weights=False)
+    optimizers = make_optimizers(model, config.optimizer)
+    assert list(optimizers) == ["model", "adversary"]
+    rates = {g["name"]: g["lr"] for o in optimizers.values() for g in o.param_groups}
+    assert rates == {"trunk": 1e-4, "head": 1e-4, "adversary": 1e-3}
+    (group,) = optimizers["adversary"].param_groups
+    assert {id(p) for p in group["params"]} == {id(p) for p in model.discriminator.parameters()}
+    assert (group["momentum"], group["nesterov"]) == (0.9, False)
+
+
 def test_scheduler_takes_each_group_along():
     model = nn.ModuleDict({"streams": nn.Linear(1, 1), "head": nn.Linear(1, 1)})
-    optimizer = make_optimizer(
+    optimizer = make_optimizers(
         model, OptimizerConfig(learning_rate=0.1, trunk_multiplier=0.5, momentum=0)
-    )
+    )["model"]
     assert not optimizer.param_groups[0]["nesterov"]  # which needs momentum
     config = ScheduleConfig(milestones=(1,))
     scheduler = make_scheduler(optimizer, config, steps_per_epoch=1, epochs=2)

@@ -187,7 +187,7 @@ def test_json_has_the_documented_shape() -> None:
     assert list(result) == [
         *("format", "protocol", "mode", "shots", "gallery", "trials"),
         *("queries", "valid_queries", "gallery_size", "metric", "postprocessing"),
-        *("scores", "per_identity", "model", "versions"),
+        *("scores", "curves", "per_identity", "model", "versions"),
     ]
     assert (result["format"], result["protocol"], result["trials"]) == (1, "sysu-mm01", 3)
     assert (result["queries"], result["valid_queries"], result["gallery_size"]) == (12, 8, 6)
@@ -198,6 +198,10 @@ def test_json_has_the_documented_shape() -> None:
     ranks = ["rank-1", "rank-5", "rank-10", "rank-20"]
     assert list(plain) == [*ranks, "mAP", "mINP", "image-level"]
     assert list(plain["image-level"]) == ranks
+    curve = result["curves"]["plain"]
+    assert [len(curve[name]) for name in ("mean", "std")] == [20, 20]  # ranks 1 to 20
+    assert [curve["mean"][rank - 1] for rank in (1, 5, 10, 20)] == [plain[r]["mean"] for r in ranks]
+    assert curve["std"][0] == plain["rank-1"]["std"]
     for name in (*ranks, "mAP", "mINP"):
         assert plain[name].keys() == metric
         assert len(plain[name]["per_trial"]) == 3

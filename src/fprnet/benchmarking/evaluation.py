@@ -13,13 +13,14 @@ from typing import TypeVar
 import numpy as np
 import torch
 
+from fprnet.benchmarking.measurement import Measurement, Sizes
 from fprnet.benchmarking.plain_evaluation import TrialLoop, field_loop, lean_loop, loop_evaluate
-from fprnet.benchmarking.seeded import random_features
+from fprnet.benchmarking.seeded import random_features, split_for
 from fprnet.data.sysu_mm01 import SysuSplit
 from fprnet.evaluation.scores import Scores, evaluate
 from fprnet.evaluation.sysu_mm01 import Mode
 
-__all__ = ["TOLERANCE", "measure_evaluation", "timed"]
+__all__ = ["TOLERANCE", "measure", "measure_evaluation", "timed"]
 
 TOLERANCE = 1e-12
 
@@ -43,6 +44,25 @@ def timed(function: Callable[[], Result]) -> tuple[float, Result]:
     start = time.process_time()
     result = function()
     return time.process_time() - start, result
+
+
+def measure(sizes: Sizes) -> Measurement:
+    """Measure all-search, single-shot."""
+    result = measure_evaluation(
+        split_for(sizes.data),
+        mode="all",
+        shots=1,
+        trials=sizes.trials,
+        dimensions=sizes.dimensions,
+        repeats=sizes.repeats,
+    )
+    return Measurement(
+        ratio=float(result["ratio"]),
+        max_difference=float(result["max_difference"]),
+        tolerance=TOLERANCE,
+        speeds=f"{result['seconds']:.2f} s against {result['loop_seconds']:.2f} s of the loops",
+        details=result,
+    )
 
 
 def measure_evaluation(

@@ -15,15 +15,30 @@ import numpy as np
 import torch
 
 from fprnet.benchmarking.evaluation import timed
+from fprnet.benchmarking.measurement import Measurement, Sizes
 from fprnet.benchmarking.plain_reranking import plain_rerank
-from fprnet.benchmarking.seeded import random_features
+from fprnet.benchmarking.seeded import random_features, split_for
 from fprnet.data.sysu_mm01 import SysuSplit
 from fprnet.evaluation.reranking import rerank, reranked_blocks
 from fprnet.evaluation.sysu_mm01 import sysu_mm01_protocol
 
-__all__ = ["TOLERANCE", "measure_memory", "measure_reranking"]
+__all__ = ["TOLERANCE", "measure", "measure_memory", "measure_reranking"]
 
 TOLERANCE = 1e-5
+
+
+def measure(sizes: Sizes) -> Measurement:
+    """Measure the first trial of all-search, single-shot."""
+    result = measure_reranking(
+        split_for(sizes.data), dimensions=sizes.dimensions, repeats=sizes.repeats
+    )
+    return Measurement(
+        ratio=float(result["ratio"]),
+        max_difference=float(result["max_difference"]),
+        tolerance=TOLERANCE,
+        speeds=f"{result['seconds']:.2f} s against {result['plain_seconds']:.2f} s image by image",
+        details=result,
+    )
 
 
 def measure_reranking(

@@ -5,12 +5,14 @@ Shapes: N images, D numbers per embedding.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
-from fprnet.data.sysu_mm01 import VISIBLE_CAMERAS, GalleryPermutations, SysuSplit
+from fprnet.data.sysu_mm01 import VISIBLE_CAMERAS, GalleryPermutations, SysuSplit, read_split
 from fprnet.embeddings.store import Features
 
-__all__ = ["official_sized_split", "random_features"]
+__all__ = ["official_sized_split", "random_features", "split_for"]
 
 TRIALS = 10
 # Camera -> (first and last identity, images of all together): the counts of the official test set,
@@ -37,6 +39,15 @@ def official_sized_split(seed: int = 0) -> SysuSplit:
             cells[camera, first + place] = np.stack(drawn)
     test = sorted({identity for _, identity in cells})
     return SysuSplit((), (), tuple(test), GalleryPermutations(cells))
+
+
+def split_for(data: Path | None) -> SysuSplit:
+    """Read the split of a data set, or draw one where there is none.
+
+    Raises:
+        DataError: The split files are missing or damaged.
+    """
+    return official_sized_split() if data is None else read_split(data, needed=("test",))
 
 
 def random_features(split: SysuSplit, dimensions: int, seed: int) -> Features:

@@ -17,8 +17,11 @@ from fprnet.cli import (
     demo,
     evaluate,
     extract,
+    keys,
     models,
     reproduce,
+    search_fusion,
+    serve,
     superres,
     train,
 )
@@ -38,7 +41,10 @@ COMMANDS = (
     extract,
     models,
     superres,
+    serve,
+    keys,
     reproduce,
+    search_fusion,
     benchmark,
 )
 

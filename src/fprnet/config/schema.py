@@ -78,8 +78,13 @@ class LevelsConfig:
     stripes: dict[int, int] = field(default_factory=dict)  # level -> horizontal stripes; {} is none
     embedding_size: int = 256  # of each level
     main_embedding_size: int | None = None  # None: the pooled C(5) itself
+    main_layer: Literal["linear", "eigenlayer"] = "linear"  # what makes it; eigenlayer: SVDNet's
+    pooling: Literal["mean", "gem"] = "mean"  # of C(5): its mean, or a learnt generalised mean
     neck: Literal["batchnorm", "none"] = "batchnorm"
-    embedding_from: Literal["before", "after"] = "before"  # the neck, at test time
+    dropout: float = 0.0  # between the main head's neck and its classifier
+    classifier_layers: tuple[int, ...] = ()  # hidden ones, ReLU, between main neck and classifier
+    # At test time: the neck's input or output, or the pooled maps that the heads start from.
+    embedding_from: Literal["before", "after", "pooled"] = "before"
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ class CrossModalityConfig:
     layer: Literal["eigenlayer", "linear-batchnorm"] = "eigenlayer"
     main_layers: tuple[int, ...] = (512,)
     fusion_layers: tuple[int, ...] = (128, 64)
-    main_activation: Literal["leaky-relu", "relu"] = "leaky-relu"
+    main_activation: Literal["leaky-relu", "relu", "none"] = "leaky-relu"
     fusion_activation: Literal["leaky-relu", "relu"] = "relu"
     fusion: str = "r5 i5 i4 r4 r5 i5 i2 r2"  # one row is 'horizontal', / starts another; or none
     main: bool = True  # the IR-RGB block
@@ -101,6 +106,7 @@ class CrossModalityConfig:
 class ModelConfig:
     """Batch to embedding."""
 
+    input: Literal["rgb", "zero-padded"] = "rgb"  # zero-padded: [gray, 0] or [0, infrared]
     backbone: Literal["resnet18", "resnet50"] = "resnet50"
     width: int = 64  # channels of the stem
     weights: str = "imagenet"  # 'imagenet', 'none' or a file
@@ -110,14 +116,21 @@ class ModelConfig:
     prediction: Literal["levels", "cross-modality"] = "levels"
     levels: LevelsConfig = field(default_factory=LevelsConfig)
     cross_modality: CrossModalityConfig = field(default_factory=CrossModalityConfig)
+    discriminator: tuple[int, ...] = ()  # hidden layers of cmGAN's; [] is none
 
 
 @dataclass(frozen=True)
 class LossConfig:
     """What is minimised: identity and ranking losses, and the paper's hybrid loss."""
 
-    ranking: Literal["none", "weighted-regularised-triplet", "batch-hard-triplet"] = "none"
+    ranking: Literal[
+        "none", "weighted-regularised-triplet", "batch-hard-triplet", "cross-modality-top-ranking"
+    ] = "none"  # of the main head, and of every level
     ranking_weight: float = 1.0
+    margin: float | None = None  # None: 0.3 of batch-hard-triplet, 0.5 of cross-modality-...
+    intra_modality_weight: float = 0.0  # lambda of BDTR, in cross-modality-top-ranking
+    intra_modality_margin: float = 0.1  # rho 2 of BDTR
+    confusion_weight: float = 0.0  # gamma of cmGAN: how much the model works against it
     level_weight: float = 1.0  # of the mean over the levels' losses
     label_smoothing: float = 0.0
     game: Literal["count", "rate", "sum", "main", "fusion"] = "rate"  # which block gives L_ri
@@ -136,10 +149,11 @@ class OptimizerConfig:
     pyramid_multiplier: float = 1.0
     head_multiplier: float = 1.0
     fusion_multiplier: float = 1.0  # for the fusion block's head
+    adversary_learning_rate: float | None = None  # of the discriminator; null where there is none
     momentum: float = 0.9
     nesterov: bool = True
     weight_decay: float = 5e-4
-    clip_norm: float | None = None  # longest gradient, over all parameters; null: as long as it is
+    clip_norm: float | None = None  # longest gradient, over a player's parameters; null: any
 
 
 @dataclass(frozen=True)
@@ -158,8 +172,10 @@ class TrainingConfig:
 
     epochs: int = 60
     steps_per_epoch: int | None = None  # None: max(visible, infrared images) // batch
+    base_epochs: int = 0  # before the first round of restraint and relaxation
     restraint_epochs: int = 0  # SVD layers decorrelated, then frozen for so many epochs ...
     relaxation_epochs: int = 0  # ... then trained for so many; 0 and 0: never
+    freeze_statistics: bool = False  # in restraint epochs BatchNorm uses its running statistics
     precision: Literal["bfloat16", "float32"] = "bfloat16"
     channels_last: bool = True
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"

@@ -5,6 +5,7 @@ Shapes: an image is H x W pixels with channels R, G, B.
 
 from __future__ import annotations
 
+import io
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -20,11 +21,13 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
-from fprnet.errors import DataError
+from fprnet.errors import DataError, ImageFileError
 
 __all__ = [
     "MOST_PIXELS",
+    "UPLOAD_FORMATS",
     "ImageFacts",
+    "decode_image",
     "fit_image",
     "inspect_image",
     "map_in_order",
@@ -33,6 +36,9 @@ __all__ = [
 ]
 
 MOST_PIXELS = 64_000_000  # of one image; a crop of a pedestrian has a few thousand
+# What Pillow may try on bytes from elsewhere: its other decoders are rare, old, or start programs.
+UPLOAD_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+QUARTER_TURNS = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
 DRAFT_FACTOR = 2  # JPEGs may be decoded at reduced size, but at least this many times too large
 CHUNK = 32  # images per task of a thread
 
@@ -76,11 +82,42 @@ def read_image(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.ui
             than ``MOST_PIXELS``.
     """
     with _opened(path) as image:
-        if size is not None:
-            # Only JPEGs have a reduced size; a rotated one may need its height as width.
-            longer = DRAFT_FACTOR * max(size)
-            image.draft(image.mode, (longer, longer))
-        return fit_image(image, size, name=str(path))
+        return _drafted(image, size, str(path))
+
+
+def decode_image(
+    content: bytes,
+    size: tuple[int, int] | None = None,
+    *,
+    name: str = "the image",
+    most_pixels: int = MOST_PIXELS,
+) -> tuple[NDArray[np.uint8], ImageFacts]:
+    """Do as `read_image` with an image file's bytes, which may come from anybody.
+
+    Only the formats of ``UPLOAD_FORMATS`` are tried. Nothing is decoded before width and height are
+    known to be small enough.
+
+    Args:
+        content: Of the file.
+        size: (H, W) to resize to; None keeps the image's own size.
+        name: What a complaint calls it.
+        most_pixels: Width times height.
+
+    Returns:
+        ``(H, W, 3)`` uint8, and what the file holds; its size is that before resizing.
+
+    Raises:
+        ImageFileError: As `read_image`.
+    """
+    if not content:
+        raise ImageFileError(f"{name} is empty; send it again", "empty")
+    with _sentences(name), Image.open(io.BytesIO(content), formats=UPLOAD_FORMATS) as image:
+        _check_pixels(image, name, most_pixels)
+        frames = int(getattr(image, "n_frames", 1))
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) in QUARTER_TURNS
+        width, height = image.size[::-1] if turned else image.size
+        facts = ImageFacts(width, height, image.mode, frames)
+        return _drafted(image, size, name), facts
 
 
 def fit_image(
@@ -170,33 +207,62 @@ def map_with_bar(
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Open an image; whatever goes wrong inside the block becomes one sentence."""
-    try:
+    with _sentences(str(path)):
         if path.stat().st_size == 0:
-            raise DataError(f"{path} is empty; copy it again or remove it")
+            raise ImageFileError(f"{path} is empty; copy it again or remove it", "empty")
         with Image.open(path) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise DataError(
-                    f"{path} has {image.width} x {image.height} pixels, more than "
-                    f"{MOST_PIXELS // 1_000_000} million; crop it to the person"
-                )
+            _check_pixels(image, str(path), MOST_PIXELS)
             yield image
+
+
+@contextmanager
+def _sentences(name: str) -> Iterator[None]:
+    """Turn whatever goes wrong with an image inside the block into one sentence."""
+    try:
+        yield
     except DataError:
         raise
     except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist; correct the path") from error
+        raise ImageFileError(f"{name} does not exist; correct the path", "missing") from error
     except IsADirectoryError as error:
-        raise DataError(f"{path} is a folder; give an image file") from error
+        raise ImageFileError(f"{name} is a folder; give an image file", "missing") from error
     except PermissionError as error:
-        raise DataError(f"{path} may not be read; change its permissions") from error
+        raise ImageFileError(
+            f"{name} may not be read; change its permissions", "missing"
+        ) from error
     except UnidentifiedImageError as error:
-        raise DataError(f"{path} is no image of a known format; replace it or remove it") from error
+        raise ImageFileError(
+            f"{name} is no image of a known format; replace it or remove it", "format"
+        ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DataError(
-            f"{path} has more than {MOST_PIXELS // 1_000_000} million pixels; crop it to the person"
+        raise ImageFileError(
+            f"{name} has more than {MOST_PIXELS // 1_000_000} million pixels; "
+            "crop it to the person",
+            "pixels",
         ) from error
     except Exception as error:  # a damaged file makes Pillow's decoders raise nearly anything
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path} is damaged ({reason}); copy it again or remove it") from error
+        raise ImageFileError(
+            f"{name} is damaged ({reason}); copy it again or remove it", "damaged"
+        ) from error
+
+
+def _check_pixels(image: Image.Image, name: str, most: int) -> None:
+    if image.width * image.height > most:
+        raise ImageFileError(
+            f"{name} has {image.width} x {image.height} pixels, more than "
+            f"{most // 1_000_000} million; crop it to the person",
+            "pixels",
+        )
+
+
+def _drafted(image: Image.Image, size: tuple[int, int] | None, name: str) -> NDArray[np.uint8]:
+    """Decode an opened image, where it is a JPEG at a reduced size, and fit it."""
+    if size is not None:
+        # Only JPEGs have a reduced size; a rotated one may need its height as width.
+        longer = DRAFT_FACTOR * max(size)
+        image.draft(image.mode, (longer, longer))
+    return fit_image(image, size, name=name)
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -214,8 +280,9 @@ def _to_rgb(image: Image.Image, name: str) -> Image.Image:
         upper = np.asarray(image).astype(np.int64) >> 8
         return Image.fromarray(upper.clip(0, 255).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
-        raise DataError(
-            f"{name} has 32-bit pixels, whose black and white are not known; save it with 8 bits"
+        raise ImageFileError(
+            f"{name} has 32-bit pixels, whose black and white are not known; save it with 8 bits",
+            "bits",
         )
     if image.has_transparency_data:
         layer = image.convert("RGBA")

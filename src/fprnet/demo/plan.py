@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from fprnet.config import load_config
+from fprnet.config.sections import augmentation_overrides
 from fprnet.data.generator.options import GeneratorOptions
 from fprnet.data.sysu_mm01 import VISIBLE_CAMERAS
 from fprnet.reporting.page import Command
@@ -132,24 +132,15 @@ def plan_demo(out: Path, *, quick: bool) -> Plan:
                 data,
                 runs / preset,
                 "tiny",
-                overrides=(*warm, *_augmentation_of("fprnet", preset), *steps),
+                overrides=(
+                    *warm,
+                    *augmentation_overrides(preset, wanted="fprnet", scale="tiny"),
+                    *steps,
+                ),
             )
             for preset in ("one-stream", "fprnet")
         },
     )
-
-
-def _augmentation_of(wanted: str, preset: str) -> list[str]:
-    """Return the overrides that give a preset the augmentation of another one, at tiny scale.
-
-    Models that were trained with different augmentations cannot be compared.
-    """
-    target, own = (
-        dataclasses.asdict(load_config(name, scale="tiny").augmentation)
-        for name in (wanted, preset)
-    )
-    changed = [name for name in target if target[name] != own[name]]
-    return [word for name in changed for word in (f"--augmentation.{name}", str(target[name]))]
 
 
 def _work(out: Path, quick: bool) -> Path:

@@ -95,13 +95,7 @@ def write_scores(result: Result) -> None:
     """Write all numbers of the report to ``scores.json``; fractions, not percent."""
     rows = {
         label: scores.as_dict()["scores"]["plain"]
-        | {
-            "cmc": {
-                "mean": [trials.mean for trials in scores.rows["plain"].curve],
-                "std": [trials.std for trials in scores.rows["plain"].curve],
-            },
-            "model": dict(scores.model),
-        }
+        | {"cmc": scores.rows["plain"].curve_as_dict(), "model": dict(scores.model)}
         for label, scores in result.scores.items()
     }
     one = result.scores["fprnet"]

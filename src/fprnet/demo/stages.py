@@ -32,7 +32,7 @@ from fprnet.errors import DataError, UsageError
 from fprnet.evaluation.data_set_protocol import make_protocol
 from fprnet.evaluation.scores import score
 from fprnet.files import locked, write_text
-from fprnet.training.side_by_side import train_side_by_side
+from fprnet.training.side_by_side import work_side_by_side
 
 __all__ = ["run_demo"]
 
@@ -67,12 +67,17 @@ def run_demo(out: Path, *, quick: bool = False) -> Result:
             with stages.stage("drawing people for the warm start"):
                 generate(plan.warm_start.data, plan.warm_world, workers=workers)
             with stages.stage("warm start"):
-                train_side_by_side([plan.warm_start], description="warm start", keep_open=held)
+                work_side_by_side(
+                    [plan.warm_start], description="warm start", workers=1, keep_open=held
+                )
             with stages.stage("drawing the data set"):
                 generate(plan.data, plan.world, workers=workers)
             with stages.stage("training of one-stream and fprnet, side by side"):
-                train_side_by_side(
-                    list(plan.trainings.values()), description="training", keep_open=held
+                work_side_by_side(
+                    plan.trainings.values(),
+                    description="training",
+                    workers=len(plan.trainings),
+                    keep_open=held,
                 )
             data_set = open_data_set(plan.data, needed=("test",))
             with stages.stage("embedding the test images"):

@@ -25,7 +25,9 @@ FORMAT = 1
 RESAMPLES = 10_000
 PERCENTILES = (2.5, 97.5)
 # What two comparable results may differ in; all else is the protocol.
-FREE = frozenset({"scores", "per_identity", "model", "versions", "metric", "postprocessing"})
+FREE = frozenset(
+    {"scores", "curves", "per_identity", "model", "versions", "metric", "postprocessing"}
+)
 
 
 @dataclass(frozen=True)

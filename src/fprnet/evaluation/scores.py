@@ -89,6 +89,13 @@ class ScoreRow:
             "image-level": {name: trials.as_dict() for name, trials in self.image_level.items()},
         }
 
+    def curve_as_dict(self) -> dict[str, list[float]]:
+        """Return mean and std over the trials of the CMC at ranks 1, 2, ..., as ``curves`` has."""
+        return {
+            "mean": [trials.mean for trials in self.curve],
+            "std": [trials.std for trials in self.curve],
+        }
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -149,6 +156,7 @@ class Scores:
                 label: dict(chosen) for label, chosen in self.postprocessing.items()
             },
             "scores": {label: row.as_dict() for label, row in self.rows.items()},
+            "curves": {label: row.curve_as_dict() for label, row in self.rows.items()},
             "per_identity": self._per_identity(),
             "model": dict(self.model),
             "versions": {name: version(name) for name in ("fprnet", "numpy", "torch")},

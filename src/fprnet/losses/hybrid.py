@@ -1,7 +1,8 @@
 """The paper's game and hybrid loss (paper 3.2 and 3.3, Eqs. 2 to 8).
 
 L_ri is the cross entropy of the block that wins the game, L_r and L_i those of the RGB and IR
-block; L' = l1 L_ri + l2 L_r + l3 L_i + e^|d| with d = L_ri - (L_r + L_i) / 2.
+block; L' = l1 L_ri + l2 L_r + l3 L_i + e^|d| with d = L_ri - (L_r + L_i) / 2. Baselines add a
+ranking loss on the main block.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from fprnet.errors import ConfigError
 from fprnet.losses.identity import accuracy, correct_rows, identity_loss
+from fprnet.losses.ranking import RankingLoss
 from fprnet.losses.terms import LossTerms
 from fprnet.models.heads import HeadOutput
 
@@ -52,7 +54,8 @@ class HybridLoss:
     """Eq. 8, each part optional.
 
     Outputs that are missing (Table 5 removes components) leave their term out; a block without an
-    opponent always wins. The loser of a game enters with weight 0: its gradient is 0, not None.
+    opponent always wins, and no wins are counted. The loser of a game enters with weight 0: its
+    gradient is 0, not None.
 
     Attributes:
         l1: Weight of the joint loss L_ri.
@@ -62,6 +65,8 @@ class HybridLoss:
             code: a constant) or "none".
         game: As in ``fusion_wins``, or "sum": L_ri is the sum of both blocks' losses.
         smoothing: Label smoothing of every cross entropy, in [0, 1).
+        ranking: Of the main block's features; None leaves it out.
+        ranking_weight: Its weight.
     """
 
     l1: float = 1.0
@@ -70,6 +75,8 @@ class HybridLoss:
     discrepancy: Discrepancy = "detached"
     game: Game = "count"
     smoothing: float = 0.0
+    ranking: RankingLoss | None = None
+    ranking_weight: float = 1.0
 
     def __post_init__(self) -> None:
         for name, value, known in (
@@ -84,7 +91,7 @@ class HybridLoss:
 
         Raises:
             ConfigError: There is neither a main nor a fusion block, or the discrepancy is on
-                without RGB and IR blocks.
+                without RGB and IR blocks, or a ranking without a main block.
         """
         losses = {
             head: identity_loss(output, smoothing=self.smoothing)
@@ -106,6 +113,14 @@ class HybridLoss:
             term = d.abs().exp()
             terms["discrepancy"] = term
             total = total + (term if self.discrepancy == "differentiable" else term.detach())
+        if self.ranking is not None:
+            if "main" not in outputs:
+                raise ConfigError(
+                    "a ranking loss needs a main block, but it is switched off; set the ranking to "
+                    "none"
+                )
+            terms["ranking_main"] = self.ranking(outputs["main"])
+            total = total + self.ranking_weight * terms["ranking_main"]
         terms |= {f"accuracy_{head}": accuracy(output) for head, output in outputs.items()}
         terms |= wins
         return LossTerms(total, {name: term.detach() for name, term in terms.items()})
@@ -117,8 +132,7 @@ class HybridLoss:
         if not blocks:
             raise ConfigError("a hybrid loss needs a main or a fusion block; switch one on")
         if len(blocks) == 1:
-            one = torch.ones_like(losses[blocks[0]].detach())
-            return losses[blocks[0]], {f"wins_{blocks[0]}": one}
+            return losses[blocks[0]], {}
         if self.game == "sum":
             return losses["main"] + losses["fusion"], {}
         fusion = fusion_wins(outputs["main"], outputs["fusion"], self.game)

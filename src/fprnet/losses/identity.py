@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fprnet.models.heads import HeadOutput
+from fprnet.models.precision import at_least_float32
 
 __all__ = ["accuracy", "correct_rows", "identity_loss"]
 
@@ -18,7 +19,7 @@ def identity_loss(output: HeadOutput, *, smoothing: float = 0.0) -> Tensor:
         output: Logits ``(R, M)`` and labels ``(R,)``.
         smoothing: Share of the target spread evenly over all identities, in [0, 1).
     """
-    logits = output.logits.float()
+    logits = at_least_float32(output.logits)
     with torch.autocast(logits.device.type, enabled=False):
         return F.cross_entropy(logits, output.labels, label_smoothing=smoothing)
 

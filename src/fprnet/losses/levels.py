@@ -6,23 +6,18 @@ L = CE_main + mean_k CE_k + R_main + mean_k R_k (docs/model.md), R the ranking l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from fprnet.errors import ConfigError
 from fprnet.losses.identity import accuracy, identity_loss
-from fprnet.losses.ranking import batch_hard_triplet, weighted_regularised_triplet
+from fprnet.losses.ranking import RankingLoss
 from fprnet.losses.terms import LossTerms
 from fprnet.models.heads import HeadOutput
 
-__all__ = ["LevelLoss", "Ranking"]
-
-Ranking = Literal["none", "weighted-regularised-triplet", "batch-hard-triplet"]
-
-RANKINGS: tuple[Ranking, ...] = get_args(Ranking)
+__all__ = ["LevelLoss"]
 
 
 @dataclass(frozen=True)
@@ -32,24 +27,18 @@ class LevelLoss:
     Without levels (a one- or two-stream baseline) only the main head's terms are left.
 
     Attributes:
-        ranking: "weighted-regularised-triplet", "batch-hard-triplet" or "none".
+        ranking: Of every head's features; None leaves it out.
         ranking_weight: Weight of R_main + mean_k R_k.
         level_weight: Weight of what the levels add, both their means.
-        margin: Of the batch-hard triplet.
         smoothing: Label smoothing of every cross entropy, in [0, 1).
     """
 
-    ranking: Ranking = "weighted-regularised-triplet"
+    ranking: RankingLoss | None = field(default_factory=RankingLoss)
     ranking_weight: float = 1.0
     level_weight: float = 1.0
-    margin: float = 0.3
     smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.ranking not in RANKINGS:
-            raise ConfigError(
-                f"ranking '{self.ranking}' is unknown; use one of {', '.join(RANKINGS)}"
-            )
         if not 0 <= self.smoothing < 1:
             raise ConfigError(f"label smoothing is {self.smoothing}; it must be in [0, 1)")
 
@@ -61,8 +50,8 @@ class LevelLoss:
         for head, output in outputs.items():
             terms[head] = identity_loss(output, smoothing=self.smoothing)
             loss = terms[head]
-            if self.ranking != "none":
-                ranking = self._ranking(output)
+            if self.ranking is not None:
+                ranking = self.ranking(output)
                 terms[f"ranking_{head}"] = ranking
                 loss = loss + self.ranking_weight * ranking
             (main if head == "main" else levels).append(loss)
@@ -73,8 +62,3 @@ class LevelLoss:
             total = total + self.level_weight * torch.stack(levels).mean()
         terms |= {f"accuracy_{head}": accuracy(output) for head, output in outputs.items()}
         return LossTerms(total, {name: term.detach() for name, term in terms.items()})
-
-    def _ranking(self, output: HeadOutput) -> Tensor:
-        if self.ranking == "batch-hard-triplet":
-            return batch_hard_triplet(output.features, output.labels, margin=self.margin)
-        return weighted_regularised_triplet(output.features, output.labels)

@@ -19,12 +19,20 @@ class LossTerms:
 
     Attributes:
         total: Scalar to minimise, float32.
+        adversary: What an adversary minimises at the same time, with parameters of its own; None
+            where there is none. Neither loss has a gradient in the other's parameters.
         terms: Name -> detached scalar, for the log: losses by head, ``accuracy_<head>`` in
             [0, 1], and of a game ``wins_main`` and ``wins_fusion`` (0 or 1).
     """
 
     total: Tensor
     terms: dict[str, Tensor]
+    adversary: Tensor | None = None
+
+    @property
+    def of_all_players(self) -> Tensor:
+        """The sum of both losses: its backward pass gives each player its own gradient."""
+        return self.total if self.adversary is None else self.total + self.adversary
 
 
 class Objective(Protocol):

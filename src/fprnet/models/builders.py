@@ -6,6 +6,7 @@ from typing import Literal
 
 from fprnet.config.schema import ModelConfig, PyramidConfig
 from fprnet.models.cross_modality_prediction import CrossModalityPrediction
+from fprnet.models.discriminator import ModalityDiscriminator
 from fprnet.models.fprnet import Prediction, Reidentifier
 from fprnet.models.fusion import FusionSpec
 from fprnet.models.level_prediction import LevelPrediction
@@ -36,17 +37,27 @@ def build_model(config: ModelConfig, *, identities: int, weights: bool = True) -
         ConfigError: The fusion spec cannot be read.
     """
     last_stride: Literal[1, 2] = 1 if config.last_stride == 1 else 2
-    backbone = ResNet(DEPTHS[config.backbone], width=config.width, last_stride=last_stride)
+    zero_padding = config.input == "zero-padded"
+    backbone = ResNet(
+        DEPTHS[config.backbone],
+        width=config.width,
+        last_stride=last_stride,
+        input_channels=2 if zero_padding else 3,
+    )
     if weights and config.weights != "none":
         load_backbone_weights(backbone, config.weights)
     channels = backbone.stage_channels
     prediction = _prediction(config, channels[5], identities)
-    visible = _pyramid(config.pyramid, channels, prediction.levels_of("visible"))
-    infrared = _pyramid(config.pyramid, channels, prediction.levels_of("infrared"))
+    visible = _pyramid(config.pyramid, channels, tuple(prediction.stripes_of("visible")))
+    infrared = _pyramid(config.pyramid, channels, tuple(prediction.stripes_of("infrared")))
     pyramids: FeaturePyramid | tuple[FeaturePyramid, FeaturePyramid] | None = visible
     if visible is not None and infrared is not None and not config.pyramid.shared:
         pyramids = (visible, infrared)
-    return Reidentifier(Streams(backbone, config.split), pyramids, prediction)
+    streams = Streams(backbone, config.split, zero_padding=zero_padding)
+    discriminator = None
+    if config.discriminator:
+        discriminator = ModalityDiscriminator(prediction.main_features, config.discriminator)
+    return Reidentifier(streams, pyramids, prediction, discriminator)
 
 
 def fusion_spec(config: ModelConfig) -> FusionSpec | None:
@@ -69,7 +80,11 @@ def _prediction(config: ModelConfig, channels: int, identities: int) -> Predicti
             level_channels=config.pyramid.channels,
             level_size=levels.embedding_size,
             embedding_size=levels.main_embedding_size,
+            main_layer=levels.main_layer,
+            pooling=levels.pooling,
             neck=levels.neck,
+            dropout=levels.dropout,
+            classifier_layers=levels.classifier_layers,
             embedding_from=levels.embedding_from,
         )
     cross = config.cross_modality

@@ -74,13 +74,13 @@ class ModalityHead(nn.Module):
         self.head = ProjectionHead(inputs, sizes, layer=layer, activation=activation)
         self.classifier = IdentityClassifier(self.head.outputs, identities, leaky=leaky_classifier)
 
-    def forward(self, vectors: Tensor, labels: Tensor) -> HeadOutput:
+    def forward(self, vectors: Tensor, labels: Tensor, visible_rows: int) -> HeadOutput:
         """Return the output for the pooled block ``(R, C)`` of one modality."""
         if self.enlarge:
             block = vectors[..., None, None]
             vectors = F.interpolate(block, scale_factor=2, mode="bilinear").flatten(1)
         features = self.head(vectors, activate_last=False)
-        return HeadOutput(features, self.classifier(features), labels)
+        return HeadOutput(features, self.classifier(features), labels, visible_rows)
 
 
 class CrossModalityPrediction(nn.Module):
@@ -171,25 +171,32 @@ class CrossModalityPrediction(nn.Module):
         )
         self.embedding_size = channels if self.main_head is None else self.main_head.outputs
 
-    def levels_of(self, modality: Modality) -> tuple[int, ...]:
-        """Return the pyramid levels that training needs of one modality."""
-        return () if self.spec is None else self.spec.levels(modality)
+    @property
+    def main_features(self) -> int:
+        """Size of the features of head "main"."""
+        assert self.main_head is not None
+        return self.main_head.outputs
+
+    def stripes_of(self, modality: Modality) -> dict[int, int]:
+        """Return level -> 1 of the pyramid levels that training needs of one modality."""
+        return {} if self.spec is None else dict.fromkeys(self.spec.levels(modality), 1)
 
     @property
     def embedding_levels(self) -> tuple[int, ...]:
         """Pyramid levels that the test embedding needs: none."""
         return ()
 
-    def pool(self, stages: Mapping[int, Pair], levels: Mapping[int, Pair]) -> dict[str, Pair]:
-        """Return the vectors of local images: "main" ``(V + I, C)``, and "level<k>" ``(., P)``.
-
-        A level that only one modality contributes to the fusion block comes with both.
-        """
-        vectors = {f"level{k}": maps.map_rows(pool_stripes) for k, maps in levels.items()}
-        return {"main": stages[5].map_rows(pool_stripes), **vectors}
+    def pool_main(self, maps: Tensor) -> Tensor:
+        """Return the main block's vectors ``(N, C)`` of C(5), ``(N, C, H, W)``."""
+        return pool_stripes(maps)
 
     def forward(self, vectors: Mapping[str, Pair], labels: Pair) -> dict[str, HeadOutput]:
-        """Return every head's output on the vectors of the whole batch.
+        """Return every head's output.
+
+        Args:
+            vectors: Of the whole batch: "main" ``(V + I, C)``, and "level<k>", each modality's
+                ``(., P)``; a modality that the fusion block takes no such level of may lack it.
+            labels: ``(V + I,)``.
 
         With "shared" modality blocks the main head's BatchNorm runs three times (both modalities,
         RGB, IR), as released.
@@ -197,7 +204,9 @@ class CrossModalityPrediction(nn.Module):
         outputs: dict[str, HeadOutput] = {}
         block = vectors["main"]
         if self.with_main:
-            outputs["main"] = self._main(block.joint, labels.joint, activate_last=True)
+            outputs["main"] = self._main(
+                block.joint, labels.joint, labels.visible_rows, activate_last=True
+            )
         if self.spec is not None:
             assert self.fusion_head is not None
             assert self.fusion_classifier is not None
@@ -208,10 +217,11 @@ class CrossModalityPrediction(nn.Module):
         if self.modality_blocks != "none":
             for modality in MODALITIES:
                 rows, row_labels = block.part(modality), labels.part(modality)
+                visible_rows = len(rows) if modality == "visible" else 0
                 outputs[modality] = (
-                    self._main(rows, row_labels, activate_last=False)
+                    self._main(rows, row_labels, visible_rows, activate_last=False)
                     if self.modality_blocks == "shared"
-                    else self.modality_heads[modality](rows, row_labels)
+                    else self.modality_heads[modality](rows, row_labels, visible_rows)
                 )
         return outputs
 
@@ -231,8 +241,10 @@ class CrossModalityPrediction(nn.Module):
         """Return the maps whose pooled stripes are the heads' vectors: those of C(5)."""
         return {"main": StripedMaps(stages[5].joint, 1)}
 
-    def _main(self, rows: Tensor, labels: Tensor, *, activate_last: bool) -> HeadOutput:
+    def _main(
+        self, rows: Tensor, labels: Tensor, visible_rows: int, *, activate_last: bool
+    ) -> HeadOutput:
         assert self.main_head is not None
         assert self.main_classifier is not None
         features = self.main_head(rows, activate_last=activate_last)
-        return HeadOutput(features, self.main_classifier(features), labels)
+        return HeadOutput(features, self.main_classifier(features), labels, visible_rows)

@@ -7,17 +7,18 @@ D = ``embedding_size``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
-import torch
 from torch import Tensor, nn
 
 from fprnet.data.records import MODALITIES, Modality
 from fprnet.models.cross_modality_prediction import CrossModalityPrediction
+from fprnet.models.discriminator import ModalityDiscriminator
 from fprnet.models.heads import HeadOutput
 from fprnet.models.level_prediction import LevelPrediction
 from fprnet.models.pair import Pair, through_mapping
 from fprnet.models.pooling import StripedMaps
+from fprnet.models.precision import without_autocast
 from fprnet.models.pyramid import FeaturePyramid
 from fprnet.models.streams import Streams
 
@@ -37,6 +38,7 @@ class Reidentifier(nn.Module):
         streams: Stage maps of both modalities.
         pyramids: One for both modalities, one each (visible, infrared), or None.
         prediction: Heads.
+        discriminator: Looks at the features of head "main" in training; None leaves it out.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Reidentifier(nn.Module):
         streams: Streams,
         pyramids: FeaturePyramid | tuple[FeaturePyramid, FeaturePyramid] | None,
         prediction: Prediction,
+        discriminator: ModalityDiscriminator | None = None,
     ) -> None:
         super().__init__()
         self.streams = streams
@@ -53,9 +56,10 @@ class Reidentifier(nn.Module):
         elif pyramids is not None:
             self.pyramids["visible"], self.pyramids["infrared"] = pyramids
         self.prediction = prediction
+        self.discriminator = discriminator
         for modality, pyramid in zip(MODALITIES, self._pyramids() or (None, None), strict=True):
             given = () if pyramid is None else pyramid.levels
-            if missing := set(prediction.levels_of(modality)) - set(given):
+            if missing := set(prediction.stripes_of(modality)) - set(given):
                 raise ValueError(
                     f"the prediction needs {modality} level {min(missing)}, but the pyramid gives "
                     f"{sorted(given)}"
@@ -85,25 +89,28 @@ class Reidentifier(nn.Module):
                 where there is only one.
 
         Returns:
-            Head -> output on the whole batch, float32.
+            Head -> output on the whole batch, float32; those of a discriminator among them.
         """
         stages = self.streams(visible, infrared)
-        vectors = self.prediction.pool(stages, self._pyramid(stages))
+        vectors = self._pool(stages, levels=bool(self.pyramids))
         labels = Pair.of(visible_labels, infrared_labels)
         if gather is not None:
             vectors = {name: pair.map_parts(gather) for name, pair in vectors.items()}
             labels = labels.map_parts(gather)
-        with _without_autocast(visible.device):
-            return self.prediction(vectors, labels)  # type: ignore[no-any-return]
+        with without_autocast(visible.device):
+            outputs: dict[str, HeadOutput] = self.prediction(vectors, labels)
+            if self.discriminator is not None:
+                outputs |= self.discriminator(outputs["main"])
+        return outputs
 
     def embed(self, images: Tensor, modality: Modality) -> Tensor:
         """Return ``(N, D)`` float32 test embeddings of ``(N, 3, H, W)`` images of one modality.
 
         Every part (head) of a row has the same length, the whole row length 1.
         """
-        stages, levels = self._maps(images, modality)
-        vectors = self.prediction.pool(stages, levels)
-        with _without_autocast(images.device):
+        stages = self._stages(images, modality)
+        vectors = self._pool(stages, levels=bool(self.prediction.embedding_levels))
+        with without_autocast(images.device):
             return self.prediction.embed(vectors)
 
     def embedding_maps(self, images: Tensor, modality: Modality) -> dict[str, StripedMaps]:
@@ -112,18 +119,32 @@ class Reidentifier(nn.Module):
         Returns:
             Part of the embedding (head) -> maps, and in how many stripes they are pooled.
         """
-        return self.prediction.embedding_maps(*self._maps(images, modality))
+        stages = self._stages(images, modality)
+        pyramids = self._pyramids() if self.prediction.embedding_levels else None
+        levels = {} if pyramids is None else through_mapping(stages, *pyramids)
+        return self.prediction.embedding_maps(stages, levels)
 
-    def _maps(self, images: Tensor, modality: Modality) -> tuple[dict[int, Pair], dict[int, Pair]]:
-        """Return stages and levels of images of one modality."""
+    def _stages(self, images: Tensor, modality: Modality) -> dict[int, Pair]:
+        """Return the stages of images of one modality."""
         none = images[:0]
         pair = (images, none) if modality == "visible" else (none, images)
         stages: dict[int, Pair] = self.streams(*pair)
-        return stages, self._pyramid(stages) if self.prediction.embedding_levels else {}
+        return stages
 
-    def _pyramid(self, stages: Mapping[int, Pair]) -> dict[int, Pair]:
-        pyramids = self._pyramids()
-        return {} if pyramids is None else through_mapping(stages, *pyramids)
+    def _pool(self, stages: Mapping[int, Pair], *, levels: bool) -> dict[str, Pair]:
+        """Return the vectors of local images: "main" ``(V + I, C_5)`` and "level<k>"."""
+        vectors = {"main": stages[5].map_rows(self.prediction.pool_main)}
+        pyramids = self._pyramids() if levels else None
+        if pyramids is None:
+            return vectors
+        visible, infrared = (
+            partial(pyramid.pool, stripes=self.prediction.stripes_of(modality))
+            for modality, pyramid in zip(MODALITIES, pyramids, strict=True)
+        )
+        if pyramids[0] is pyramids[1]:  # one block for both: they pass in one go
+            infrared = visible
+        pooled = through_mapping(stages, visible, infrared)
+        return {**vectors, **{f"level{k}": pair for k, pair in pooled.items()}}
 
     def _pyramids(self) -> tuple[FeaturePyramid, FeaturePyramid] | None:
         """The pyramid of each modality, one object twice where it is shared."""
@@ -134,8 +155,3 @@ class Reidentifier(nn.Module):
         assert isinstance(visible, FeaturePyramid)
         assert isinstance(infrared, FeaturePyramid)
         return visible, infrared
-
-
-def _without_autocast(device: torch.device) -> AbstractContextManager[object]:
-    """Heads, losses and distances stay in float32; the meta device, which only counts, has none."""
-    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)

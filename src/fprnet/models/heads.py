@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fprnet.models.precision import at_least_float32
 from fprnet.models.svd_layer import SvdLayer
 
 __all__ = [
@@ -38,11 +39,14 @@ class HeadOutput(NamedTuple):
         features: ``(R, D)``, what ranking losses compare.
         logits: ``(R, M)``, what cross entropy sees.
         labels: ``(R,)`` int64 in 0..M-1.
+        visible_rows: V, where the first V rows are of visible images and the others of infrared
+            ones; None where one row is of both (cells of a fusion block).
     """
 
     features: Tensor
     logits: Tensor
     labels: Tensor
+    visible_rows: int | None = None
 
 
 def activated(x: Tensor, activation: Activation) -> Tensor:
@@ -59,7 +63,7 @@ def activated(x: Tensor, activation: Activation) -> Tensor:
 
 def unit_length(x: Tensor) -> Tensor:
     """Return the rows of ``(N, D)`` divided by their Euclidean length, float32."""
-    return F.normalize(x.float(), dim=1)
+    return F.normalize(at_least_float32(x), dim=1)
 
 
 def identity_classifier(features: int, identities: int, *, bias: bool) -> nn.Linear:

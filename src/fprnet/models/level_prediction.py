@@ -7,9 +7,9 @@ pooled in s_k horizontal stripes; M identities.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -18,47 +18,76 @@ from torch import Tensor, nn
 from fprnet.data.records import Modality
 from fprnet.models.heads import BatchNormNeck, HeadOutput, identity_classifier, unit_length
 from fprnet.models.pair import Pair
-from fprnet.models.pooling import StripedMaps, pool_stripes
+from fprnet.models.pooling import GeneralisedMean, StripedMaps, pool_stripes
+from fprnet.models.svd_layer import SvdLayer
 
 __all__ = ["LevelPrediction", "NeckedHead"]
 
+Pooling = Literal["mean", "gem"]
 Neck = Literal["batchnorm", "none"]
-Side = Literal["before", "after"]
+MainLayer = Literal["linear", "eigenlayer"]
+Side = Literal["before", "after", "pooled"]
 
 
 class NeckedHead(nn.Module):
-    """Vector -> optional Linear -> [features] -> neck -> classifier.
+    """Vector -> optional layer -> [features] -> neck -> dropout -> hidden layers -> classifier.
 
     Args:
         inputs: Size of the incoming vectors.
         identities: M.
-        size: Outputs of the Linear (N(0, 1 / inputs), which keeps the scale of distances; no bias
-            before a BatchNorm neck, which would cancel it), None leaves it out.
+        size: Outputs of the layer; None leaves it out.
+        layer: "linear" (N(0, 1 / inputs), which keeps the scale of distances; no bias before a
+            BatchNorm neck, which would cancel it) or "eigenlayer" (SVD layer, no bias).
         neck: "batchnorm" (BNNeck, and a classifier without bias) or "none" (classifier with bias).
+        dropout: Share of the classifier's inputs that are set to 0 in training, from torch's global
+            generator: every process of a run draws the same.
+        classifier_layers: Sizes of Linear-ReLU layers before the classifier, which then has a bias.
     """
 
     def __init__(
-        self, inputs: int, identities: int, *, size: int | None, neck: Neck = "batchnorm"
+        self,
+        inputs: int,
+        identities: int,
+        *,
+        size: int | None,
+        layer: MainLayer = "linear",
+        neck: Neck = "batchnorm",
+        dropout: float = 0.0,
+        classifier_layers: Sequence[int] = (),
     ) -> None:
         super().__init__()
         with_bias = neck == "none"
         self.features = size or inputs
         self.embedding: nn.Module = nn.Identity()
-        if size is not None:
+        if size is not None and layer == "eigenlayer":
+            self.embedding = SvdLayer(inputs, size)
+        elif size is not None:
             self.embedding = nn.Linear(inputs, size, bias=with_bias)
             nn.init.kaiming_normal_(self.embedding.weight, nonlinearity="linear")
             if with_bias:
                 nn.init.zeros_(self.embedding.bias)
         self.neck: nn.Module = nn.Identity() if with_bias else BatchNormNeck(self.features)
-        self.classifier = identity_classifier(self.features, identities, bias=with_bias)
+        self.dropout = nn.Dropout(dropout)
+        self.hidden = nn.Sequential()
+        sizes = (self.features, *classifier_layers)
+        for before, after in itertools.pairwise(sizes):
+            linear = nn.Linear(before, after)
+            nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
+            nn.init.zeros_(linear.bias)
+            self.hidden.extend((linear, nn.ReLU()))
+        with_bias = with_bias or len(classifier_layers) > 0
+        self.classifier = identity_classifier(sizes[-1], identities, bias=with_bias)
 
-    def forward(self, vectors: Tensor, labels: Tensor) -> HeadOutput:
+    def forward(self, vectors: Pair, labels: Pair) -> HeadOutput:
         """Return features before the neck and logits after it for ``(R, inputs)``."""
-        features = self.embedding(vectors)
-        return HeadOutput(features, self.classifier(self.neck(features)), labels)
+        features = self.embedding(vectors.joint)
+        logits = self.classifier(self.hidden(self.dropout(self.neck(features))))
+        return HeadOutput(features, logits, labels.joint, labels.visible_rows)
 
     def side(self, vectors: Tensor, side: Side) -> Tensor:
-        """Return the features ``(N, D)`` of one side of the neck, of any length."""
+        """Return features ``(N, D)`` of any length, or the vectors ``(N, inputs)`` themselves."""
+        if side == "pooled":
+            return vectors
         features: Tensor = self.embedding(vectors)
         return features if side == "before" else self.neck(features)
 
@@ -75,9 +104,14 @@ class LevelPrediction(nn.Module):
         stripes: Level -> s_k, coarsest first, e.g. ``{5: 1, 4: 2, 3: 6}``; empty for a baseline.
         level_channels: P.
         level_size: Size of each level's features.
-        embedding_size: Size of a Linear before the main head's neck; None leaves it out.
+        embedding_size: Size of a layer before the main head's neck; None leaves it out.
+        main_layer: Kind of that layer: "linear" or "eigenlayer".
+        pooling: Of C(5) for the main head: "mean", or "gem" with a learnt power from 3.
         neck: Of the main head; levels always have a BatchNorm neck.
-        embedding_from: Side of the neck that test embeddings are taken from.
+        dropout: Between the main head's neck and its classifier.
+        classifier_layers: Sizes of hidden layers between the main head's neck and its classifier.
+        embedding_from: Where test embeddings are taken from: "before" or "after" the neck, or the
+            "pooled" vectors that the heads start from.
     """
 
     def __init__(
@@ -89,47 +123,71 @@ class LevelPrediction(nn.Module):
         level_channels: int = 64,
         level_size: int = 256,
         embedding_size: int | None = None,
+        main_layer: MainLayer = "linear",
+        pooling: Pooling = "mean",
         neck: Neck = "batchnorm",
+        dropout: float = 0.0,
+        classifier_layers: Sequence[int] = (),
         embedding_from: Side = "before",
     ) -> None:
         super().__init__()
+        if pooling not in ("mean", "gem"):
+            raise ValueError(f"pooling {pooling!r} is unknown; use mean or gem")
         if neck not in ("batchnorm", "none"):
             raise ValueError(f"neck {neck!r} is unknown; use batchnorm or none")
-        if embedding_from not in ("before", "after"):
-            raise ValueError(f"embedding_from is {embedding_from!r}; use before or after")
+        if embedding_from not in ("before", "after", "pooled"):
+            raise ValueError(f"embedding_from is {embedding_from!r}; use before, after or pooled")
+        if main_layer not in ("linear", "eigenlayer"):
+            raise ValueError(f"main_layer is {main_layer!r}; use linear or eigenlayer")
         self.stripes = dict(stripes)
         self.embedding_from: Side = embedding_from
-        self.main = NeckedHead(channels, identities, size=embedding_size, neck=neck)
+        self.pooling = GeneralisedMean() if pooling == "gem" else None
+        self.main = NeckedHead(
+            channels,
+            identities,
+            size=embedding_size,
+            layer=main_layer,
+            neck=neck,
+            dropout=dropout,
+            classifier_layers=classifier_layers,
+        )
         self.levels = nn.ModuleDict(
             {
                 str(level): NeckedHead(count * level_channels, identities, size=level_size)
                 for level, count in self.stripes.items()
             }
         )
-        self.embedding_size = self.main.features + level_size * len(self.stripes)
+        if embedding_from == "pooled":
+            self.embedding_size = channels + level_channels * sum(self.stripes.values())
+        else:
+            self.embedding_size = self.main.features + level_size * len(self.stripes)
 
-    def levels_of(self, modality: Modality) -> tuple[int, ...]:
-        """Return the pyramid levels that training needs of one modality."""
-        return tuple(self.stripes)
+    @property
+    def main_features(self) -> int:
+        """Size of the features of head "main"."""
+        return self.main.features
+
+    def stripes_of(self, modality: Modality) -> dict[int, int]:
+        """Return level -> s_k of the pyramid levels that training needs of one modality."""
+        return dict(self.stripes)
 
     @property
     def embedding_levels(self) -> tuple[int, ...]:
         """Pyramid levels that the test embedding needs."""
         return tuple(self.stripes)
 
-    def pool(self, stages: Mapping[int, Pair], levels: Mapping[int, Pair]) -> dict[str, Pair]:
-        """Return the vectors of local images: "main" ``(R, C)`` and "level<k>" ``(R, s_k P)``."""
-        vectors = {"main": stages[5].map_rows(pool_stripes)}
-        for level, count in self.stripes.items():
-            pool = partial(pool_stripes, stripes=count)
-            vectors[f"level{level}"] = levels[level].map_rows(pool)
-        return vectors
+    def pool_main(self, maps: Tensor) -> Tensor:
+        """Return the main head's vectors ``(N, C)`` of C(5), ``(N, C, H, W)``."""
+        return pool_stripes(maps) if self.pooling is None else self.pooling(maps)
 
     def forward(self, vectors: Mapping[str, Pair], labels: Pair) -> dict[str, HeadOutput]:
-        """Return every head's output on the vectors of the whole batch."""
-        return {
-            name: head(vectors[name].joint, labels.joint) for name, head in self._heads().items()
-        }
+        """Return every head's output.
+
+        Args:
+            vectors: Of the whole batch: "main" ``(R, C)``, and "level<k>" ``(R, s_k P)``.
+            labels: ``(R,)``.
+        """
+        return {name: head(vectors[name], labels) for name, head in self._heads().items()}
 
     def embed(self, vectors: Mapping[str, Pair]) -> Tensor:
         """Return ``(N, embedding_size)`` float32, heads side by side; every row of unit length."""
@@ -141,7 +199,7 @@ class LevelPrediction(nn.Module):
         """Return what the test embedding is made of: head -> features ``(N, D)`` of any length.
 
         Args:
-            vectors: As :meth:`pool` returns them, but the rows of one modality or of both.
+            vectors: As in ``forward``, but the rows of one modality or of both, as one tensor each.
         """
         return {
             name: head.side(vectors[name], self.embedding_from)

@@ -1,4 +1,4 @@
-"""Feature pyramid: backbone stages C(k) become equally wide maps P'(k), coarse merged into fine.
+"""Feature pyramid: stages C(k) become equally wide maps P'(k), coarse merged into fine; pooled.
 
 Shapes: N images; stage k has C_k channels and a map of H_k x W_k (about half the one before,
 sizes may be odd); every pyramid level has P channels.
@@ -7,14 +7,16 @@ sizes may be odd); every pyramid level has P channels.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["FeaturePyramid", "Order"]
+from fprnet.models.collapsed_pyramid import collapsed_levels
+from fprnet.models.pooling import pool_stripes
+from fprnet.models.precision import without_autocast
+from fprnet.models.weight_maps import Order
 
-Order = Literal["released", "paper", "linear"]
+__all__ = ["FeaturePyramid", "Order"]
 
 
 class FeaturePyramid(nn.Module):
@@ -36,6 +38,8 @@ class FeaturePyramid(nn.Module):
         channels: P.
         order: See above.
         levels: Levels that ``forward`` returns; None returns every stage's.
+        collapsed: ``pool`` never computes the maps (:mod:`fprnet.models.collapsed_pyramid`); False
+            computes and pools them, the same up to rounding.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class FeaturePyramid(nn.Module):
         channels: int = 256,
         order: Order = "released",
         levels: Collection[int] | None = None,
+        collapsed: bool = True,
     ) -> None:
         super().__init__()
         self.stages = tuple(sorted(stage_channels, reverse=True))  # coarsest first
@@ -53,6 +58,7 @@ class FeaturePyramid(nn.Module):
             raise ValueError(f"level {unknown[0]} is asked for but the stages are {self.stages}")
         self.channels = channels
         self.order: Order = order
+        self.collapsed = collapsed
         smoothed = () if order == "linear" else self.stages[1:]
         self.lateral = nn.ModuleDict(
             {
@@ -90,8 +96,7 @@ class FeaturePyramid(nn.Module):
         Raises:
             ValueError: A stage is missing.
         """
-        if missing := sorted(set(self.stages) - set(stages)):
-            raise ValueError(f"stage {missing[0]} is missing; got {sorted(stages)}")
+        self._check(stages)
         levels: dict[int, Tensor] = {}
         handed_down: Tensor | None = None
         for k in self.stages:
@@ -106,6 +111,48 @@ class FeaturePyramid(nn.Module):
                 levels[k] = level
             handed_down = level if self.order == "paper" else merged
         return levels
+
+    def pool(self, stages: Mapping[int, Tensor], stripes: Mapping[int, int]) -> dict[int, Tensor]:
+        """Return levels pooled in horizontal stripes, coarsest first.
+
+        Args:
+            stages: As in ``forward``; must be of its device and data type.
+            stripes: Level -> stripes, of any of the asked-for levels; 1 is the global average.
+
+        Returns:
+            Level -> ``(N, stripes * P)``, all channels of the top stripe first; float32, or float64
+            of float64 maps.
+
+        Raises:
+            ValueError: A stage is missing, a level is not among the asked-for ones, or has fewer
+                rows than stripes.
+        """
+        self._check(stages)
+        if unknown := sorted(set(stripes) - set(self.levels)):
+            raise ValueError(f"level {unknown[0]} is pooled but the levels are {self.levels}")
+        if not self.collapsed:
+            levels = self(stages)
+            return {k: pool_stripes(levels[k], stripes[k]) for k in levels if k in stripes}
+        with without_autocast(stages[self.stages[0]].device):
+            return collapsed_levels(
+                stages,
+                stripes,
+                order=self.order,
+                lateral=_by_number(self.lateral),
+                smooth=_by_number(self.smooth),
+            )
+
+    def _check(self, stages: Mapping[int, Tensor]) -> None:
+        if missing := sorted(set(self.stages) - set(stages)):
+            raise ValueError(f"stage {missing[0]} is missing; got {sorted(stages)}")
+
+
+def _by_number(convolutions: nn.ModuleDict) -> dict[int, nn.Conv2d]:
+    result = {}
+    for name, module in convolutions.items():
+        assert isinstance(module, nn.Conv2d)
+        result[int(name)] = module
+    return result
 
 
 def _resize_like(coarse: Tensor, fine: Tensor) -> Tensor:

@@ -92,9 +92,17 @@ class ResNet(nn.Sequential):
         width: Channels of the stem; planes are ``width x (1, 2, 4, 8)``. 64 is the real thing, 32
             the tiny scale.
         last_stride: 2, or 1 for a twice larger C(5).
+        input_channels: Of the images.
     """
 
-    def __init__(self, depth: Depth, *, width: int = 64, last_stride: Literal[1, 2] = 2) -> None:
+    def __init__(
+        self,
+        depth: Depth,
+        *,
+        width: int = 64,
+        last_stride: Literal[1, 2] = 2,
+        input_channels: int = 3,
+    ) -> None:
         if depth not in (18, 50):
             raise ValueError(f"ResNet depth is {depth}; only 18 and 50 exist here")
         if last_stride not in (1, 2):
@@ -102,7 +110,7 @@ class ResNet(nn.Sequential):
         block: type[BasicBlock | Bottleneck] = BasicBlock if depth == 18 else Bottleneck
         blocks = (2, 2, 2, 2) if depth == 18 else (3, 4, 6, 3)
         children: OrderedDict[str, nn.Module] = OrderedDict(
-            conv1=nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False),
+            conv1=nn.Conv2d(input_channels, width, 7, stride=2, padding=3, bias=False),
             bn1=nn.BatchNorm2d(width),
             relu=nn.ReLU(inplace=True),
             maxpool=nn.MaxPool2d(3, stride=2, padding=1),
@@ -119,6 +127,7 @@ class ResNet(nn.Sequential):
         super().__init__(children)
         self.depth: Depth = depth
         self.width = width
+        self.input_channels = input_channels
         self.stage_channels = {
             stage: width * 2 ** (stage - 2) * block.expansion for stage in (2, 3, 4, 5)
         }

@@ -9,6 +9,8 @@ import copy
 
 from torch import Tensor, nn
 
+from fprnet.data.records import MODALITIES
+from fprnet.models.network_input import ZeroPadding
 from fprnet.models.pair import Pair
 from fprnet.models.resnet import STAGE_ENDS, ResNet
 
@@ -26,17 +28,29 @@ class Streams(nn.Module):
         backbone: Network, weights already loaded; its modules become the visible and shared ones.
         split: Stages that are separate: 0 shares everything (one-stream), 1 separates the stem,
             2 also layer1, ..., 5 separates everything.
+        zero_padding: Whether each modality's image goes into a channel of its own (deep
+            zero-padding, Wu et al., ICCV 2017); the backbone then takes two channels.
     """
 
-    def __init__(self, backbone: ResNet, split: int) -> None:
+    def __init__(self, backbone: ResNet, split: int, *, zero_padding: bool = False) -> None:
         super().__init__()
         if not 0 <= split <= 5:
             raise ValueError(f"split is {split}; it must be 0 (all shared) to 5 (all separate)")
+        expected = 2 if zero_padding else 3
+        if backbone.input_channels != expected:
+            raise ValueError(
+                f"the backbone takes {backbone.input_channels} channels; it must take {expected}"
+            )
         self.split = split
         self.stage_channels = dict(backbone.stage_channels)
         self.visible = backbone.stages(1, split)
         self.infrared = copy.deepcopy(self.visible)
         self.shared = backbone.stages(split + 1, 5)
+        self.padding = (
+            nn.ModuleDict({modality: ZeroPadding(modality) for modality in MODALITIES})
+            if zero_padding
+            else None
+        )
 
     def forward(self, visible: Tensor, infrared: Tensor) -> dict[int, Pair]:
         """Return the maps of stages 2 to 5.
@@ -49,6 +63,8 @@ class Streams(nn.Module):
             Stage number -> maps ``(V + I, C_k, H_k, W_k)``.
         """
         rows = Pair.of(visible, infrared)
+        if self.padding is not None:
+            rows = rows.through(self.padding["visible"], self.padding["infrared"])
         maps: dict[int, Pair] = {}
         separate = zip(self.visible.named_children(), self.infrared.children(), strict=True)
         blocks = [(name, block, other) for (name, block), other in separate]

@@ -18,6 +18,7 @@ IMAGENET = {18: "timm/resnet18.tv_in1k", 50: "timm/resnet50.tv_in1k"}
 """Repositories of torchvision's ImageNet weights on the Hugging Face hub, by depth."""
 
 NEXT_STEP = "give a local file with --model.weights FILE or start without: --model.weights none"
+RGB = 3  # channels of the images that published weights are for
 TRUNKS = ("streams.visible.", "streams.shared.")
 
 
@@ -73,7 +74,9 @@ def backbone_state(state: Mapping[str, Tensor], backbone: ResNet) -> dict[str, T
     Args:
         state: torchvision's keys; "fc." may be extra and "num_batches_tracked" may be missing, as
             in old files. Or the keys of an fprnet model: its visible and shared stages are taken.
-        backbone: Network that the state is for.
+        backbone: Network that the state is for. Where its images have other than three channels,
+            each of them is gray and starts with the sum over R, G, B of the first convolution,
+            which answers a gray image as the sum does.
 
     Raises:
         CheckpointError: A key is missing or unknown, or a shape differs.
@@ -85,6 +88,7 @@ def backbone_state(state: Mapping[str, Tensor], backbone: ResNet) -> dict[str, T
             for trunk in TRUNKS
             if key.startswith(trunk)
         }
+    state = _with_input_channels(state, backbone.input_channels)
     result: dict[str, Tensor] = {}
     for key, own in backbone.state_dict().items():
         if key not in state:
@@ -106,6 +110,14 @@ def backbone_state(state: Mapping[str, Tensor], backbone: ResNet) -> dict[str, T
             f"key '{extra[0]}' does not belong to a ResNet-{backbone.depth}; {NEXT_STEP}"
         )
     return result
+
+
+def _with_input_channels(state: Mapping[str, Tensor], channels: int) -> Mapping[str, Tensor]:
+    first = state.get("conv1.weight")
+    if channels == RGB or first is None or first.ndim != 4 or first.shape[1] != RGB:
+        return state
+    summed = first.sum(dim=1, keepdim=True).repeat(1, channels, 1, 1)
+    return {**state, "conv1.weight": summed}
 
 
 def _read_any(path: Path) -> object:

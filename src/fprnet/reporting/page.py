@@ -12,12 +12,14 @@ from fprnet.evaluation.scores import ScoreRow
 from fprnet.reporting.score_table import METRICS, score_cells
 
 __all__ = [
+    "Collection",
     "Command",
     "Illustration",
     "Report",
     "Table",
     "TablePage",
     "render",
+    "render_collection",
     "render_tables",
 ]
 
@@ -83,26 +85,45 @@ class Table:
     Attributes:
         title: Heading.
         head: Of the columns; the first one names the rows.
-        rows: As many cells each.
+        rows: As many cells each; a row of one cell is a line across, which names those below it.
         note: Sentences under the table.
+        groups: Names over neighbouring columns, and how many each: from the second column on.
     """
 
     title: str
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     note: str
+    groups: Sequence[tuple[str, int]] = ()
 
     def text(self) -> str:
         """Return the table for a terminal, columns aligned, without a line break at its end."""
-        lines = [self.head, *self.rows]
+        lines = [self.head, *(row for row in self.rows if len(row) > 1)]
         widths = [max(len(line[column]) for line in lines) for column in range(len(self.head))]
-        return "\n".join(
-            "  ".join(
+        first = 1
+        for name, count in self.groups:  # the last column of a group makes room for its name
+            room = sum(widths[first : first + count]) + 2 * (count - 1)
+            widths[first + count - 1] += max(0, len(name) - room)
+            first += count
+        text = [self._group_line(widths)] if self.groups else []
+        for row in (self.head, *self.rows):
+            if len(row) == 1:
+                text.append(f"-- {row[0]} ".ljust(sum(widths) + 2 * (len(widths) - 1), "-"))
+                continue
+            cells = (
                 cell.rjust(width) if column else cell.ljust(width)
-                for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-            ).rstrip()
-            for line in lines
-        )
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+            text.append("  ".join(cells).rstrip())
+        return "\n".join(text)
+
+    def _group_line(self, widths: Sequence[int]) -> str:
+        cells, first = [" " * widths[0]], 1
+        for name, count in self.groups:
+            room = sum(widths[first : first + count]) + 2 * (count - 1)
+            cells.append(f" {name} ".center(room, "-") if len(name) + 2 <= room else name)
+            first += count
+        return "  ".join(cells).rstrip()
 
 
 @dataclass(frozen=True)
@@ -126,6 +147,21 @@ class TablePage:
     commands: Sequence[Command]
 
 
+@dataclass(frozen=True)
+class Collection:
+    """Several pages as one.
+
+    Attributes:
+        title: Of the whole.
+        summary: Under it.
+        pages: One after the other, with a list of contents.
+    """
+
+    title: str
+    summary: str
+    pages: Sequence[TablePage]
+
+
 def render(report: Report) -> str:
     """Return the page as HTML; every picture stands inside it."""
     return (
@@ -138,6 +174,11 @@ def render(report: Report) -> str:
 def render_tables(page: TablePage) -> str:
     """Return a page of tables as HTML; every picture stands inside it."""
     return _environment().get_template("tables.html.j2").render(page=page)
+
+
+def render_collection(collection: Collection) -> str:
+    """Return several pages of tables as one."""
+    return _environment().get_template("collection.html.j2").render(collection=collection)
 
 
 def data_address(picture: bytes) -> str:

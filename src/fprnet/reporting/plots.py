@@ -17,7 +17,16 @@ from matplotlib.figure import Figure
 
 from fprnet.evaluation.scores import Trials
 
-__all__ = ["DARK", "LIGHT", "Theme", "cmc_figure", "convergence_figure", "png"]
+__all__ = [
+    "DARK",
+    "LIGHT",
+    "MARKERS",
+    "Theme",
+    "cmc_figure",
+    "convergence_figure",
+    "panels",
+    "png",
+]
 
 DOTS_PER_INCH = 144
 MARKERS = "osD^vPX*"
@@ -59,7 +68,7 @@ def cmc_figure(curves: Mapping[str, Sequence[Trials]], theme: Theme = LIGHT) -> 
             standard deviation over the trials.
         theme: Colours.
     """
-    figure, (axes,) = _panels(1, theme)
+    figure, (axes,) = panels(1, theme)
     for number, (label, curve) in enumerate(curves.items()):
         ranks = range(1, len(curve) + 1)
         mean = [100 * trials.mean for trials in curve]
@@ -93,7 +102,7 @@ def convergence_figure(
         theme: Colours.
         first_colour: Number of the first run's colour, so that it has the one of its CMC curve.
     """
-    figure, (scores, losses) = _panels(2, theme)
+    figure, (scores, losses) = panels(2, theme)
     for number, (label, history) in enumerate(histories.items(), start=first_colour):
         style: dict[str, Any] = {
             "color": _colour(theme, number),
@@ -131,16 +140,27 @@ def png(figure: Figure) -> bytes:
     return content.getvalue()
 
 
-def _panels(number: int, theme: Theme) -> tuple[Figure, list[Axes]]:
-    """Return a figure of plots one above the other, which a narrow screen can show, too."""
+def panels(
+    number: int, theme: Theme, *, height: float = 3.2, extra: float = 0.8, columns: int = 1
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure of plots, narrow enough for a small screen.
+
+    Args:
+        number: Of plots.
+        theme: Colours.
+        height: Of a plot, inches.
+        extra: Height of what stands beside them, e.g. a legend.
+        columns: Plots beside each other.
+    """
+    rows = -(-number // columns)
     figure = Figure(
-        figsize=(7.0, 0.8 + 3.2 * number),
+        figsize=(7.0, extra + height * rows),
         dpi=DOTS_PER_INCH,
         layout="constrained",
         facecolor=theme.page,
     )
-    panels: list[Axes] = list(figure.subplots(number, 1, squeeze=False)[:, 0])
-    for axes in panels:
+    plots: list[Axes] = list(figure.subplots(rows, columns, squeeze=False).flat[:number])
+    for axes in plots:
         axes.set_facecolor(theme.page)
         axes.grid(color=theme.grid, linewidth=0.8)
         axes.tick_params(colors=theme.ink)
@@ -149,7 +169,7 @@ def _panels(number: int, theme: Theme) -> tuple[Figure, list[Axes]]:
         for side, spine in axes.spines.items():
             spine.set_visible(side in ("left", "bottom"))
             spine.set_color(theme.ink)
-    return figure, panels
+    return figure, plots
 
 
 def _legend(axes: Axes, theme: Theme) -> None:

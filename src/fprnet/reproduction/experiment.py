@@ -1,24 +1,26 @@
-"""What reproducing a table is asked for, what it leaves, and how finished cells are kept."""
+"""What reproducing a table or figure is asked for, what it leaves, and how both are written."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from fprnet.config.schema import Scale
-from fprnet.errors import UsageError
 from fprnet.files import write_text
 from fprnet.reporting.page import Table, TablePage, render_tables
 
-__all__ = ["Experiment", "Request", "Result", "keep_cell", "mean_and_deviation", "write_result"]
+if TYPE_CHECKING:
+    from fprnet.reproduction.workshop import Workshop
+    from fprnet.training.side_by_side import Work
 
-FORMAT = 1
+__all__ = ["Base", "Experiment", "Request", "Result", "mean_and_deviation", "write_result"]
+
+Base = Literal["paper", "released"]
 
 
 @dataclass(frozen=True)
@@ -27,28 +29,50 @@ class Request:
 
     Attributes:
         data: Data set.
-        out: Folder; each table has its own inside it.
+        out: Folder; each table has its own inside it, and all share the trainings.
         scale: Of the re-identification models: "tiny" or "full".
         seeds: How many; 0, 1, ...
-        weights: The warm start of the tiny scale; None makes one.
+        weights: The warm start of every training; None makes one at the tiny scale, and leaves
+            the presets' own (ImageNet) at the full one.
+        split: Of RegDB, 1 to 10.
+        base: What tables 3 to 6 change.
+        only: Patterns of the rows that are wanted; none wants all.
+        workers: Processes at work at the same time.
+        overrides: Of all trainings' configs; ``--superres.KEY`` are those of SRCNN.
     """
 
     data: Path
     out: Path
-    scale: Scale
-    seeds: int
+    scale: Scale = "tiny"
+    seeds: int = 1
     weights: Path | None = None
+    split: int | None = None
+    base: Base = "paper"
+    only: tuple[str, ...] = ()
+    workers: int = 1
+    overrides: tuple[str, ...] = ()
+
+    @property
+    def with_published(self) -> bool:
+        """Whether published values may stand beside ours: both are of the full scale."""
+        return self.scale == "full"
+
+    def titled(self, title: str) -> str:
+        """Return the title of a page, which says so where it is a miniature."""
+        return title if self.scale == "full" else f"{title}, in miniature"
 
 
 @dataclass(frozen=True)
 class Result:
-    """What an experiment leaves: its page, and one row of the CSV file for each cell.
+    """What an experiment leaves: its page, and the rows of its CSV file.
 
     Attributes:
+        name: Of the experiment, e.g. "table4".
         page: Its first table is printed.
         cells: Rows of equal keys.
     """
 
+    name: str
     page: TablePage
     cells: Sequence[Mapping[str, Any]]
 
@@ -57,63 +81,42 @@ class Result:
         """The table that is printed."""
         return self.page.tables[0]
 
-
-@dataclass(frozen=True)
-class Experiment:
-    """A table of the paper.
-
-    Attributes:
-        summary: One sentence, for the help.
-        run: Does what is left of it.
-    """
-
-    summary: str
-    run: Callable[[Request], Result]
+    def text(self) -> str:
+        """Return what the terminal shows."""
+        return f"{self.page.title}\n{self.table.text()}\n{self.table.note}"
 
 
-def keep_cell(
-    file: Path, about: Mapping[str, Any], make: Callable[[], Mapping[str, float]]
-) -> dict[str, float]:
-    """Return the numbers of a cell; they are made once and kept in a file.
+class Experiment(Protocol):
+    """A table or a figure of the paper."""
 
-    Args:
-        file: JSON.
-        about: What the numbers depend on, plain values.
-        make: Called where there is no such file yet.
+    @property
+    def name(self) -> str:
+        """Of its files, and on the command line."""
 
-    Raises:
-        UsageError: The file there is about something else, or damaged.
-    """
-    plain = json.loads(json.dumps(about))
-    if file.is_file():
-        try:
-            kept = json.loads(file.read_text(encoding="utf-8"))
-            numbers: dict[str, float] = kept["numbers"]
-            same = kept["about"] == plain and kept["format"] == FORMAT
-        except (ValueError, KeyError, TypeError) as error:
-            raise UsageError(f"{file} is damaged; remove it and start again") from error
-        if not same:
-            raise UsageError(
-                f"{file} is about another data set, model or option; give another folder with --out"
-            )
-        return numbers
-    numbers = dict(make())
-    state = {"format": FORMAT, "about": plain, "numbers": numbers}
-    write_text(file, json.dumps(state, indent=1) + "\n")
-    return numbers
+    @property
+    def summary(self) -> str:
+        """One sentence, for the documents."""
+
+    def works(self, workshop: Workshop) -> Sequence[Work]:
+        """Return what has to be finished before it can be laid out."""
+
+    def lay_out(self, workshop: Workshop) -> Result:
+        """Return tables, pictures and numbers from what is finished; nothing is computed anew."""
 
 
-def mean_and_deviation(values: Sequence[float], digits: int = 2) -> str:
+def mean_and_deviation(values: Sequence[float], digits: int = 1) -> str:
     """Return mean ± sample standard deviation over the seeds; one seed has no deviation."""
+    if not values:
+        return "failed"
     mean = f"{statistics.fmean(values):.{digits}f}"
     return mean if len(values) < 2 else f"{mean} ± {statistics.stdev(values):.{digits}f}"
 
 
-def write_result(result: Result, folder: Path, name: str) -> None:
+def write_result(result: Result, folder: Path) -> None:
     """Write ``NAME.csv`` and ``report.html``."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=list(result.cells[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(result.cells)
-    write_text(folder / f"{name}.csv", text.getvalue())
+    write_text(folder / f"{result.name}.csv", text.getvalue())
     write_text(folder / "report.html", render_tables(result.page))

@@ -7,7 +7,10 @@ seen stand beside those of bicubic enlargement.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+import json
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +21,25 @@ from PIL import Image
 from torch import nn
 from tqdm import tqdm
 
-from fprnet.data.data_set import open_data_set
 from fprnet.data.images import read_image
 from fprnet.data.records import Records
-from fprnet.files import sha256
+from fprnet.errors import TrainingError, UsageError
+from fprnet.files import sha256, write_text
 from fprnet.reporting.page import Command, Illustration, Table, TablePage
-from fprnet.reproduction.experiment import Request, Result, keep_cell, mean_and_deviation
+from fprnet.reproduction.experiment import Result, mean_and_deviation
+from fprnet.reproduction.runs import CAMERA, SuperresRun
+from fprnet.reproduction.workshop import Workshop
 from fprnet.superres.apply import sharpen
 from fprnet.superres.bicubic import crop_to_multiple, resize
 from fprnet.superres.colour import to_bytes
-from fprnet.superres.config import load_config
 from fprnet.superres.networks import SuperResolution
 from fprnet.superres.pairs import read_luma, select_camera
 from fprnet.superres.scoring import Quality, mean_quality, score_image
-from fprnet.superres.train import train_superres
 from fprnet.superres.weights import load_network
 
-__all__ = ["run"]
+__all__ = ["TABLE_7", "Table7", "keep_cell"]
 
-NAME = "table7"
-CAMERA = 1
+FORMAT = 1  # of a cell's file
 PRESETS = {
     "paper": "the paper's options, literally",
     "fprnet": "the same network, taught what bicubic enlargement lacks, by Adam",
@@ -54,57 +56,82 @@ SHOWN = 6  # images before and after
 SHOWN_HEIGHT = 256  # pixels
 
 
-def run(request: Request) -> Result:
-    """Train each preset for each seed, score all, and draw some images.
+@dataclass(frozen=True)
+class Table7:
+    """SRCNN's structure, and its PSNR and SSIM against bicubic enlargement.
 
-    Raises:
-        FprnetError: The data set or a training is not what it should be.
+    Attributes:
+        name: Of its files.
+        summary: One sentence, for the documents.
     """
-    folder = request.out / NAME
-    data_set = open_data_set(request.data, needed=("train", "test"))
-    records = data_set.records(visible_only=True)
-    test = select_camera(records, CAMERA, data_set.test)
-    cells = []
-    for preset in PRESETS:
-        for seed in range(request.seeds):
-            out = folder / "runs" / f"{preset}-seed{seed}"
-            config = load_config(
-                preset, seed=seed, overrides=["--data", str(request.data), "--camera", str(CAMERA)]
-            )
-            train_superres(config, out)
-            numbers = _score(folder, out, test)
-            cells.append({"preset": preset, "seed": seed, "camera": CAMERA, **numbers})
-    networks = {
-        preset: load_network(folder / "runs" / f"{preset}-seed0").network for preset in PRESETS
-    }
-    page = TablePage(
-        title="Table 7: SRCNN",
-        summary=(
-            f"SRCNN trained on the training people of camera {CAMERA} of {request.data}, measured "
-            f"on {len(test)} images of the test people of that camera, whom no training has seen: "
-            f"each image is made {networks['fprnet'].factor} times smaller and enlarged again. "
-            f"Seeds: {request.seeds}."
-        ),
-        tables=[_quality_table(cells), _structure_table(networks["paper"])],
-        illustrations=[_before_and_after(test, networks)],
-        limits=[
-            "The paper publishes the structure of its network and no PSNR or SSIM, so there is "
-            "nothing to compare the numbers with but bicubic enlargement.",
-            "On drawn people the numbers check that the network learns; they say nothing about "
-            "photographs.",
-        ],
-        commands=_commands(request, folder),
-    )
-    return Result(page, cells)
+
+    name: str = "table7"
+    summary: str = "SRCNN: its structure, and PSNR and SSIM against bicubic enlargement"
+
+    def works(self, workshop: Workshop) -> list[SuperresRun]:
+        """Return a training of each preset for each seed."""
+        seeds = range(workshop.request.seeds)
+        return [workshop.superres_run(preset, seed) for seed in seeds for preset in PRESETS]
+
+    def lay_out(self, workshop: Workshop) -> Result:
+        """Score the trained networks, once, and draw some images."""
+        request = workshop.request
+        records = workshop.data_set.records(visible_only=True)
+        test = select_camera(records, CAMERA, workshop.data_set.test)
+        cells = []
+        failed = []
+        for preset in PRESETS:
+            for seed in range(request.seeds):
+                run = workshop.superres_run(preset, seed)
+                if not run.done:
+                    failed.append(run)
+                    continue
+                numbers = _score(request.out / "cells", run, test)
+                cells.append({"preset": preset, "seed": seed, "camera": CAMERA, **numbers})
+        if not cells:
+            raise TrainingError(f"no training of SRCNN was finished; see {failed[0].log}")
+        networks = {
+            preset: load_network(workshop.superres_run(preset, 0).out).network
+            for preset in PRESETS
+            if workshop.superres_run(preset, 0).done
+        }
+        network = next(iter(networks.values()))
+        page = TablePage(
+            title="Table 7: SRCNN",
+            summary=(
+                f"SRCNN trained on the training people of camera {CAMERA} of {request.data}, "
+                f"measured on {len(test)} images of the test people of that camera, whom no "
+                f"training has seen: each image is made {network.factor} times smaller and "
+                f"enlarged again. Seeds: {request.seeds}. The networks have one size, whatever "
+                "the scale."
+            ),
+            tables=[_quality_table(cells), _structure_table(network)],
+            illustrations=[_before_and_after(test, networks)],
+            limits=[
+                *(f"{run.name} failed; {run.log} has what it said." for run in failed),
+                "The paper publishes the structure of its network and no PSNR or SSIM, so there is "
+                "nothing to compare the numbers with but bicubic enlargement.",
+                "On drawn people the numbers check that the network learns; they say nothing about "
+                "photographs.",
+            ],
+            commands=[
+                Command(
+                    f"training of preset {preset}, seed 0",
+                    shlex.join(["fprnet", *workshop.superres_run(preset, 0).arguments]),
+                )
+                for preset in PRESETS
+            ],
+        )
+        return Result(self.name, page, cells)
 
 
-def _score(folder: Path, out: Path, test: Records) -> dict[str, float]:
-    best = out / "checkpoints" / "best.pt"
-    about = {"weights": sha256(best), "images": [str(path) for path in test.path]}
+def _score(folder: Path, run: SuperresRun, test: Records) -> dict[str, float]:
+    """Return the numbers of a network; they are kept in a file."""
+    about = {"weights": sha256(run.best), "images": [str(path) for path in test.path]}
 
     def make() -> dict[str, float]:
-        network = load_network(best).network
-        bar = tqdm(test.files(), f"scoring {out.name}", unit="image", delay=1)
+        network = load_network(run.best).network
+        bar = tqdm(test.files(), f"scoring {run.out.name}", unit="image", delay=1)
         quality = mean_quality([_quality(network, file) for file in bar])
         return {
             "images": len(test),
@@ -115,7 +142,34 @@ def _score(folder: Path, out: Path, test: Records) -> dict[str, float]:
             "gain": quality.gain,
         }
 
-    return keep_cell(folder / "cells" / f"{out.name}.json", about, make)
+    return keep_cell(folder / f"{run.out.name}.json", about, make)
+
+
+def keep_cell(
+    file: Path, about: Mapping[str, Any], make: Callable[[], Mapping[str, float]]
+) -> dict[str, float]:
+    """Return the numbers of a cell; they are made once and kept in a file.
+
+    Args:
+        file: JSON.
+        about: What the numbers depend on, plain values; other ones make them anew.
+        make: Called where there is no such file yet.
+
+    Raises:
+        UsageError: The file is damaged.
+    """
+    if file.is_file():
+        try:
+            kept = json.loads(file.read_text(encoding="utf-8"))
+            numbers: dict[str, float] = kept["numbers"]
+            if kept["format"] == FORMAT and kept["about"] == about:
+                return numbers
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"{file} is damaged; remove it and start again") from error
+    numbers = dict(make())
+    state = {"format": FORMAT, "about": about, "numbers": numbers}
+    write_text(file, json.dumps(state, indent=1) + "\n")
+    return numbers
 
 
 def _quality(network: SuperResolution, file: Path) -> Quality:
@@ -127,13 +181,15 @@ def _quality_table(cells: Sequence[Mapping[str, Any]]) -> Table:
     rows = [["bicubic", f"{bicubic['bicubic_psnr']:.2f}", f"{bicubic['bicubic_ssim']:.4f}", "0.00"]]
     for preset in PRESETS:
         of_preset = [cell for cell in cells if cell["preset"] == preset]
+        if not of_preset:
+            continue
         psnr, ssim, gain = ([cell[key] for cell in of_preset] for key in ("psnr", "ssim", "gain"))
         rows.append(
             [
                 f"SRCNN, preset {preset}",
-                mean_and_deviation(psnr),
+                mean_and_deviation(psnr, 2),
                 mean_and_deviation(ssim, 4),
-                mean_and_deviation(gain),
+                mean_and_deviation(gain, 2),
             ]
         )
     return Table(
@@ -227,12 +283,4 @@ def _strip(file: Path, networks: dict[str, SuperResolution]) -> NDArray[np.uint8
     return np.concatenate([*enlarged, gap], axis=1)
 
 
-def _commands(request: Request, folder: Path) -> list[Command]:
-    return [
-        Command(
-            f"training of preset {preset}, seed 0",
-            f"fprnet superres train --preset {preset} --data {request.data} --camera {CAMERA} "
-            f"--out {folder / 'runs' / f'{preset}-seed0'} --seed 0",
-        )
-        for preset in PRESETS
-    ]
+TABLE_7 = Table7()

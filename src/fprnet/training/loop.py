@@ -85,8 +85,8 @@ class _Run:
     model: Reidentifier
     wrapped: nn.Module
     objective: Objective
-    optimizer: Any  # Fabric's wrapper of SGD
-    scheduler: LambdaLR
+    optimizers: dict[str, Any]  # by player; Fabric's wrappers of SGD
+    schedulers: Mapping[str, LambdaLR]
     data: TrainingSet
     restraint: RestraintSchedule
     folder: TrainingFolder
@@ -107,8 +107,8 @@ def train(
     data: TrainingSet,
     model: Reidentifier,
     objective: Objective,
-    optimizer: SGD,
-    scheduler: LambdaLR,
+    optimizers: Mapping[str, SGD],
+    schedulers: Mapping[str, LambdaLR],
     *,
     fabric: Fabric,
     validate: Validation | None = None,
@@ -122,8 +122,9 @@ def train(
         data: The training images.
         model: Freshly built; its weights are replaced when a run is continued.
         objective: Outputs of the model -> loss.
-        optimizer: Over the model's parameters.
-        scheduler: Stepped after every optimiser step.
+        optimizers: By player, each over its own part of the model's parameters: "model", and
+            "adversary" where the objective has one.
+        schedulers: By player, stepped after every optimiser step.
         fabric: Device, precision, processes.
         validate: Model -> scores with "mAP"; called every ``training.validate_every`` epochs.
         max_steps: Stop, with a checkpoint, once the run has so many optimiser steps behind it.
@@ -135,19 +136,23 @@ def train(
     """
     fabric.barrier()  # nobody writes before everybody has looked at the folder
     with folder.opened(writes=fabric.is_global_zero):
-        wrapped, fabric_optimizer = fabric.setup(model, optimizer)
-        position = _restore(folder, model, optimizer, scheduler, data)
+        wrapped, *fabric_optimizers = fabric.setup(model, *optimizers.values())
+        position = _restore(folder, model, optimizers, schedulers, data)
         run = _Run(
             config=config,
             fabric=fabric,
             model=model,
             wrapped=wrapped,
             objective=objective,
-            optimizer=fabric_optimizer,
-            scheduler=scheduler,
+            optimizers=dict(zip(optimizers, fabric_optimizers, strict=True)),
+            schedulers=schedulers,
             data=data,
             restraint=RestraintSchedule(
-                model, config.training.restraint_epochs, config.training.relaxation_epochs
+                model,
+                config.training.restraint_epochs,
+                config.training.relaxation_epochs,
+                base_epochs=config.training.base_epochs,
+                freeze_statistics=config.training.freeze_statistics,
             ),
             folder=folder,
             steps_per_epoch=config.training.steps_per_epoch or data.steps_per_epoch,
@@ -191,9 +196,10 @@ def _epoch(
     end = min(last_step, (epoch + 1) * run.steps_per_epoch)
     if begun == 0:
         position.begin_epoch()
-        run.restraint.begin(epoch, run.optimizer)
+        run.restraint.begin(epoch, run.optimizers["model"])
     started, first = time.monotonic(), position.step
     run.wrapped.train()
+    run.restraint.freeze_statistics(epoch)
     with tqdm(
         total=run.steps_per_epoch,
         initial=begun,
@@ -202,7 +208,8 @@ def _epoch(
         disable=not fabric.is_global_zero,
     ) as bar:
         while position.step < end:
-            rates = {group["name"]: group["lr"] for group in run.optimizer.param_groups}
+            groups = [g for o in run.optimizers.values() for g in o.param_groups]
+            rates = {group["name"]: group["lr"] for group in groups}
             _step(run, position, frozen=run.restraint.frozen(epoch))
             bar.update()
             if position.step % CHECK_EVERY == 0 or position.step == end:
@@ -246,14 +253,17 @@ def _step(run: _Run, position: Position, *, frozen: bool) -> None:
         gather=gather_rows,
     )
     terms = run.objective(outputs)
-    run.optimizer.zero_grad(set_to_none=True)
-    run.fabric.backward(terms.total)
+    for optimizer in run.optimizers.values():
+        optimizer.zero_grad(set_to_none=True)
+    run.fabric.backward(terms.of_all_players)
     if frozen:
         run.restraint.drop_gradients()
-    if run.config.optimizer.clip_norm is not None:
-        clip_grad_norm_(run.model.parameters(), run.config.optimizer.clip_norm)
-    run.optimizer.step()
-    run.scheduler.step()
+    for player, optimizer in run.optimizers.items():
+        if run.config.optimizer.clip_norm is not None:
+            own = [p for group in optimizer.param_groups for p in group["params"]]
+            clip_grad_norm_(own, run.config.optimizer.clip_norm)
+        optimizer.step()
+        run.schedulers[player].step()
     position.add(terms)
 
 
@@ -287,8 +297,12 @@ def _save(run: _Run, position: Position, *, best: bool) -> None:
         "identities": [int(identity) for identity in run.data.identities],
         "selection": run.config.training.selection,
         "model": run.model.state_dict(),
-        "optimizer": run.optimizer.optimizer.state_dict(),
-        "scheduler": run.scheduler.state_dict(),
+        **{
+            key: part.state_dict()
+            for key, part in _stateful(
+                {player: o.optimizer for player, o in run.optimizers.items()}, run.schedulers
+            ).items()
+        },
         "random": {"torch": torch.get_rng_state(), "cuda": cuda},
         **position.as_dict(),
     }
@@ -298,11 +312,11 @@ def _save(run: _Run, position: Position, *, best: bool) -> None:
 def _restore(
     folder: TrainingFolder,
     model: Reidentifier,
-    optimizer: SGD,
-    scheduler: LambdaLR,
+    optimizers: Mapping[str, SGD],
+    schedulers: Mapping[str, LambdaLR],
     data: TrainingSet,
 ) -> Position:
-    """Load the last checkpoint, if there is one, into the model and its optimiser."""
+    """Load the last checkpoint, if there is one, into the model and its optimisers."""
     state = folder.read()
     if state is None:
         return Position()
@@ -313,9 +327,21 @@ def _restore(
             "another --out"
         )
     load_weights(model, state["model"], folder.last)
-    optimizer.load_state_dict(state["optimizer"])
-    scheduler.load_state_dict(state["scheduler"])
+    for key, part in _stateful(optimizers, schedulers).items():
+        part.load_state_dict(state[key])
     torch.set_rng_state(state["random"]["torch"])
     if state["random"]["cuda"] and torch.cuda.is_available():
         torch.cuda.set_rng_state_all(state["random"]["cuda"])
     return Position.of_checkpoint(state, next(model.parameters()).device)
+
+
+def _stateful(
+    optimizers: Mapping[str, SGD], schedulers: Mapping[str, LambdaLR]
+) -> dict[str, SGD | LambdaLR]:
+    """Return the optimiser and the schedule of each player under their names in a checkpoint."""
+    parts: dict[str, SGD | LambdaLR] = {}
+    for player, optimizer in optimizers.items():
+        prefix = "" if player == "model" else f"{player}_"
+        parts[f"{prefix}optimizer"] = optimizer
+        parts[f"{prefix}scheduler"] = schedulers[player]
+    return parts

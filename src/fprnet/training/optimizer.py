@@ -1,9 +1,11 @@
-"""Parameters become groups with their learning rates, and steps become a schedule."""
+"""Parameters become groups with their learning rates, and steps become a schedule.
+
+Every player has an optimiser of its own: "model", and where there is one its "adversary".
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 from torch import nn
 from torch.optim import SGD
@@ -11,15 +13,18 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from fprnet.config.schema import OptimizerConfig, ScheduleConfig
 
-__all__ = ["learning_rate_factor", "make_optimizer", "make_scheduler", "parameter_groups"]
+__all__ = ["learning_rate_factor", "make_optimizers", "make_scheduler", "parameter_groups"]
+
+ADVERSARY = "adversary"
 
 
 def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
-    """Sort the trainable parameters into trunk, pyramid, fusion and head, by their names.
+    """Sort the trainable parameters by name: trunk, pyramid, fusion, head and adversary.
 
     Frozen parameters (the bias of a BNNeck) are left out.
     """
-    groups: dict[str, list[nn.Parameter]] = {"trunk": [], "pyramid": [], "fusion": [], "head": []}
+    names = ("trunk", "pyramid", "fusion", "head", ADVERSARY)
+    groups: dict[str, list[nn.Parameter]] = {name: [] for name in names}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             groups[_group_of(name)].append(parameter)
@@ -31,28 +36,39 @@ def _group_of(name: str) -> str:
         return "trunk"
     if name.startswith("pyramid"):
         return "pyramid"
+    if name.startswith("discriminator."):
+        return ADVERSARY
     return "fusion" if name.startswith("prediction.fusion") else "head"
 
 
-def make_optimizer(model: nn.Module, config: OptimizerConfig) -> SGD:
-    """Return SGD with one parameter group for each of trunk, pyramid, fusion and head."""
+def make_optimizers(model: nn.Module, config: OptimizerConfig) -> dict[str, SGD]:
+    """Return one SGD for each player.
+
+    "model" has a parameter group for each of trunk, pyramid, fusion and head; "adversary" the
+    discriminator's parameters, and is left out where there is none.
+    """
     multiplier = {
         "trunk": config.trunk_multiplier,
         "pyramid": config.pyramid_multiplier,
         "fusion": config.fusion_multiplier,
         "head": config.head_multiplier,
     }
-    groups: Iterable[dict[str, object]] = [
-        {"params": parameters, "lr": config.learning_rate * multiplier[name], "name": name}
-        for name, parameters in parameter_groups(model).items()
-    ]
-    return SGD(
-        groups,
-        lr=config.learning_rate,
-        momentum=config.momentum,
-        nesterov=config.nesterov and config.momentum > 0,
-        weight_decay=config.weight_decay,
-    )
+    rates = {name: config.learning_rate * factor for name, factor in multiplier.items()}
+    if config.adversary_learning_rate is not None:
+        rates[ADVERSARY] = config.adversary_learning_rate
+    players: dict[str, list[dict[str, object]]] = {}
+    for name, parameters in parameter_groups(model).items():
+        group = {"params": parameters, "lr": rates[name], "name": name}
+        players.setdefault(ADVERSARY if name == ADVERSARY else "model", []).append(group)
+    return {
+        player: SGD(
+            groups,
+            momentum=config.momentum,
+            nesterov=config.nesterov and config.momentum > 0,
+            weight_decay=config.weight_decay,
+        )
+        for player, groups in players.items()
+    }
 
 
 def learning_rate_factor(

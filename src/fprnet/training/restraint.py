@@ -1,7 +1,7 @@
 """Restraint and relaxation of SVD layers (SVDNet, Sun et al., ICCV 2017, algorithm 1).
 
-A round decorrelates the layers (W <- U S), trains the rest while they are frozen (restraint), then
-trains everything (relaxation).
+After the base training come rounds. A round decorrelates the layers (W <- U S), trains the rest
+while they are frozen (restraint), then trains everything (relaxation).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from fprnet.models.svd_layer import SvdLayer
 
@@ -22,25 +23,54 @@ class RestraintSchedule:
         model: Its ``SvdLayer`` modules are meant.
         restraint_epochs: Frozen epochs of a round; 0 with ``relaxation_epochs`` 0 turns it all off.
         relaxation_epochs: Epochs of a round that train everything.
+        base_epochs: Epochs before the first round.
+        freeze_statistics: Whether BatchNorm layers, in restraint epochs, use their running
+            statistics and leave them as they are; their weights learn on.
     """
 
-    def __init__(self, model: nn.Module, restraint_epochs: int, relaxation_epochs: int) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        restraint_epochs: int,
+        relaxation_epochs: int,
+        *,
+        base_epochs: int = 0,
+        freeze_statistics: bool = False,
+    ) -> None:
         self._layers = {
             name: layer for name, layer in model.named_modules() if isinstance(layer, SvdLayer)
         }
         self._restraint = restraint_epochs
         self._round = restraint_epochs + relaxation_epochs
+        self._base = base_epochs
+        self._norms = (
+            [module for module in model.modules() if isinstance(module, _BatchNorm)]
+            if freeze_statistics
+            else []
+        )
 
     def begin(self, epoch: int, optimizer: Any) -> None:  # noqa: ANN401 - Fabric's wrapper
         """Decorrelate the layers where a round begins; momentum of the old basis is dropped."""
-        if self._round and epoch % self._round == 0:
+        if self._epoch_of_round(epoch) == 0:
             for layer in self._layers.values():
                 layer.decorrelate_()
                 optimizer.state.pop(layer.weight, None)
 
     def frozen(self, epoch: int) -> bool:
         """Whether the SVD layers are frozen in this epoch (counted from 0)."""
-        return bool(self._round) and epoch % self._round < self._restraint
+        of_round = self._epoch_of_round(epoch)
+        return of_round is not None and of_round < self._restraint
+
+    def _epoch_of_round(self, epoch: int) -> int | None:
+        if not self._round or epoch < self._base:
+            return None
+        return (epoch - self._base) % self._round
+
+    def freeze_statistics(self, epoch: int) -> None:
+        """Put BatchNorm layers of a model in training mode into the mode of this epoch."""
+        if self.frozen(epoch):
+            for norm in self._norms:
+                norm.eval()
 
     def drop_gradients(self) -> None:
         """Take the gradients of the SVD layers away, so that the optimiser leaves them alone."""

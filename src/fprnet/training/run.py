@@ -28,7 +28,7 @@ from fprnet.models.batch_norm import synchronise_batch_norm
 from fprnet.models.builders import build_model, fusion_spec
 from fprnet.models.fprnet import Reidentifier
 from fprnet.training.loop import Outcome, Validation, train
-from fprnet.training.optimizer import make_optimizer, make_scheduler
+from fprnet.training.optimizer import make_optimizers, make_scheduler
 from fprnet.training.run_folder import training_folder
 from fprnet.training.training_set import TrainingSet
 
@@ -85,21 +85,24 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
         synchronise_batch_norm(model.pyramids)
     if config.training.channels_last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = make_optimizer(model, config.optimizer)
-    scheduler = make_scheduler(
-        optimizer,
-        config.schedule,
-        steps_per_epoch=config.training.steps_per_epoch or training_set.steps_per_epoch,
-        epochs=config.training.epochs,
-    )
+    optimizers = make_optimizers(model, config.optimizer)
+    schedulers = {
+        player: make_scheduler(
+            optimizer,
+            config.schedule,
+            steps_per_epoch=config.training.steps_per_epoch or training_set.steps_per_epoch,
+            epochs=config.training.epochs,
+        )
+        for player, optimizer in optimizers.items()
+    }
     return train(
         config,
         folder,
         training_set,
         model,
         build_objective(config.loss, config.model),
-        optimizer,
-        scheduler,
+        optimizers,
+        schedulers,
         fabric=fabric,
         validate=validate,
         max_steps=max_steps,

@@ -1,0 +1,75 @@
+"""The machine's own limit: how many multiplications and additions a second its matrix products do.
+
+Shapes: square matrices ``(S, S)``.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+__all__ = ["MatrixRates", "matrix_rate", "measure_matrix_rates"]
+
+
+@dataclass(frozen=True)
+class MatrixRates:
+    """Operations a second, in 10^9: a multiply-add is two.
+
+    Attributes:
+        device: "cpu", "cuda", ...
+        threads: Of the CPU.
+        bfloat16: Rate of products of bfloat16 matrices.
+        float32: Of float32 ones, at full float32 precision.
+    """
+
+    device: str
+    threads: int
+    bfloat16: float
+    float32: float
+
+    def of(self, precision: str) -> float:
+        """Return the rate of a precision by name, "bfloat16" or "float32"."""
+        return {"bfloat16": self.bfloat16, "float32": self.float32}[precision]
+
+
+def measure_matrix_rates(
+    device: torch.device | str = "cpu", *, size: int = 2048, seconds: float = 0.5
+) -> MatrixRates:
+    """Measure both rates with the threads that torch has now."""
+    device = torch.device(device)
+    return MatrixRates(
+        device=device.type,
+        threads=torch.get_num_threads(),
+        bfloat16=matrix_rate(torch.bfloat16, device, size=size, seconds=seconds),
+        float32=matrix_rate(torch.float32, device, size=size, seconds=seconds),
+    )
+
+
+def matrix_rate(dtype: torch.dtype, device: torch.device, *, size: int, seconds: float) -> float:
+    """Return the highest rate of any product in about so many seconds, 10^9 operations a second.
+
+    The best one counts: what the machine can do, not what it did while others used it.
+    """
+    generator = torch.Generator().manual_seed(0)
+    left, right = (torch.randn(size, size, generator=generator).to(device, dtype) for _ in range(2))
+    out = torch.empty(size, size, dtype=dtype, device=device)
+    torch.mm(left, right, out=out)  # the first one also loads code
+    repetitions = 20 if device.type == "cuda" else 1  # a launch costs as much as a small product
+    best, begun = float("inf"), time.perf_counter()
+    while True:
+        _wait(device)
+        start = time.perf_counter()
+        for _ in range(repetitions):
+            torch.mm(left, right, out=out)
+        _wait(device)
+        end = time.perf_counter()
+        best = min(best, (end - start) / repetitions)
+        if end - begun > seconds:
+            return 2 * size**3 / best / 1e9
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,13 @@
+"""Name of a benchmark -> what measures it."""
+
+from __future__ import annotations
+
+from fprnet.benchmarking import evaluation, reranking
+from fprnet.benchmarking.measurement import Benchmark
+
+__all__ = ["BENCHMARKS"]
+
+BENCHMARKS: dict[str, Benchmark] = {
+    "evaluation": evaluation.measure,
+    "reranking": reranking.measure,
+}

@@ -1,0 +1,84 @@
+"""Make, list and revoke the keys of 'fprnet serve'."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fprnet.cli.arguments import add_command, add_json
+
+if TYPE_CHECKING:
+    from fprnet.cli.main import Subcommands
+
+ADD = "Make a key and print it; it is shown only now."
+ADD_EXAMPLE = "  fprnet keys add ward-3 --role search --file keys.json"
+LIST = "List whose keys there are, their roles, and which are revoked."
+LIST_EXAMPLE = "  fprnet keys list --file keys.json"
+REVOKE = "Make somebody's key useless; a running service notices at once."
+REVOKE_EXAMPLE = "  fprnet keys revoke ward-3 --file keys.json"
+ROLES = """\
+roles, each may do what the ones before it may:
+  monitor  read the metrics
+  search   search, see images and explanations, mark matches right or wrong
+  write    add and hide images, export the marks
+  admin    erase images"""
+
+
+def add_parser(subcommands: Subcommands) -> None:
+    """Declare ``fprnet keys add``, ``list`` and ``revoke``."""
+    examples = f"{ADD_EXAMPLE}\n{LIST_EXAMPLE}\n{REVOKE_EXAMPLE}"
+    parser = add_command(subcommands, "keys", summary=__doc__, example=examples)
+    inner = parser.add_subparsers(metavar="ACTION", required=True)
+    add = add_command(inner, "add", summary=ADD, example=f"{ADD_EXAMPLE}\n\n{ROLES}")
+    add.add_argument("name", metavar="NAME", help="whose key it is; stands in the audit log")
+    add.add_argument(
+        "--role", choices=("monitor", "search", "write", "admin"), required=True, help="see below"
+    )
+    add.set_defaults(run=run_add)
+    listing = add_command(inner, "list", summary=LIST, example=LIST_EXAMPLE)
+    add_json(listing)
+    listing.set_defaults(run=run_list)
+    revoke = add_command(inner, "revoke", summary=REVOKE, example=REVOKE_EXAMPLE)
+    revoke.add_argument("name", metavar="NAME")
+    revoke.set_defaults(run=run_revoke)
+    for each in (add, listing, revoke):
+        each.add_argument(
+            "--file", type=Path, required=True, metavar="FILE", help="of keys, e.g. keys.json"
+        )
+
+
+def run_add(args: argparse.Namespace) -> int:
+    """Print the new key."""
+    from fprnet.serving.keys import add_key
+
+    text = add_key(args.file, args.name, args.role)
+    print(f"key of {args.name}, role {args.role}; keep it, it is shown only now:", file=sys.stderr)
+    print(text)
+    return 0
+
+
+def run_list(args: argparse.Namespace) -> int:
+    """Print a table."""
+    from fprnet.serving.keys import read_keys
+
+    keys = read_keys(args.file)
+    if args.json:
+        shown = ("name", "role", "created", "revoked")
+        print(json.dumps({"keys": [{name: getattr(key, name) for name in shown} for key in keys]}))
+        return 0
+    for key in keys:
+        state = f"revoked {key.revoked}" if key.revoked else "good"
+        print(f"{key.name:24} {key.role:8} {key.created}  {state}")
+    return 0
+
+
+def run_revoke(args: argparse.Namespace) -> int:
+    """Revoke it."""
+    from fprnet.serving.keys import revoke_key
+
+    revoke_key(args.file, args.name)
+    print(f"{args.name} may no longer use the service")
+    return 0

@@ -1,0 +1,190 @@
+"""Serve a gallery over HTTP: search, add, erase, and a page for operators."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fprnet.cli.arguments import add_command, existing_folder, mention_untrained, positive
+
+if TYPE_CHECKING:
+    from fprnet.cli.main import Subcommands
+    from fprnet.serving.settings import Settings
+
+EXAMPLE = """\
+  fprnet serve --gallery people.db --images day
+  fprnet keys add ward-3 --role search --file keys.json
+  fprnet serve --gallery http://milvus:19530 --host 0.0.0.0 --keys keys.json"""
+TOKEN = "FPRNET_GALLERY_TOKEN"
+
+
+def add_parser(subcommands: Subcommands) -> None:
+    """Declare ``fprnet serve``."""
+    parser = add_command(subcommands, "serve", summary=__doc__, example=EXAMPLE)
+    parser.add_argument(
+        "--gallery",
+        required=True,
+        metavar="URI",
+        help=f"folder that ends in .db, or http://... of a Milvus server (token: ${TOKEN})",
+    )
+    parser.add_argument("--name", default="gallery", help="of the gallery there")
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="checkpoint, run folder or preset (default: the gallery's own)",
+    )
+    parser.add_argument("--scale", choices=("tiny", "full"), default="full", help="of a preset")
+    parser.add_argument("--read-only", action="store_true", help="refuse to add, hide and erase")
+    _add_network(parser)
+    _add_files(parser)
+    _add_limits(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("who can reach it")
+    group.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on; any but this machine's own needs --keys (default: %(default)s)",
+    )
+    group.add_argument(
+        "--port", type=_port, default=8000, help="0 takes a free one (default: %(default)s)"
+    )
+    group.add_argument(
+        "--keys", type=Path, metavar="FILE", help="let in only who has a key: see 'fprnet keys'"
+    )
+    group.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="name by which browsers reach the service, e.g. behind a proxy; may be repeated",
+    )
+    group.add_argument(
+        "--trusted-proxy",
+        metavar="ADDRESS",
+        help="believe the X-Forwarded-For of this reverse proxy",
+    )
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("files")
+    group.add_argument(
+        "--images",
+        type=existing_folder,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="show gallery images that lie under it; may be repeated",
+    )
+    group.add_argument(
+        "--folder",
+        type=Path,
+        metavar="DIR",
+        help="of the service: uploaded images, feedback, audit log "
+        "(default: the gallery's, with .service)",
+    )
+    group.add_argument(
+        "--audit", type=Path, metavar="FILE", help="audit log (default: DIR/audit.jsonl)"
+    )
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("limits")
+    for name, default, text in (
+        ("--max-image-mb", 16, "megabytes of one image file"),
+        ("--max-megapixels", 25, "million pixels of one image, before it is decoded"),
+        ("--batch", 16, "images that the model embeds at once"),
+        ("--queue", 128, "images that may wait for the model; more are told to come back"),
+        ("--burst", 200, "requests that one key or address may send at once"),
+        ("--grace", 30, "seconds that a shutdown waits for what was accepted"),
+    ):
+        help_text = f"{text} (default: %(default)s)"
+        group.add_argument(name, type=positive, default=default, metavar="N", help=help_text)
+    group.add_argument(
+        "--rate",
+        type=_rate,
+        default=50.0,
+        metavar="N",
+        help="requests a second of one key or address; 0: no limit (default: %(default)g)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until SIGTERM or Ctrl-C."""
+    from fprnet.errors import UsageError
+
+    settings = _settings(args)
+    try:
+        from fprnet.serving.server import listen, run_server
+        from fprnet.serving.service import Service
+    except ImportError as error:
+        raise UsageError(
+            f"serving needs {error.name}; install it with: pip install 'fprnet[service]'"
+        ) from error
+    from fprnet.gallery.opening import open_searcher
+
+    listener = listen(settings.host, settings.port)
+    with listener, ExitStack() as stack:
+        searcher = open_searcher(
+            args.gallery,
+            token=os.environ.get(TOKEN),
+            name=args.name,
+            model=args.model,
+            scale=args.scale,
+            writable=not args.read_only,
+        )
+        stack.callback(searcher.gallery.close)
+        mention_untrained(searcher.embedder)
+        service = Service(searcher, settings)
+        try:
+            run_server(service, listener)
+        finally:
+            service.close()
+    return 0
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    from fprnet.serving.settings import MEGABYTE, Settings
+
+    folder = args.folder
+    if folder is None:
+        server = "://" in args.gallery
+        folder = Path("fprnet-service" if server else f"{args.gallery.rstrip('/')}.service")
+    return Settings(
+        host=args.host,
+        port=args.port,
+        folder=folder,
+        audit=args.audit,
+        keys=args.keys,
+        image_roots=tuple(args.images),
+        allowed_hosts=tuple(name.lower() for name in args.allow_host),
+        trusted_proxy=args.trusted_proxy,
+        rate=args.rate,
+        burst=args.burst,
+        image_bytes=args.max_image_mb * MEGABYTE,
+        image_pixels=args.max_megapixels * 1_000_000,
+        batch=args.batch,
+        queue=args.queue,
+        grace=args.grace,
+    )
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; give 0 to 65535")
+    return int(text)
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = -1.0
+    if not 0 <= rate < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of requests a second")
+    return rate

@@ -1,0 +1,1 @@
+"""A gallery and a model become an HTTP service with an operator's page."""

@@ -1,0 +1,227 @@
+"""A stream of images and what is known about them becomes records, a few at a time.
+
+While a batch is embedded and stored the next images arrive. An image is acknowledged when its
+record is on the disk: whatever was not acknowledged can be sent again, the same image is the same
+record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+
+import numpy as np
+from fastapi import Request
+from numpy.typing import NDArray
+
+from fprnet.data.records import MODALITIES, Modality
+from fprnet.errors import FprnetError
+from fprnet.gallery.records import UNKNOWN, GalleryRecord
+from fprnet.serving.answers import Added, Problem
+from fprnet.serving.bodies import parsed, unknown_part
+from fprnet.serving.callers import Caller
+from fprnet.serving.images import Upload
+from fprnet.serving.problems import ProblemError, as_problem
+from fprnet.serving.requests import AddMetadata
+from fprnet.serving.service import Service, shutting_down
+from fprnet.serving.uploads import parts
+
+__all__ = ["add_images"]
+
+AT_ONCE = 32  # images of a batch; twice as many may have arrived
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """An image as it arrived."""
+
+    index: int
+    name: str | None
+    metadata: AddMetadata | ProblemError
+    content: bytes
+
+
+async def add_images(request: Request, service: Service, caller: Caller) -> AsyncGenerator[Added]:
+    """Yield what became of each image, in order, as soon as it is known.
+
+    Args:
+        request: Multipart; parts ``metadata`` and ``image`` by turns. Not yet read.
+        service: With a writable gallery.
+        caller: For the audit log.
+
+    Raises:
+        ProblemError: The body cannot be read on. What was acknowledged stays.
+    """
+    arrived: asyncio.Queue[_Sent | FprnetError | None] = asyncio.Queue(2 * AT_ONCE)
+    reader = asyncio.create_task(_read(request, service, arrived))
+    try:
+        end: FprnetError | None = None
+        more = True
+        while more:
+            batch: list[_Sent] = []
+            while more and len(batch) < AT_ONCE and (not batch or not arrived.empty()):
+                item = await arrived.get()
+                if isinstance(item, _Sent):
+                    batch.append(item)
+                else:
+                    end, more = item, False
+            if batch:
+                for line in await _add_batch(batch, service, caller):
+                    yield line
+        if end is not None:
+            raise end
+    finally:
+        reader.cancel()
+
+
+async def _read(
+    request: Request, service: Service, arrived: asyncio.Queue[_Sent | FprnetError | None]
+) -> None:
+    """Put the images into the queue, and at last None, or the error that ended the body."""
+    try:
+        async for sent in _images(request, service):
+            await arrived.put(sent)
+    except FprnetError as error:
+        await arrived.put(error)
+    else:
+        await arrived.put(None)
+
+
+async def _images(request: Request, service: Service) -> AsyncIterator[_Sent]:
+    settings = service.settings
+    metadata: AddMetadata | ProblemError | None = None
+    index = 0
+    async for part in parts(request, most=None, most_by_part=settings.image_bytes):
+        if part.name == "metadata" and metadata is None:
+            try:
+                metadata = parsed(part.content, AddMetadata, "part 'metadata'")
+            except ProblemError as error:
+                metadata = error  # of this image only
+        elif part.name == "image" and metadata is not None:
+            if index >= settings.upload_images:
+                raise ProblemError(
+                    413,
+                    "too_many_images",
+                    f"there are more than {settings.upload_images} images",
+                    "send the others in another request",
+                )
+            yield _Sent(index, part.file, metadata, part.content)
+            metadata = None
+            index += 1
+        else:
+            raise unknown_part(part, "part 'metadata' (JSON), then part 'image' (file), in pairs")
+    if metadata is not None or index == 0:
+        raise ProblemError(
+            422,
+            "image_missing",
+            "the last part 'metadata' has no image" if index or metadata else "there is no image",
+            "send part 'metadata' (JSON), then part 'image' (file), in pairs",
+        )
+
+
+async def _add_batch(batch: list[_Sent], service: Service, caller: Caller) -> list[Added]:
+    lines: dict[int, Added] = {}
+    uploads: dict[int, Upload] = {}
+    details: dict[int, AddMetadata] = {}
+    for sent in batch:
+        try:
+            if isinstance(sent.metadata, ProblemError):
+                raise sent.metadata
+            name = sent.name or f"image {sent.index}"
+            uploads[sent.index] = await service.decode(sent.content, name, sent.metadata.modality)
+            details[sent.index] = sent.metadata
+        except ProblemError as error:
+            lines[sent.index] = _refused(sent, error)
+    try:
+        added = await _store(uploads, details, service, caller)
+    except FprnetError as error:
+        for sent in batch:
+            if sent.index in uploads:
+                lines[sent.index] = _refused(sent, as_problem(error))
+    else:
+        for sent in batch:
+            if (upload := uploads.get(sent.index)) is not None:
+                lines[sent.index] = _accepted(sent, upload, new=sent.index in added)
+    for line in lines.values():
+        service.metrics.images.labels(line.status).inc()
+    return [lines[sent.index] for sent in batch]
+
+
+async def _store(
+    uploads: dict[int, Upload],
+    details: dict[int, AddMetadata],
+    service: Service,
+    caller: Caller,
+) -> set[int]:
+    """Embed and store images; returns which of them were not there before.
+
+    Raises:
+        FprnetError: Nothing was acknowledged; whatever was stored is found again as known.
+    """
+    if not uploads:
+        return set()
+    if not service.accepting:
+        raise shutting_down()
+    gallery = service.searcher.gallery
+    first: dict[str, int] = {}  # the same image may come twice
+    for index, upload in uploads.items():
+        first.setdefault(upload.sha256, index)
+    known = await service.in_thread(lambda: gallery.known(first))
+    new = [index for id, index in first.items() if id not in known]
+    places = {i: service.pictures.place(uploads[i].sha256, uploads[i].content) for i in new}
+    records = [_record(uploads[i].sha256, details[i], str(places[i])) for i in new]
+    embeddings = await _embed([(uploads[i], details[i].modality) for i in new], service)
+
+    def write() -> None:
+        # The record comes first: a copy without one could never be erased by its id. A process
+        # killed in between leaves a record without its copy, which is kept when it is sent again.
+        if new:
+            gallery.add(embeddings, records)
+        for record in gallery.get(list(first)):
+            if service.pictures.address(record) is None:
+                service.pictures.keep(record.id, uploads[first[record.id]].content)
+
+    async with service.audited(caller, "add") as entry:
+        entry["ids"] = [uploads[i].sha256 for i in new]
+        await service.in_thread(write, patience=None)
+    return set(new)
+
+
+async def _embed(images: list[tuple[Upload, Modality]], service: Service) -> NDArray[np.float32]:
+    """Return ``(n, D)`` embeddings of images of both modalities, in order."""
+    embeddings = np.empty((len(images), service.searcher.embedder.embedding_size), np.float32)
+    for modality in MODALITIES:
+        rows = [row for row, (_, of) in enumerate(images) if of == modality]
+        if rows:
+            embeddings[rows] = await service.embed_patiently(
+                [images[row][0] for row in rows], modality
+            )
+    return embeddings
+
+
+def _record(id: str, about: AddMetadata, place: str) -> GalleryRecord:
+    return GalleryRecord(
+        id=id,
+        path=about.path or place,
+        modality=about.modality,
+        camera=UNKNOWN if about.camera is None else about.camera,
+        location=UNKNOWN if about.location is None else about.location,
+        timestamp=about.time,
+        identity=UNKNOWN if about.identity is None else about.identity,
+    )
+
+
+def _accepted(sent: _Sent, upload: Upload, *, new: bool) -> Added:
+    return Added(
+        index=sent.index,
+        name=sent.name,
+        status="added" if new else "known",
+        id=upload.sha256,
+        warnings=list(upload.warnings),
+    )
+
+
+def _refused(sent: _Sent, error: ProblemError) -> Added:
+    problem = Problem(**error.as_dict())
+    return Added(index=sent.index, name=sent.name, status="refused", error=problem)

@@ -1,0 +1,119 @@
+"""The bytes of an upload become pixels for the model, with what an operator should know of them.
+
+Shapes: H x W pixels of the network's input.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from fprnet.data.images import UPLOAD_FORMATS, decode_image
+from fprnet.data.records import Modality
+from fprnet.errors import ImageFileError
+from fprnet.serving.answers import Warning
+from fprnet.serving.problems import ProblemError
+
+__all__ = ["Upload", "decode_upload", "suffix_of"]
+
+# Of the pixels' largest minus smallest channel, the median over the image, 0 to 255. Infrared
+# images are gray: 0, up to 2 after a JPEG's rounding. A person in colour is rarely below 8.
+GRAY = 4.0
+CODES = {
+    "empty": (422, "image_empty"),
+    "format": (422, "image_format"),
+    "pixels": (413, "too_many_pixels"),
+    "bits": (422, "image_bits"),
+    "damaged": (422, "image_damaged"),
+}
+
+
+@dataclass(frozen=True)
+class Upload:
+    """An image that somebody sent.
+
+    Attributes:
+        name: Of the file, as sent.
+        content: Its bytes.
+        sha256: Of them.
+        pixels: ``(H, W, 3)`` uint8.
+        width: Of the image before resizing.
+        height: Likewise.
+        warnings: For the operator.
+    """
+
+    name: str
+    content: bytes
+    sha256: str
+    pixels: NDArray[np.uint8]
+    width: int
+    height: int
+    warnings: tuple[Warning, ...]
+
+    @property
+    def file_name(self) -> str:
+        """Name for a copy: the SHA-256, and the ending of the file's format."""
+        return f"{self.sha256}{suffix_of(self.content)}"
+
+
+def suffix_of(content: bytes) -> str:
+    """Return the usual ending of an image file's name, by its content.
+
+    Raises:
+        UnidentifiedImageError: It is no image; decode it first.
+    """
+    with Image.open(io.BytesIO(content), formats=UPLOAD_FORMATS) as image:
+        return f".{image.format}".lower().replace("jpeg", "jpg")
+
+
+def decode_upload(
+    content: bytes, name: str, modality: Modality, *, size: tuple[int, int], most_pixels: int
+) -> Upload:
+    """Decode an image and look whether it is of the modality that it is said to be.
+
+    Args:
+        content: Of the file.
+        name: Of the file, for complaints.
+        modality: As declared.
+        size: (H, W) of the network's input.
+        most_pixels: Width times height that are decoded at all.
+
+    Raises:
+        ProblemError: It is no image that can be used.
+    """
+    try:
+        pixels, facts = decode_image(content, size, name=name, most_pixels=most_pixels)
+    except ImageFileError as error:
+        status, code = CODES[error.reason]
+        raise ProblemError.of(error, status, code) from error
+    warnings = []
+    gray = bool(np.median(np.ptp(pixels, axis=2)) <= GRAY)
+    if gray == (modality == "visible"):
+        looks, other = ("gray", "infrared") if gray else ("coloured", "visible")
+        warnings.append(
+            Warning(
+                code="other_modality",
+                message=f"{name} was declared {modality} but is {looks}; if it is {other}, say so",
+            )
+        )
+    if facts.frames > 1:
+        warnings.append(
+            Warning(
+                code="animation",
+                message=f"{name} has {facts.frames} frames; the first one was taken",
+            )
+        )
+    return Upload(
+        name=name,
+        content=content,
+        sha256=hashlib.sha256(content).hexdigest(),
+        pixels=pixels,
+        width=facts.width,
+        height=facts.height,
+        warnings=tuple(warnings),
+    )

@@ -1,0 +1,136 @@
+"""Images of gallery records: the service's own copies, and files that the operator lets it show."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from PIL import Image
+
+from fprnet.data.images import decode_image
+from fprnet.errors import ImageFileError
+from fprnet.files import replacing
+from fprnet.gallery.records import GalleryRecord
+from fprnet.serving.images import suffix_of
+from fprnet.serving.problems import ProblemError
+
+__all__ = ["Pictures", "as_jpeg"]
+
+QUALITY = 88  # of the JPEGs that are sent
+
+
+class Pictures:
+    """Finds, keeps and erases images.
+
+    A record's path is somebody's word: it is only followed to a file whose real place (after
+    symbolic links) is under one of the folders that the operator named.
+
+    Args:
+        copies: Folder of the copies of uploaded images, by their SHA-256.
+        roots: Folders whose files may be shown.
+        most_pixels: Of an image.
+    """
+
+    def __init__(self, copies: Path, roots: Iterable[Path], most_pixels: int) -> None:
+        self._copies = copies.resolve()
+        self._roots = [root.resolve() for root in roots]
+        self._most_pixels = most_pixels
+        self._writing = threading.Lock()
+
+    def address(self, record: GalleryRecord) -> str | None:
+        """Return where the service shows the record's image; None where it does not."""
+        if self._file(record) is None:
+            return None
+        return f"/v1/gallery/images/{record.id}/content"
+
+    def content(self, record: GalleryRecord) -> bytes:
+        """Return the bytes of a record's image.
+
+        Raises:
+            ProblemError: There is none that may be shown.
+        """
+        file = self._file(record)
+        if file is None:
+            raise _not_shown(record)
+        try:
+            return file.read_bytes()
+        except OSError as error:
+            raise _not_shown(record) from error
+
+    def jpeg(self, record: GalleryRecord, height: int) -> bytes:
+        """Return a record's image as a JPEG at most ``height`` pixels high.
+
+        It is drawn anew, so nothing but pixels leaves: no position of a camera, no second file
+        hidden in the first.
+
+        Raises:
+            ProblemError: There is none that may be shown, or it is no image.
+        """
+        try:
+            pixels, _ = decode_image(self.content(record), most_pixels=self._most_pixels)
+        except ImageFileError as error:
+            raise _not_shown(record) from error
+        return as_jpeg(Image.fromarray(pixels), height)
+
+    def kept(self, id: str) -> Path | None:
+        """Return the copy of an image that was uploaded; None if there is none."""
+        return next(iter(self._folder(id).glob(f"{id}.*")), None)
+
+    def place(self, id: str, content: bytes) -> Path:
+        """Return where the copy of an image is or would be; its ending says what it is."""
+        return self._folder(id) / f"{id}{suffix_of(content)}"
+
+    def keep(self, id: str, content: bytes) -> None:
+        """Keep a copy, unless there is one; it is complete or not there."""
+        with self._writing:
+            if self.kept(id) is None:
+                with replacing(self.place(id, content)) as temporary:
+                    temporary.write_bytes(content)
+                    temporary.chmod(0o600)
+
+    def erase(self, id: str) -> bool:
+        """Erase the copy; returns whether there was one."""
+        with self._writing:
+            file = self.kept(id)
+            if file is None:
+                return False
+            file.unlink()
+            return True
+
+    def _folder(self, id: str) -> Path:
+        return self._copies / id[:2]
+
+    def _file(self, record: GalleryRecord) -> Path | None:
+        if (kept := self.kept(record.id)) is not None:
+            return kept
+        if "://" in record.path or "\0" in record.path:
+            return None
+        for root in self._roots:
+            try:
+                file = (root / record.path).resolve()
+                if file.is_relative_to(root) and file.is_file():
+                    return file
+            except (OSError, RuntimeError):  # a name too long, a loop of links
+                continue
+        return None
+
+
+def as_jpeg(image: Image.Image, height: int) -> bytes:
+    """Return a JPEG, reduced to ``height`` pixels if it is higher."""
+    if image.height > height:
+        width = max(1, round(image.width * height / image.height))
+        image = image.resize((width, height), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=QUALITY)
+    return buffer.getvalue()
+
+
+def _not_shown(record: GalleryRecord) -> ProblemError:
+    return ProblemError(
+        404,
+        "image_not_shown",
+        f"the image of record {record.id[:12]} is not where this service may read it",
+        "name its folder with 'fprnet serve --images FOLDER'",
+    )

@@ -1,0 +1,266 @@
+"""``/v1/gallery``: what is in it, adding, showing, hiding and erasing images."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from starlette.types import Receive, Scope, Send
+
+from fprnet.errors import FprnetError
+from fprnet.gallery.records import UNKNOWN
+from fprnet.serving.access import CallerOf, ServiceOf, allowed, errors
+from fprnet.serving.adding import add_images
+from fprnet.serving.answers import (
+    Added,
+    Counted,
+    Erased,
+    GalleryFacts,
+    Hidden,
+    Limits,
+    Problem,
+    Record,
+)
+from fprnet.serving.bodies import json_body
+from fprnet.serving.problems import ProblemError, as_problem
+from fprnet.serving.requests import MOST_MATCHES, MOST_QUERIES, RECORD_ID, Visibility
+from fprnet.serving.searching import record_of
+from fprnet.serving.service import Service
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/v1/gallery", tags=["gallery"])
+NDJSON = "application/x-ndjson"
+IdOf = Annotated[
+    str, Path(pattern=r"^[0-9a-f]{64}$", description="Of the record", examples=[RECORD_ID])
+]
+
+UPLOAD: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["metadata", "image"],
+                "additionalProperties": False,
+                "properties": {
+                    "metadata": {"$ref": "#/components/schemas/AddMetadata"},
+                    "image": {"type": "string", "format": "binary"},
+                },
+                "description": "Repeat the pair: a part metadata, then its part image",
+            },
+            "encoding": {
+                "metadata": {"contentType": "application/json"},
+                "image": {"contentType": "image/*"},
+            },
+        }
+    },
+}
+VISIBILITY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {"$ref": "#/components/schemas/Visibility"},
+            "example": {"hidden": True},
+        }
+    },
+}
+
+
+@router.get("", dependencies=[allowed("search")], responses=errors())
+async def facts(service: ServiceOf) -> GalleryFacts:
+    """Say what is in the gallery: what a form of filters offers, and what the service accepts."""
+    info = await service.in_thread(service.facts)
+    settings = service.settings
+    return GalleryFacts(
+        records=info.records,
+        hidden=info.hidden,
+        identities=info.known_identities,
+        cameras=_counted(info.cameras),
+        locations=_counted(info.locations),
+        modalities=_counted(info.modalities),
+        since=info.first,
+        until=info.last,
+        model=info.model.checkpoint_sha256,
+        preset=info.model.preset,
+        embedding_size=info.model.embedding_size,
+        index=info.index,
+        recall=info.recall,
+        calibrated=service.searcher.calibration is not None,
+        writable=service.searcher.gallery.writable,
+        limits=Limits(
+            images_per_search=MOST_QUERIES,
+            bytes_per_image=settings.image_bytes,
+            pixels_per_image=settings.image_pixels,
+            images_per_upload=settings.upload_images,
+            matches=MOST_MATCHES,
+        ),
+    )
+
+
+@router.post(
+    "/images",
+    dependencies=[allowed("add")],
+    responses={
+        200: {
+            "description": "One line for each image, an object ``Added``, as soon as it is stored",
+            "content": {NDJSON: {"schema": {"type": "string"}}},
+        },
+        **errors(400, 408, 413, 415, 422),
+    },
+    openapi_extra={"requestBody": UPLOAD},
+    response_class=Response,
+)
+async def add(request: Request, service: ServiceOf, caller: CallerOf) -> Response:
+    """Add images; each is acknowledged by a line of the answer when it is on the disk.
+
+    An image that the gallery has already stays as it is. One that cannot be used is refused and
+    the others go on. If the body itself breaks off, the last line says so; send again what was not
+    acknowledged.
+    """
+    _require_writable(service)
+    lines = add_images(request, service, caller)
+    # A body that is wrong from the start still gets the status that it deserves.
+    first = await anext(lines)
+    return _Lines(first, lines)
+
+
+@router.get("/images/{id}", dependencies=[allowed("search")], responses=errors(404, 422))
+async def record(id: IdOf, service: ServiceOf) -> Record:
+    """Say what the gallery knows about an image."""
+    [found] = await service.in_thread(lambda: service.searcher.gallery.get([id]))
+    return record_of(found, service.pictures)
+
+
+@router.get(
+    "/images/{id}/content",
+    dependencies=[allowed("search")],
+    responses={
+        200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}},
+        304: {"description": "The caller has it already"},
+        **errors(404, 422),
+    },
+    response_class=Response,
+)
+async def content(
+    id: IdOf,
+    service: ServiceOf,
+    request: Request,
+    height: Annotated[int, Query(ge=16, le=2048, description="Pixels, at most")] = 256,
+) -> Response:
+    """Show an image, drawn anew as a JPEG."""
+    [found] = await service.in_thread(lambda: service.searcher.gallery.get([id]))
+    tag = f'"{hashlib.sha256(f"{id} {height}".encode()).hexdigest()[:16]}"'
+    headers = {"Cache-Control": "private, max-age=3600", "ETag": tag}
+    if request.headers.get("if-none-match") == tag and service.pictures.address(found):
+        return Response(status_code=304, headers=headers)
+    picture = await service.in_thread(lambda: service.pictures.jpeg(found, height))
+    return Response(picture, media_type="image/jpeg", headers=headers)
+
+
+@router.patch(
+    "/images/{id}",
+    dependencies=[allowed("hide")],
+    responses=errors(400, 404, 408, 413, 415, 422),
+    openapi_extra={"requestBody": VISIBILITY},
+)
+async def hide(id: IdOf, request: Request, service: ServiceOf, caller: CallerOf) -> Hidden:
+    """Hide a record from searches, or show it again."""
+    asked = await json_body(request, Visibility)
+    _require_writable(service)
+    gallery = service.searcher.gallery
+    change = gallery.remove if asked.hidden else gallery.restore
+    async with service.audited(caller, "hide" if asked.hidden else "show") as entry:
+        entry["ids"] = [id]
+        changed = await service.in_thread(lambda: change([id]), patience=None)
+    service.forget_facts()
+    return Hidden(id=id, hidden=asked.hidden, changed=bool(changed))
+
+
+@router.delete("/images/{id}", dependencies=[allowed("erase")], responses=errors(404, 422))
+async def erase(id: IdOf, service: ServiceOf, caller: CallerOf) -> Erased:
+    """Erase an image for good: record, embedding, the service's copy, and feedback about it.
+
+    The gallery's files are written anew, so this takes a while where there are many. Files outside
+    the service's own folder stay where they are.
+    """
+    _require_writable(service)
+    # Two entries: should the process die in between, the log still says that somebody tried.
+    await service.record(caller, "erase", ids=[id], outcome="begun")
+    async with service.audited(caller, "erase") as entry:
+        entry["ids"] = [id]
+
+        def everywhere() -> bool:
+            # The record goes last: as long as it is there, the same request can be sent again.
+            service.searches.erase(id)
+            entry["feedback"] = service.feedback.forget(id)
+            image = service.pictures.erase(id)
+            service.searcher.gallery.erase([id])
+            return image
+
+        image = await service.in_thread(everywhere, patience=None)
+    service.forget_facts()
+    return Erased(id=id, image_erased=image)
+
+
+class _Lines(Response):
+    """An answer that is written line by line while the request's body is still being read.
+
+    Starlette's StreamingResponse reads the connection to notice that the client has gone, which
+    would take the body away from its reader.
+    """
+
+    media_type = NDJSON
+
+    def __init__(self, first: Added, rest: AsyncGenerator[Added]) -> None:
+        super().__init__(media_type=NDJSON)
+        del self.headers["content-length"]
+        self._first = first
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Lines wait here, not in their maker: a client that only reads once all is sent would
+        # otherwise stop the reading of what it sends.
+        waiting: asyncio.Queue[Added | None] = asyncio.Queue()
+        await waiting.put(self._first)
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        maker = asyncio.create_task(self._make(waiting))
+        try:
+            while (line := await waiting.get()) is not None:
+                body = line.model_dump_json().encode() + b"\n"
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+            await maker
+        finally:
+            maker.cancel()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _make(self, waiting: asyncio.Queue[Added | None]) -> None:
+        index = self._first.index + 1
+        try:
+            async with aclosing(self._rest) as rest:
+                async for line in rest:
+                    await waiting.put(line)
+                    index = line.index + 1
+        except FprnetError as error:
+            problem = Problem(**as_problem(error).as_dict())
+            await waiting.put(Added(index=index, name=None, status="refused", error=problem))
+        finally:
+            await waiting.put(None)
+
+
+def _require_writable(service: Service) -> None:
+    if not service.searcher.gallery.writable:
+        raise ProblemError(
+            403, "read_only", "this service only reads its gallery", "start it without --read-only"
+        )
+
+
+def _counted(counts: Any) -> list[Counted]:  # noqa: ANN401 - a mapping of numbers or of words
+    return [
+        Counted(value=None if value == UNKNOWN else value, records=records)
+        for value, records in counts.items()
+    ]

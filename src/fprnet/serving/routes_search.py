@@ -1,0 +1,175 @@
+"""``POST /v1/search``: images or embeddings of a person become ranked matches."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from fastapi import APIRouter, Request
+from numpy.typing import NDArray
+
+from fprnet.serving.access import CallerOf, ServiceOf, allowed, errors
+from fprnet.serving.answers import QueryImage, SearchAnswer
+from fprnet.serving.bodies import json_body, search_form
+from fprnet.serving.callers import Caller
+from fprnet.serving.images import Upload
+from fprnet.serving.requests import RECORD_ID, SEARCH_ID, SearchByJson, SearchOptions
+from fprnet.serving.searching import (
+    decision_of,
+    match_of,
+    person_of,
+    run_search,
+    unit_rows,
+    warnings_of,
+)
+from fprnet.serving.service import Service
+from fprnet.serving.sessions import RecentSearch
+from fprnet.serving.uploads import media_type
+
+__all__ = ["BODY", "router"]
+
+router = APIRouter(tags=["search"])
+
+BODY = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["images"],
+                "additionalProperties": False,
+                "properties": {
+                    "images": {
+                        "type": "array",
+                        "minItems": 1,
+                        "maxItems": 8,
+                        "items": {"type": "string", "format": "binary"},
+                        "description": "Image files, all of one person and one modality",
+                    },
+                    "options": {"$ref": "#/components/schemas/SearchOptions"},
+                },
+            },
+            "encoding": {
+                "images": {"contentType": "image/*"},
+                "options": {"contentType": "application/json"},
+            },
+        },
+        "application/json": {
+            "schema": {"$ref": "#/components/schemas/SearchByJson"},
+            "examples": {
+                "refined": {
+                    "summary": "An earlier search again, with a match that somebody confirmed",
+                    "value": {"search": SEARCH_ID, "confirmed": [RECORD_ID], "top": 10},
+                },
+                "embedding": {
+                    "summary": "An embedding, among the images of camera 3 by day",
+                    "value": {
+                        "embeddings": [[0.6, -0.8]],
+                        "filters": {"cameras": [3], "modality": "visible"},
+                    },
+                },
+            },
+        },
+    },
+}
+
+
+@dataclass(frozen=True)
+class _Query:
+    """What is searched for, and how long it took to make."""
+
+    options: SearchOptions
+    uploads: tuple[Upload, ...]
+    embeddings: NDArray[np.float32]
+    milliseconds: dict[str, float]
+
+
+@router.post(
+    "/v1/search",
+    dependencies=[allowed("search")],
+    responses=errors(400, 404, 408, 409, 413, 415, 422),
+    openapi_extra={"requestBody": BODY},
+)
+async def search(request: Request, service: ServiceOf, caller: CallerOf) -> SearchAnswer:
+    """Search the gallery for a person.
+
+    Send images of one person as a form, or JSON with embeddings, or with the ``search`` of an
+    earlier answer to search for the same images with other options.
+    """
+    async with service.audited(caller, "search") as entry:
+        query = await _query(request, service, caller)
+        options = query.options
+        entry |= {
+            "queries": [upload.sha256 for upload in query.uploads],
+            "embeddings": len(query.embeddings),
+            "options": options.model_dump(
+                mode="json", exclude={"embeddings", "search"}, exclude_defaults=True
+            ),
+        }
+        started = time.perf_counter()
+        found = await service.in_thread(lambda: run_search(service, query.embeddings, options))
+        query.milliseconds["search"] = 1000 * (time.perf_counter() - started)
+        entry["ids"] = [match.record.id for match in found.matches]
+        recent = RecentSearch(
+            owner=caller.name,
+            modality=options.modality,
+            uploads=query.uploads,
+            embeddings=query.embeddings,
+            similarities={match.record.id: match.similarity for match in found.matches},
+        )
+        marks = service.feedback.marks([upload.sha256 for upload in query.uploads])
+        answer = SearchAnswer(
+            search=recent.id,
+            modality=options.modality,
+            queries=[_query_image(upload) for upload in query.uploads]
+            or [QueryImage(name=f"embedding {i + 1}") for i in range(len(query.embeddings))],
+            matches=[
+                match_of(match, service.pictures, marks, options.confirmed)
+                for match in found.matches
+            ],
+            people=person_of(found),
+            candidates=found.candidates,
+            decision=decision_of(found),
+            warnings=warnings_of(found),
+            confirmed=options.confirmed,
+            milliseconds=query.milliseconds,
+        )
+    service.searches.remember(recent)
+    for stage, milliseconds in query.milliseconds.items():
+        service.metrics.stages.labels(stage).observe(milliseconds / 1000)
+    return answer
+
+
+async def _query(request: Request, service: Service, caller: Caller) -> _Query:
+    if media_type(request) == "multipart/form-data":
+        options, images = await search_form(request, service.settings)
+        started = time.perf_counter()
+        uploads = [
+            await service.decode(content, name, options.modality) for name, content in images
+        ]
+        decoded = time.perf_counter()
+        embeddings = await service.embed(uploads, options.modality)
+        times = {
+            "decode": 1000 * (decoded - started),
+            "embed": 1000 * (time.perf_counter() - decoded),
+        }
+        return _Query(options, tuple(uploads), embeddings, times)
+    by_json = await json_body(request, SearchByJson)
+    if by_json.search is not None:
+        earlier = service.searches.find(by_json.search, caller.name)
+        options = by_json.model_copy(update={"modality": earlier.modality})
+        return _Query(options, earlier.uploads, earlier.embeddings, {})
+    assert by_json.embeddings is not None
+    size = service.searcher.embedder.embedding_size
+    return _Query(by_json, (), unit_rows(by_json.embeddings, size), {})
+
+
+def _query_image(upload: Upload) -> QueryImage:
+    return QueryImage(
+        name=upload.name,
+        sha256=upload.sha256,
+        width=upload.width,
+        height=upload.height,
+        warnings=list(upload.warnings),
+    )

@@ -1,0 +1,285 @@
+"""A searcher and settings become what all routes share: threads, queue, files, counters.
+
+Shapes: D numbers per embedding.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from starlette.types import Scope
+
+from fprnet.data.records import Modality
+from fprnet.errors import FprnetError, GalleryUnavailableError
+from fprnet.gallery.records import GalleryInfo
+from fprnet.gallery.searcher import Searcher
+from fprnet.serving.audit import AuditLog
+from fprnet.serving.batching import Batcher, ClosedError, FullError
+from fprnet.serving.callers import Caller
+from fprnet.serving.feedback import Feedback
+from fprnet.serving.images import Upload, decode_upload
+from fprnet.serving.metrics import Metrics
+from fprnet.serving.pictures import Pictures
+from fprnet.serving.problems import ProblemError, as_problem
+from fprnet.serving.sessions import RecentSearches
+from fprnet.serving.settings import Settings
+
+__all__ = ["Service"]
+
+DECODERS = 2  # threads; decoding is short beside the model
+GALLERY_THREADS = 8
+GALLERY_PATIENCE = 20.0  # seconds that a search waits for a Milvus server
+HEALTH_PATIENCE = 5.0
+FULL_PAUSE = 0.05  # seconds until an upload tries again to get into the queue
+FACTS_REST = 20  # counting is repeated after so many times the time that it took
+FACTS_SECONDS = (1.0, 60.0)  # at least and at most
+
+Result = TypeVar("Result")
+log = logging.getLogger(__name__)
+
+
+class Service:
+    """Everything that lives as long as the process.
+
+    Args:
+        searcher: Model, gallery and calibration; the service does not close the gallery.
+        settings: Limits and folders.
+    """
+
+    def __init__(self, searcher: Searcher, settings: Settings) -> None:
+        self.searcher = searcher
+        self.settings = settings
+        self.metrics = Metrics()
+        self.audit = AuditLog(settings.audit_file)
+        self.pictures = Pictures(
+            settings.folder / "images", settings.image_roots, settings.image_pixels
+        )
+        self.feedback = Feedback(settings.folder / "feedback")
+        self.searches = RecentSearches()
+        self.accepting = True
+        self.batcher = Batcher(
+            searcher.embedder.embed,
+            most=settings.batch,
+            wait=settings.wait,
+            room=settings.queue,
+            observe=self.metrics.batches.observe,
+        )
+        self._decoders = ThreadPoolExecutor(DECODERS, "decode")
+        self._gallery_threads = ThreadPoolExecutor(GALLERY_THREADS, "gallery")
+        self._counting = threading.Lock()
+        self._facts: tuple[float, GalleryInfo] | None = None  # good until, what
+        self.metrics.watch(queue=lambda: len(self.batcher), records=self._records)
+
+    def close(self) -> None:
+        """Finish what was accepted, and stop."""
+        self.accepting = False
+        self.batcher.close()
+        self._decoders.shutdown()
+        self._gallery_threads.shutdown()
+        self.audit.close()
+
+    async def decode(self, content: bytes, name: str, modality: Modality) -> Upload:
+        """Decode an image in a thread.
+
+        Raises:
+            ProblemError: It is no image that can be used.
+        """
+        return await asyncio.get_running_loop().run_in_executor(
+            self._decoders,
+            lambda: decode_upload(
+                content,
+                name,
+                modality,
+                size=self.searcher.embedder.size,
+                most_pixels=self.settings.image_pixels,
+            ),
+        )
+
+    async def embed(self, uploads: Sequence[Upload], modality: Modality) -> NDArray[np.float32]:
+        """Return ``(n, D)`` embeddings of n images; they share a batch with other requests'.
+
+        Raises:
+            ProblemError: Too many images wait, or the service shuts down.
+        """
+        futures = self._queued(
+            lambda: self.batcher.submit([upload.pixels for upload in uploads], modality)
+        )
+        rows: list[NDArray[np.float32]] = []
+        for future in futures:
+            row: NDArray[np.float32] = await asyncio.wrap_future(future)
+            rows.append(row)
+        return np.stack(rows)
+
+    async def embed_patiently(
+        self, uploads: Sequence[Upload], modality: Modality
+    ) -> NDArray[np.float32]:
+        """Do as `embed`, but wait where the queue is full: searches go first.
+
+        Raises:
+            ProblemError: The service shuts down.
+        """
+        rows: list[NDArray[np.float32]] = []
+        while len(rows) < len(uploads):
+            part = uploads[len(rows) : len(rows) + self.settings.batch]
+            try:
+                rows.extend(await self.embed(part, modality))
+            except ProblemError as problem:
+                if problem.code != "busy":
+                    raise
+                await asyncio.sleep(FULL_PAUSE)
+        return np.stack(rows)
+
+    async def with_model(self, function: Callable[[], Result]) -> Result:
+        """Run something else with the model, between two batches.
+
+        Raises:
+            ProblemError: Too many wait, or the service shuts down.
+        """
+        return await asyncio.wrap_future(self._queued(lambda: self.batcher.call(function)))
+
+    async def in_thread(
+        self, function: Callable[[], Result], patience: float | None = GALLERY_PATIENCE
+    ) -> Result:
+        """Run something that asks the gallery or the disk.
+
+        Args:
+            function: What.
+            patience: Seconds until the gallery counts as gone; None for what has to be finished.
+
+        Raises:
+            GalleryUnavailableError: It takes too long.
+        """
+        running = asyncio.get_running_loop().run_in_executor(self._gallery_threads, function)
+        try:
+            async with asyncio.timeout(patience):
+                return await asyncio.shield(running)
+        except TimeoutError as error:
+            running.add_done_callback(_drop)
+            raise GalleryUnavailableError(
+                f"the gallery did not answer in {patience:g} seconds; try again later"
+            ) from error
+
+    async def healthy(self) -> bool:
+        """Whether the gallery answers."""
+        try:
+            await self.in_thread(lambda: len(self.searcher.gallery), HEALTH_PATIENCE)
+        except FprnetError:
+            return False
+        return True
+
+    def facts(self, *, stale: bool = False) -> GalleryInfo:
+        """Count what is in the gallery, unless that was done a moment ago.
+
+        Args:
+            stale: Any earlier count will do.
+        """
+        with self._counting:
+            started = time.monotonic()
+            if self._facts is None or (self._facts[0] < started and not stale):
+                info = self.searcher.gallery.info()
+                least, most = FACTS_SECONDS
+                rest = FACTS_REST * (time.monotonic() - started)
+                self._facts = (time.monotonic() + min(max(rest, least), most), info)
+            return self._facts[1]
+
+    def forget_facts(self) -> None:
+        """Count anew next time, because something was erased or hidden."""
+        with self._counting:
+            self._facts = None
+
+    async def record(self, caller: Caller, event: str, **details: Any) -> None:  # noqa: ANN401
+        """Write into the audit log; it is on the disk afterwards.
+
+        Raises:
+            ProblemError: It cannot be written; what it is about must not go on then.
+        """
+        done = self.audit.write(
+            event=event, by=caller.name, role=caller.role, address=caller.address, **details
+        )
+        try:
+            await asyncio.shield(asyncio.wrap_future(done))
+        except OSError as error:
+            log.error("the audit log %s cannot be written: %s", self.audit.file, error)
+            raise ProblemError(
+                503,
+                "audit_failed",
+                "the audit log cannot be written",
+                "tell the operator of this service",
+                {"Retry-After": "60"},
+            ) from error
+
+    @asynccontextmanager
+    async def audited(self, caller: Caller, event: str) -> AsyncIterator[dict[str, Any]]:
+        """Log what the block does, with its outcome, before the answer leaves.
+
+        Yields:
+            A dict for details.
+
+        Raises:
+            ProblemError: The log cannot be written.
+        """
+        details: dict[str, Any] = {}
+        try:
+            yield details
+        except FprnetError as error:
+            await self.record(caller, event, outcome=as_problem(error).code, **details)
+            raise
+        except BaseException as error:
+            await self.record(caller, event, outcome=type(error).__name__, **details)
+            raise
+        await self.record(caller, event, outcome="ok", **details)
+
+    def note_denied(self, scope: Scope, problem: ProblemError) -> None:
+        """Log that somebody was not let in; the answer does not wait for it."""
+        client = scope.get("client")
+        self.audit.write(
+            event="denied",
+            by=None,
+            role=None,
+            address=client[0] if client else "unknown",
+            method=scope["method"],
+            path=scope["path"],
+            outcome=problem.code,
+        )
+
+    def _records(self) -> float:
+        try:
+            return float(len(self.searcher.gallery))
+        except FprnetError:
+            return float("nan")
+
+    def _queued(self, submit: Callable[[], Result]) -> Result:
+        try:
+            return submit()
+        except FullError as error:
+            raise ProblemError(
+                503,
+                "busy",
+                f"{self.settings.queue} images wait for the model",
+                "come back in a second",
+                {"Retry-After": "1"},
+            ) from error
+        except ClosedError as error:
+            raise shutting_down() from error
+
+
+def shutting_down() -> ProblemError:
+    """Return the answer to what comes after the shutdown has begun."""
+    return ProblemError(
+        503, "shutting_down", "the service shuts down", "try again later", {"Retry-After": "10"}
+    )
+
+
+def _drop(future: Future[Any] | asyncio.Future[Any]) -> None:
+    """Take note of what became of a call that nobody waits for any more."""
+    if not future.cancelled() and (error := future.exception()) is not None:
+        log.warning("the gallery answered too late: %s", error)
