@@ -274,6 +274,15 @@ class Gallery:
         """Return those of the ids that are in the gallery and hidden."""
         return {id for id, hidden in self._table.hidden(ids).items() if hidden}
 
+    def select(self, filters: Filters = NO_FILTERS, *, identities: Sequence[int] = ()) -> list[str]:
+        """Return the ids of all records, hidden ones, too, that pass; in no particular order.
+
+        Args:
+            filters: As of a search.
+            identities: Only of these people; empty: of anybody.
+        """
+        return self._table.counted(lambda census: census.ids(filters, tuple(identities)))
+
     def get(self, ids: Sequence[str]) -> list[GalleryRecord]:
         """Return records by their ids, hidden ones, too, in that order.
 

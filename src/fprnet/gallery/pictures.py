@@ -17,7 +17,7 @@ from fprnet.embeddings.explanation import Explanation
 from fprnet.gallery.answers import Answer, RankedMatch
 from fprnet.gallery.records import UNKNOWN
 
-__all__ = ["draw_answer", "draw_explanations", "overlay", "png"]
+__all__ = ["below", "draw_answer", "draw_explanations", "overlay", "png", "scale_of"]
 
 TILE = (160, 80)  # height and width of an image in the picture, pixels
 GAP = 6
@@ -142,6 +142,15 @@ def draw_explanations(
             box = (min(middle, end), height + 3, max(middle, end), height + LINE - 1)
             canvas.rectangle(box, AGREES if part.cosine >= 0 else DISAGREES)
     return picture
+
+
+def below(upper: Image.Image, lower: Image.Image) -> Image.Image:
+    """Put one picture below another."""
+    size = (max(upper.width, lower.width), upper.height + lower.height)
+    both = Image.new("RGB", size, PAGE)
+    both.paste(upper, (0, 0))
+    both.paste(lower, (0, upper.height))
+    return both
 
 
 def _verdict(answer: Answer) -> str:
