@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from conftest import command, environment, run_process
 
@@ -169,11 +170,16 @@ def test_a_daytime_image_and_a_damaged_one(desk, tiny_set, night, tmp_path):
     desk.search(sorted(tiny_set.glob("cam1/*/*.jpg"))[0])
     expect(desk.page.locator("#notices")).to_contain_text("This may not be an infrared image")
     desk.page.locator("#previews button").click()
-    desk.watch.expect(422)
+    # A browser sees that a JPEG is cut off; of a TIFF, which it cannot show, the service does.
     whole = night().read_bytes()
-    (tmp_path / "cut.jpg").write_bytes(whole[: -len(whole) // 20])
-    desk.search(tmp_path / "cut.jpg")
-    alert = desk.page.get_by_role("alert").filter(has_text="cut.jpg")
+    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    desk.page.set_input_files("#files", tmp_path / "cut.jpg")
+    expect(desk.page.locator("#image-problems")).to_contain_text("cut.jpg cannot be read")
+    Image.open(night()).save(tmp_path / "cut.tif")
+    (tmp_path / "cut.tif").write_bytes((tmp_path / "cut.tif").read_bytes()[:-500])
+    desk.watch.expect(422)
+    desk.search(tmp_path / "cut.tif")
+    alert = desk.page.get_by_role("alert").filter(has_text="cut.tif")
     expect(alert).to_contain_text("damaged or incomplete")
     expect(desk.page.locator("#previews li")).to_have_count(1)
 
