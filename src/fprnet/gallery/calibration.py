@@ -1,19 +1,26 @@
-"""A similarity becomes a probability, and a rate of errors becomes a threshold."""
+"""A similarity becomes a probability, and a rate of errors becomes a threshold.
+
+Both depend on how many records were searched: among more strangers some look more alike.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from fprnet.errors import GalleryError
 from fprnet.files import write_text
 
-__all__ = ["Calibration", "read_calibration", "write_calibration"]
+__all__ = ["Calibration", "calibration_path", "read_calibration", "write_calibration"]
 
 FORMAT = 1
+FARTHEST = 700.0  # of a logarithm of odds, so that its exponential is finite
 
 
 @dataclass(frozen=True)
@@ -22,68 +29,89 @@ class Calibration:
 
     Attributes:
         checkpoint_sha256: Of the model.
-        slope: Of the logarithm of the likelihood ratio same person : somebody else.
-        offset: The ratio's logarithm is ``slope * similarity + offset``.
-        tail_start: Similarity from which on the tail of strangers' similarities is a formula.
-        tail_rate: Share of pairs of strangers that are more alike than ``tail_start``.
-        tail_scale: That share falls by e for each so much more similarity.
-        identities: Validation people whom it was fitted on.
-        queries: Infrared images of them.
-        pairs: Pairs of a query and a gallery image.
-        expected_calibration_error: Measured on other people than it was fitted on (folds).
+        method: "logistic" or "isotonic", how the curve was fitted.
+        similarities: Ascending places of the curve, -1 to 1.
+        log_ratios: At each of them the natural logarithm of the likelihood ratio, how much more
+            often pairs of one person are so alike than pairs of two people. Between them the curve
+            is straight, outside it is level.
+        stranger_quantiles: The similarity that exactly i % of the pairs of two people do not
+            exceed, i = 0 to 99.
+        tail_scale: Beyond the last of them, the share of pairs that are more alike falls by e with
+            each so much more similarity.
+        measured: What was measured, on other people than those fitted on; for the reader only.
     """
 
     checkpoint_sha256: str
-    slope: float
-    offset: float
-    tail_start: float
-    tail_rate: float
+    method: str
+    similarities: tuple[float, ...]
+    log_ratios: tuple[float, ...]
+    stranger_quantiles: tuple[float, ...]
     tail_scale: float
-    identities: int = 0
-    queries: int = 0
-    pairs: int = 0
-    expected_calibration_error: float | None = None
+    measured: Mapping[str, Any] = field(default_factory=dict)
 
-    def probability(self, similarity: float, candidates: int) -> float:
+    def probability(self, similarity: float, candidates: int, images: float = 1.0) -> float:
         """Return the probability, 0 to 1, that a match is the same person.
 
-        It holds under the assumption that one of the ``candidates`` records that the search could
-        have returned shows the person of the query: the more records, the more strangers look
-        alike.
+        Bayes' rule: the curve's likelihood ratio times the odds before looking. Those say that the
+        person of the query is in the gallery with ``images`` of the ``candidates`` records, each
+        as likely to be one of them as any other. The probability of a person who is not in the
+        gallery is therefore too high: that question is :meth:`threshold`'s.
 
         Args:
             similarity: Cosine of the two embeddings.
             candidates: Records that pass the filters.
+            images: Of the person, that are expected among them.
         """
-        odds = self.slope * similarity + self.offset - math.log(max(candidates - 1, 1))
-        return 1 / (1 + math.exp(min(-odds, 700.0)))
+        others = max(candidates - images, 1.0)
+        ratio = float(np.interp(similarity, self.similarities, self.log_ratios))
+        odds = ratio + math.log(images / others)
+        return 1 / (1 + math.exp(min(-odds, FARTHEST)))
 
     def threshold(self, false_match_rate: float, candidates: int) -> float:
-        """Return the similarity that a stranger exceeds in so few searches only.
+        """Return the similarity from which a match is accepted.
+
+        Of the searches for people who are not in the gallery, at most about the share
+        ``false_match_rate`` find an image that is so alike (the false positive identification rate
+        of ISO/IEC 19795-1): with N candidates each may be so alike with probability
+        1 - (1 - rate)^(1/N). Images of one stranger resemble each other, which makes the true
+        share smaller. Far out the share of such pairs is extrapolated by an exponential, which
+        falls more slowly than that of any bounded quantity: too careful rather than too bold.
 
         Args:
-            false_match_rate: Share, above 0 and below 1, of the searches for people who are not in
-                the gallery that find a match nevertheless.
+            false_match_rate: Above 0 and below 1.
             candidates: Records that pass the filters.
+
+        Returns:
+            A cosine, at most 1.
 
         Raises:
             GalleryError: The rate is no such share.
         """
         if not 0 < false_match_rate < 1:
             raise GalleryError(
-                f"false-match rate {false_match_rate} is no share; give e.g. 0.01, for one in 100 "
-                "searches for people who are not in the gallery"
+                f"false-match rate {false_match_rate} is no share between 0 and 1; give e.g. 0.01, "
+                "for one in 100 searches for people who are not in the gallery"
             )
         of_pair = -math.expm1(math.log1p(-false_match_rate) / max(candidates, 1))
-        return self.tail_start - self.tail_scale * math.log(of_pair / self.tail_rate)
+        quantiles = self.stranger_quantiles
+        beyond = 1 - (len(quantiles) - 1) / 100  # share of pairs beyond the last quantile
+        if of_pair >= beyond:
+            place = 100 * (1 - of_pair)
+            return float(np.interp(place, np.arange(len(quantiles)), quantiles))
+        return min(1.0, quantiles[-1] - self.tail_scale * math.log(of_pair / beyond))
 
     def as_dict(self) -> dict[str, Any]:
         """Return what the file holds."""
         return {"format": FORMAT, **asdict(self)}
 
 
+def calibration_path(checkpoint: Path) -> Path:
+    """Return where the calibration of a checkpoint lies: ``best.calibration.json`` beside it."""
+    return checkpoint.with_name(f"{checkpoint.stem}.calibration.json")
+
+
 def write_calibration(path: Path, calibration: Calibration) -> None:
-    """Write the JSON file that lies beside the model's checkpoint."""
+    """Write the JSON file."""
     write_text(path, json.dumps(calibration.as_dict(), indent=1) + "\n")
 
 
@@ -98,8 +126,15 @@ def read_calibration(path: Path) -> Calibration:
         found = content.pop("format")
         if found != FORMAT:
             raise GalleryError(f"{path} has format {found}, this version reads {FORMAT}")
-        return Calibration(**content)
+        for name in ("similarities", "log_ratios", "stranger_quantiles"):
+            content[name] = tuple(float(value) for value in content[name])
+        calibration = Calibration(**content)
+        calibration.probability(0.5, 10)
+        calibration.threshold(0.01, 10)
     except FileNotFoundError as error:
         raise GalleryError(f"{path} does not exist; make it with 'fprnet calibrate'") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise GalleryError(f"{path} is no calibration ({error}); make it again") from error
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise GalleryError(
+            f"{path} is no calibration ({error}); make it again with 'fprnet calibrate'"
+        ) from error
+    return calibration

@@ -70,8 +70,18 @@ class Census:
 
     def count(self, filters: Filters) -> int:
         """Return how many records a search with these filters goes through."""
-        camera, location, when, identity, visible = (self.column(name) for name in NUMBERS[:-1])
-        passed = np.ones(len(camera), dtype=bool)
+        return int((self._passed(filters) & (self._table[:, NUMBERS.index("hidden")] == 0)).sum())
+
+    def ids(self, filters: Filters, identities: tuple[int, ...] = ()) -> list[str]:
+        """Return the records, hidden ones, too, that pass, and show one of the identities."""
+        passed = self._passed(filters)
+        if identities:
+            passed &= np.isin(self._table[:, NUMBERS.index("identity")], identities)
+        return [id for id, place in self._rows.items() if passed[place]]
+
+    def _passed(self, filters: Filters) -> NDArray[np.bool_]:
+        camera, location, when, identity, visible, _ = self._table.T
+        passed: NDArray[np.bool_] = np.ones(len(camera), dtype=bool)
         if filters.cameras:
             passed &= np.isin(camera, filters.cameras)
         if filters.locations:
@@ -88,4 +98,4 @@ class Census:
             passed &= (identity >= 0) == (filters.identity == "known")
         if filters.modality is not None:
             passed &= visible == int(filters.modality == MODALITIES[0])
-        return int(passed.sum())
+        return passed

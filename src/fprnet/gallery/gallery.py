@@ -78,6 +78,7 @@ class Gallery:
         self._table = Table(connection, self._collections)
         self._index = EXACT
         self._writing = threading.RLock()
+        self._images_per_person: float | None = None
         self.uri = connection.uri
         self.name = name
         self.model = model
@@ -269,6 +270,19 @@ class Gallery:
         """Return those of the ids that are in the gallery, hidden or not."""
         return set(self._table.hidden(ids))
 
+    def hidden(self, ids: Iterable[str]) -> set[str]:
+        """Return those of the ids that are in the gallery and hidden."""
+        return {id for id, hidden in self._table.hidden(ids).items() if hidden}
+
+    def select(self, filters: Filters = NO_FILTERS, *, identities: Sequence[int] = ()) -> list[str]:
+        """Return the ids of all records, hidden ones, too, that pass; in no particular order.
+
+        Args:
+            filters: As of a search.
+            identities: Only of these people; empty: of anybody.
+        """
+        return self._table.counted(lambda census: census.ids(filters, tuple(identities)))
+
     def get(self, ids: Sequence[str]) -> list[GalleryRecord]:
         """Return records by their ids, hidden ones, too, in that order.
 
@@ -327,6 +341,17 @@ class Gallery:
             ]
             for hits in found
         ]
+
+    def images_per_person(self) -> float:
+        """Return how many visible records an identified person has on average; 1 without any.
+
+        Of a server it is read once and kept for as long as this object lives.
+        """
+        if self._images_per_person is None or self._connection.folder is not None:
+            identity = self._table.column("identity")
+            known = identity[identity != UNKNOWN]
+            self._images_per_person = len(known) / len(np.unique(known)) if len(known) else 1.0
+        return self._images_per_person
 
     def check_filters(self, filters: Filters) -> None:
         """Refuse filters that name a camera or location of which there is no record.

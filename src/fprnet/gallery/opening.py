@@ -1,14 +1,18 @@
-"""An address becomes a searcher: the gallery there, its model, its calibration."""
+"""An address becomes a searcher: the gallery there, the model it remembers, its calibration."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fprnet.config.schema import Scale
-from fprnet.embeddings.embedder import load_model
-from fprnet.errors import UsageError
+from fprnet.embeddings.embedder import Embedder, load_model
+from fprnet.errors import CheckpointError, UsageError
+from fprnet.gallery.calibration import Calibration, calibration_path, read_calibration
 from fprnet.gallery.gallery import Gallery
+from fprnet.gallery.records import ModelIdentity
 from fprnet.gallery.searcher import Searcher
 
-__all__ = ["open_searcher"]
+__all__ = ["checkpoint_of", "find_calibration", "load_gallery_model", "open_searcher"]
 
 
 def open_searcher(
@@ -18,15 +22,76 @@ def open_searcher(
     name: str = "gallery",
     model: str | None = None,
     scale: Scale = "full",
+    calibration: Path | None = None,
     writable: bool = False,
 ) -> Searcher:
-    """Open a gallery with its model; whoever calls it closes ``searcher.gallery``."""
+    """Open a gallery with its model; whoever calls this closes ``searcher.gallery``.
+
+    Args:
+        uri: Folder that ends in ``.db``, or ``http://HOST:PORT`` of a Milvus server.
+        token: Of a server.
+        name: Of the gallery there.
+        model: Checkpoint, run folder or preset; None takes the one that the gallery remembers.
+        scale: Of a preset.
+        calibration: File; None takes the one beside the checkpoint, if there is one.
+        writable: Open the gallery for writing, too.
+
+    Raises:
+        GalleryModelError: The model or the calibration is not the gallery's.
+        CheckpointError: The remembered model is not where it was.
+        GalleryError: The gallery cannot be opened; see
+            :meth:`fprnet.gallery.gallery.Gallery.open`.
+    """
     gallery = Gallery.open(uri, token=token, name=name, writable=writable)
     try:
-        source = model or gallery.model.path
-        if not source:
-            raise UsageError(f"gallery {uri} does not say where its model is; give --model")
-        return Searcher(load_model(source, scale=scale), gallery)
+        embedder, source = load_gallery_model(gallery, model, scale)
+        found = find_calibration(source, embedder) if calibration is None else None
+        if calibration is not None:
+            found = read_calibration(calibration)
+        return Searcher(embedder, gallery, found)
     except BaseException:
         gallery.close()
         raise
+
+
+def load_gallery_model(
+    gallery: Gallery, model: str | None = None, scale: Scale = "full"
+) -> tuple[Embedder, str]:
+    """Load the model of a gallery, and check that it is that.
+
+    Returns:
+        The model, and where it was found.
+    """
+    source = model or gallery.model.path
+    if not source:
+        raise UsageError(f"gallery {gallery.uri} does not say where its model lies; give --model")
+    try:
+        embedder = load_model(source, scale=scale if model is not None else gallery.model.scale)
+    except CheckpointError as error:
+        if model is not None:
+            raise
+        raise CheckpointError(
+            f"{error}; gallery {gallery.uri} remembers its model there, --model says where it is"
+        ) from error
+    gallery.require(ModelIdentity.of(embedder))
+    return embedder, source
+
+
+def checkpoint_of(source: str | Path) -> Path:
+    """Return the checkpoint that a model's name stands for: a run folder's is its best."""
+    path = Path(source)
+    return path / "checkpoints" / "best.pt" if path.is_dir() else path
+
+
+def find_calibration(source: str | Path, embedder: Embedder) -> Calibration | None:
+    """Return the calibration beside a checkpoint; None without one, or where it is of another.
+
+    A checkpoint that a continued run has written anew leaves its old calibration behind.
+    """
+    path = calibration_path(checkpoint_of(source))
+    if not embedder.about["trained"] or not path.is_file():
+        return None
+    calibration = read_calibration(path)
+    if calibration.checkpoint_sha256 != embedder.about["checkpoint_sha256"]:
+        return None
+    return calibration

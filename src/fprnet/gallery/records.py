@@ -14,6 +14,7 @@ from fprnet.data.records import MODALITIES, Modality
 from fprnet.errors import FilterError, GalleryError
 
 if TYPE_CHECKING:
+    from fprnet.config.schema import Scale
     from fprnet.embeddings.embedder import Embedder
 
 __all__ = [
@@ -55,6 +56,11 @@ class ModelIdentity:
         about = embedder.about
         sha256 = about["checkpoint_sha256"] or f"untrained:{about['preset']}:{about['scale']}"
         return cls(sha256, about["preset"], embedder.embedding_size, path)
+
+    @property
+    def scale(self) -> Scale:
+        """Of an untrained preset: "tiny" or "full"; a checkpoint knows its own."""
+        return "tiny" if self.checkpoint_sha256.endswith(":tiny") else "full"
 
     def same_as(self, other: ModelIdentity) -> bool:
         """Whether embeddings of both can be compared."""

@@ -6,20 +6,27 @@ Shapes: q query images of one person, D numbers per embedding.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from fprnet.data.records import Modality
 from fprnet.embeddings.embedder import Embedder
 from fprnet.embeddings.explanation import Explanation, Picture, explain
 from fprnet.errors import GalleryModelError, UsageError
+from fprnet.evaluation.reranking import rerank as rerank_distances
 from fprnet.gallery.answers import Answer, Person, RankedMatch
 from fprnet.gallery.calibration import Calibration
 from fprnet.gallery.gallery import NO_FILTERS, Gallery
 from fprnet.gallery.records import UNKNOWN, Filters, Match, ModelIdentity
 
-__all__ = ["Searcher"]
+__all__ = ["Searcher", "modality_warnings"]
+
+RERANKED = 100  # best matches among which re-ranking finds its order
+COLOURFUL = 12.0  # mean distance of the largest and smallest channel of a colour image
+GRAY = 1.0  # ... of an image without colour
 
 
 class Searcher:
@@ -83,9 +90,9 @@ class Searcher:
         """
         if not images:
             raise UsageError("there is no query image; give one or several of one person")
-        vectors = self.embedder.embed(images, modality)
-        return self.search_embeddings(
-            vectors,
+        pixels = self.embedder.fit(images, modality)
+        answer = self.search_embeddings(
+            self.embedder.embed(pixels, modality),
             filters=filters,
             top=top,
             group=group,
@@ -93,6 +100,7 @@ class Searcher:
             false_match_rate=false_match_rate,
             confirmed=confirmed,
         )
+        return replace(answer, warnings=(*modality_warnings(pixels, modality), *answer.warnings))
 
     def search_embeddings(
         self,
@@ -106,26 +114,43 @@ class Searcher:
         confirmed: Sequence[str] = (),
     ) -> Answer:
         """Search for the person of ``(q, D)`` embeddings of unit length, as :meth:`search`."""
+        if not len(vectors):
+            raise UsageError("there is no query embedding; give one or several of one person")
+        queries = len(vectors)
         if len(confirmed):
             vectors = np.concatenate((vectors, self.gallery.embeddings(confirmed)))
         mean = vectors.mean(axis=0, dtype=np.float64)
         length = float(np.linalg.norm(mean))
         direction = (mean / max(length, 1e-12)).astype(np.float32)
-        found = self.gallery.search(direction[None], filters=filters, top=top)[0]
+        depth = max(top, RERANKED) if rerank else top
+        found = self.gallery.search(direction[None], filters=filters, top=depth)[0]
+        if rerank:
+            found = self._reranked(vectors, found)[:top]
         candidates = self.gallery.count(filters)
+        images = max(1.0, self.gallery.images_per_person() * candidates / max(len(self.gallery), 1))
         threshold = None
         if self.calibration is not None:
             threshold = self.calibration.threshold(false_match_rate, candidates)
-        # The mean of the cosines, not the cosine of the mean: it is what one image would have.
-        matches = tuple(
-            self._ranked(place, match, match.similarity * length, candidates, threshold)
-            for place, match in enumerate(found, start=1)
-        )
+        matches = []
+        for rank, match in enumerate(found, start=1):
+            # The mean of the cosines, not the cosine of the mean: what one image would have.
+            similarity = match.similarity * length
+            matches.append(
+                RankedMatch(
+                    rank=rank,
+                    record=match.record,
+                    similarity=similarity,
+                    probability=None
+                    if self.calibration is None
+                    else self.calibration.probability(similarity, candidates, images),
+                    accepted=None if threshold is None else similarity >= threshold,
+                )
+            )
         return Answer(
-            matches=matches,
+            matches=tuple(matches),
             people=_people(matches) if group else (),
             candidates=candidates,
-            queries=len(vectors) - len(confirmed),
+            queries=queries,
             filters=filters,
             threshold=threshold,
             false_match_rate=None if threshold is None else false_match_rate,
@@ -154,19 +179,35 @@ class Searcher:
         """
         return explain(self.embedder, (query, query_modality), (match, match_modality))
 
-    def _ranked(
-        self,
-        rank: int,
-        match: Match,
-        similarity: float,
-        candidates: int,
-        threshold: float | None,
-    ) -> RankedMatch:
-        probability = None
-        if self.calibration is not None:
-            probability = self.calibration.probability(similarity, candidates)
-        accepted = None if threshold is None else similarity >= threshold
-        return RankedMatch(rank, match.record, similarity, probability, accepted)
+    def _reranked(self, vectors: NDArray[np.float32], found: list[Match]) -> list[Match]:
+        """Order matches by their mean re-ranked distance to the query's ``(q, D)`` embeddings."""
+        if len(found) < 2:
+            return found
+        shown = self.gallery.embeddings([match.record.id for match in found])
+        query, gallery = (torch.from_numpy(side.astype(np.float64)) for side in (vectors, shown))
+        distance = rerank_distances(query, gallery).mean(dim=0).numpy()
+        return [found[place] for place in np.argsort(distance, kind="stable")]
+
+
+def modality_warnings(pixels: NDArray[np.uint8], modality: Modality) -> tuple[str, ...]:
+    """Say where images ``(q, H, W, 3)`` look as if they were of the other modality.
+
+    Infrared images have three equal channels, up to what JPEG does to them.
+    """
+    spread = (pixels.max(axis=3) - pixels.min(axis=3)).mean(axis=(1, 2))
+    if modality == "infrared" and (spread > COLOURFUL).any():
+        count = int((spread > COLOURFUL).sum())
+        return (
+            f"{count} of {len(pixels)} query images are in colour but were searched as infrared; "
+            "say modality visible if a daytime camera took them",
+        )
+    if modality == "visible" and (spread < GRAY).any():
+        count = int((spread < GRAY).sum())
+        return (
+            f"{count} of {len(pixels)} query images are without colour but were searched as "
+            "visible; say modality infrared if a night camera took them",
+        )
+    return ()
 
 
 def _people(matches: Sequence[RankedMatch]) -> tuple[Person, ...]:

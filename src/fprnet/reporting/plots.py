@@ -24,6 +24,7 @@ __all__ = [
     "Theme",
     "cmc_figure",
     "convergence_figure",
+    "legend",
     "panels",
     "png",
 ]
@@ -82,7 +83,7 @@ def cmc_figure(curves: Mapping[str, Sequence[Trials]], theme: Theme = LIGHT) -> 
     most = max(len(curve) for curve in curves.values())
     axes.set_xticks([1, *range(5, most + 1, 5)])
     axes.set(xlabel="rank", ylabel="queries answered, %", ylim=(0, 100))
-    _legend(axes, theme)
+    legend(axes, theme)
     return figure
 
 
@@ -128,7 +129,7 @@ def convergence_figure(
     for axes in (scores, losses):
         axes.set_xticks(range(every, longest + 1, every))
         axes.set_ylim(bottom=0)
-    _legend(scores, theme)
+    legend(scores, theme)
     return figure
 
 
@@ -172,7 +173,7 @@ def panels(
     return figure, plots
 
 
-def _legend(axes: Axes, theme: Theme) -> None:
+def legend(axes: Axes, theme: Theme) -> None:
     """Name the curves, the last on top: rows are ordered from worst to best."""
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(

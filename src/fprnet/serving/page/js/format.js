@@ -28,9 +28,7 @@ const WORDS = [
 /** One of five grades, also the name of its colour. */
 export const grade = (probability) => WORDS.find(([least]) => probability >= least)[1];
 
-/** Probability in words; null means that the gallery's model has not been calibrated. */
-export const inWords = (probability) =>
-  say(`probability.${probability === null ? "none" : grade(probability)}`);
+export const inWords = (probability) => say(`probability.${grade(probability)}`);
 
 /** Moment (ISO 8601) in the time zone of this device. */
 export const localTime = (moment) =>

@@ -217,8 +217,10 @@ const divider = (kind, text) =>
 
 /** Position of a card -> the line above it that says where acceptable matches end. */
 function threshold(matches) {
-  const first = matches.findIndex((match) => match.accepted === false);
-  return new Map(first < 0 ? [] : [[first, divider("below", say("matches.below"))]]);
+  if (matches.every((match) => match.accepted !== false)) return new Map();
+  // Re-ranked matches are not in the order of their similarities: the line is below all accepted.
+  const first = matches.findLastIndex((match) => match.accepted) + 1;
+  return new Map([[first, divider("below", say("matches.below"))]]);
 }
 
 /** Position of a card -> the line above it that says whose images follow. */

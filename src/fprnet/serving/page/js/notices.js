@@ -61,8 +61,8 @@ export function describeProblem(error) {
   return {
     kind: "danger",
     icon: error.code === "unreachable" ? "offline" : "warning",
-    title: say(known ? `problem.${error.code}` : "problem.other"),
-    text: say(known ? `problem.${error.code}.next` : "problem.other.next"),
+    title: say(known ? `problem.${error.code}` : "problem.unknown"),
+    text: say(known ? `problem.${error.code}.next` : "problem.unknown.next"),
     detail: own ? say("problem.service-says", { words: own }) : "",
   };
 }

@@ -78,7 +78,7 @@ function showWarnings() {
     const about = answer.modality === "infrared" ? "" : ".visible";
     notify(knows(`warning.${code}`) ? `warning-${code}` : "warning-rest", () => ({
       kind: "warn",
-      title: knows(`warning.${code}`) ? say(`warning.${code}`) : say("warning.other"),
+      title: knows(`warning.${code}`) ? say(`warning.${code}`) : say("warning.unknown"),
       text: knows(`warning.${code}.text`)
         ? say(knows(`warning.${code}.text${about}`) ? `warning.${code}.text${about}` : `warning.${code}.text`, { names })
         : "",
@@ -144,7 +144,12 @@ function tools() {
 /** Under the matches: what has been marked, as files. */
 function showExports() {
   const line = byId("after");
-  show(line, may("export") && state.answer !== null);
+  const offered = may("export") && state.answer !== null;
+  show(line, offered);
+  if (!offered) {
+    line.replaceChildren();
+    return;
+  }
   const exports = ["csv", "zip"].map((format) =>
     button("download", say(`export.${format}`), () => exportMarks(format), {
       ...{ class: "slim quiet", title: say(`export.${format}.title`), id: `export-${format}` },

@@ -1,0 +1,99 @@
+"""Learn how far a model's similarities can be trusted, on people whom it was not trained on."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fprnet.cli.arguments import add_command, add_json, add_layout, existing_data_set, positive
+
+if TYPE_CHECKING:
+    from fprnet.cli.main import Subcommands
+    from fprnet.gallery.calibrating import Measured
+
+EXAMPLE = """\
+  fprnet calibrate runs/fprnet --data generated --picture reliability.png
+
+The result lies beside the checkpoint (best.calibration.json), where 'fprnet search' and
+'fprnet serve' find it."""
+
+
+def add_parser(subcommands: Subcommands) -> None:
+    """Declare ``fprnet calibrate``."""
+    parser = add_command(subcommands, "calibrate", summary=__doc__, example=EXAMPLE)
+    parser.add_argument("model", metavar="MODEL", help="checkpoint or run folder")
+    parser.add_argument(
+        "--data", type=existing_data_set, required=True, metavar="ROOT", help="data set"
+    )
+    add_layout(parser)
+    parser.add_argument("--split", type=positive, metavar="N", help="of RegDB: 1 to 10")
+    parser.add_argument(
+        "--people",
+        choices=("validation", "test"),
+        default="validation",
+        help="on whom (%(default)s); whoever is calibrated on must not be tested on",
+    )
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="folder of the resized images")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="(default: beside the checkpoint)")
+    parser.add_argument("--picture", type=Path, metavar="FILE.png", help="reliability diagram")
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the calibration, and print how good it is."""
+    from fprnet.data.data_set import open_data_set
+    from fprnet.embeddings.embedder import load_model
+    from fprnet.embeddings.from_disk import extract_data_set
+    from fprnet.errors import UsageError
+    from fprnet.files import replacing
+    from fprnet.gallery.calibrating import calibrate, pairs_of
+    from fprnet.gallery.calibration import calibration_path, write_calibration
+    from fprnet.gallery.opening import checkpoint_of
+    from fprnet.reporting.plots import png
+    from fprnet.reporting.reliability import reliability_figure
+
+    embedder = load_model(args.model)
+    if not embedder.about["trained"]:
+        raise UsageError(f"preset {args.model} is not trained; give a checkpoint or run folder")
+    if args.people == "validation" and embedder.config.data.identities == "train+validation":
+        raise UsageError(
+            f"{args.model} was trained on the validation people, too, and would trust itself too "
+            "much; train with --data.identities train, or give --people test"
+        )
+    data_set = open_data_set(args.data, layout=args.layout, split=args.split, needed=(args.people,))
+    records = data_set.records()
+    people = data_set.validation if args.people == "validation" else data_set.test
+    features = extract_data_set(embedder, records, identities=people, cache=args.cache)
+    location = records.of(people).location
+    calibration, measured = calibrate(
+        pairs_of(features, location), embedder.about["checkpoint_sha256"]
+    )
+    out = args.out or calibration_path(checkpoint_of(args.model))
+    write_calibration(out, calibration)
+    if args.picture is not None:
+        with replacing(args.picture) as temporary:
+            temporary.write_bytes(png(reliability_figure(measured)))
+    if args.json:
+        print(json.dumps(calibration.as_dict()))
+    else:
+        print(_text(measured, calibration.method, len(people), out))
+    return 0
+
+
+def _text(measured: dict[str, Measured], kept: str, people: int, out: Path) -> str:
+    lines = [
+        f"measured on other people than fitted on, in turns, of {people}:",
+        f"{'':<10} {'log loss':>8} {'calibration error':>18}   "
+        "searches for absent people that find somebody, at a named rate",
+    ]
+    for method, result in measured.items():
+        rates = ", ".join(f"{rate}: {share:.4f}" for rate, share in result.false_matches.items())
+        mark = "  (kept)" if method == kept else ""
+        lines.append(
+            f"{method:<10} {result.log_loss:>8.4f} "
+            f"{result.expected_calibration_error:>18.4f}   {rates}{mark}"
+        )
+    return "\n".join([*lines, f"{out} is written"])

@@ -1,0 +1,241 @@
+"""Search a gallery for the person of some images: who is it, how surely, and why."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fprnet.cli.arguments import add_command, add_json, mention_untrained, positive
+from fprnet.cli.gallery import add_address, token_of
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from fprnet.cli.main import Subcommands
+    from fprnet.embeddings.explanation import Explanation
+    from fprnet.gallery.answers import Answer, RankedMatch
+    from fprnet.gallery.records import Filters
+    from fprnet.gallery.searcher import Searcher
+
+EXAMPLE = """\
+  fprnet search night/0001.jpg night/0002.jpg --gallery people.db --picture found.png
+  fprnet search night/0001.jpg --gallery people.db --camera 1 --camera 4 --since 2026-11-20 --json
+  fprnet search night/0001.jpg --gallery people.db --rerank --group --explain"""
+
+EXPLAINED = 5  # first matches that --explain explains
+
+
+def add_parser(subcommands: Subcommands) -> None:
+    """Declare ``fprnet search``."""
+    parser = add_command(subcommands, "search", summary=__doc__, example=EXAMPLE)
+    parser.add_argument(
+        "images", nargs="+", type=Path, metavar="IMAGE", help="of one person, one or several"
+    )
+    add_address(parser, "--gallery")
+    parser.add_argument(
+        "--modality",
+        choices=("visible", "infrared"),
+        default="infrared",
+        help="of the images (%(default)s)",
+    )
+    parser.add_argument("--top", type=positive, default=20, metavar="N", help="(%(default)s)")
+    parser.add_argument("--model", help="where the gallery's model lies (default: as it remembers)")
+    parser.add_argument(
+        "--calibration", type=Path, metavar="FILE", help="(default: beside the model)"
+    )
+    parser.add_argument(
+        "--false-match-rate",
+        type=float,
+        default=0.01,
+        metavar="R",
+        help="share of the searches for people who are not there that may name somebody "
+        "(%(default)s)",
+    )
+    _add_filters(parser)
+    parser.add_argument("--group", action="store_true", help="list people, too")
+    parser.add_argument("--rerank", action="store_true", help="k-reciprocal re-ranking")
+    parser.add_argument(
+        "--confirmed",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="record that shows the person for certain, which refines the query; may be repeated",
+    )
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help=f"say what matched in the first {EXPLAINED}, for the first image",
+    )
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the answer")
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def _add_filters(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("only images", "each may be repeated where N stands")
+    group.add_argument("--camera", type=int, action="append", default=[], metavar="N", help="of it")
+    group.add_argument(
+        "--location", type=int, action="append", default=[], metavar="N", help="of it"
+    )
+    group.add_argument(
+        "--exclude-location", type=int, metavar="L", help="of other locations, than the query's"
+    )
+    group.add_argument("--since", metavar="TIME", help="taken then or later (UTC unless it says)")
+    group.add_argument("--until", metavar="TIME", help="taken then or before")
+    group.add_argument(
+        "--identity",
+        choices=("any", "known", "unknown"),
+        default="any",
+        help="of people who are, or are not, identified (%(default)s)",
+    )
+    group.add_argument("--of", choices=("visible", "infrared"), help="of this modality")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the matches."""
+    from fprnet.gallery.opening import open_searcher
+
+    filters = _filters(args)
+    searcher = open_searcher(
+        args.uri,
+        token=token_of(args.uri),
+        name=args.name,
+        model=args.model,
+        calibration=args.calibration,
+    )
+    with searcher.gallery as gallery:
+        mention_untrained(searcher.embedder)
+        gallery.check_filters(filters)
+        answer = searcher.search(
+            args.images,
+            args.modality,
+            filters=filters,
+            top=args.top,
+            group=args.group,
+            rerank=args.rerank,
+            false_match_rate=args.false_match_rate,
+            confirmed=args.confirmed,
+        )
+    for warning in answer.warnings:
+        print(f"fprnet: {warning}", file=sys.stderr)
+    explained = _explanations(args, searcher, answer) if args.explain else {}
+    if args.picture is not None:
+        _draw(args, answer, explained)
+    if args.json:
+        result: dict[str, Any] = answer.as_dict()
+        if args.explain:
+            result["explanations"] = [
+                {"rank": rank, **explanation.as_dict()} for rank, explanation in explained.items()
+            ]
+        print(json.dumps(result))
+    else:
+        print(_text(answer, explained))
+    return 0
+
+
+def _filters(args: argparse.Namespace) -> Filters:
+    from fprnet.gallery.moments import parse_moment
+    from fprnet.gallery.records import Filters
+
+    return Filters(
+        cameras=tuple(args.camera),
+        locations=tuple(args.location),
+        since=None if args.since is None else parse_moment(args.since),
+        until=None if args.until is None else parse_moment(args.until, end=True),
+        exclude_location=args.exclude_location,
+        identity=args.identity,
+        modality=args.of,
+    )
+
+
+def _explanations(
+    args: argparse.Namespace, searcher: Searcher, answer: Answer
+) -> dict[int, Explanation]:
+    """Explain the first matches whose images are there, by their ranks."""
+    explained = {}
+    for match in answer.matches[:EXPLAINED]:
+        path = Path(match.record.path)
+        if not path.is_file():
+            print(f"fprnet: match {match.rank} is not explained: no file {path}", file=sys.stderr)
+            continue
+        explained[match.rank] = searcher.explain(
+            args.images[0],
+            path,
+            query_modality=args.modality,
+            match_modality=match.record.modality,
+        )
+    return explained
+
+
+def _draw(args: argparse.Namespace, answer: Answer, explained: dict[int, Explanation]) -> None:
+    from fprnet.files import replacing
+    from fprnet.gallery.pictures import below, draw_answer, draw_explanations
+
+    queries = [_opened(image) for image in args.images]
+    shown = [_shown(match) for match in answer.matches]
+    picture = draw_answer(answer, queries, shown)
+    if explained:
+        rows = [
+            (explanation, queries[0], shown[rank - 1]) for rank, explanation in explained.items()
+        ]
+        picture = below(picture, draw_explanations(rows))
+    with replacing(args.picture) as temporary:
+        picture.save(temporary)
+
+
+def _opened(path: Path) -> Image.Image:
+    from PIL import Image
+
+    from fprnet.data.images import read_image
+
+    return Image.fromarray(read_image(path))
+
+
+def _shown(match: RankedMatch) -> Image.Image | None:
+    """Return the image of a match; None where its file has gone, which the picture shows."""
+    path = Path(match.record.path)
+    return _opened(path) if path.is_file() else None
+
+
+def _text(answer: Answer, explained: dict[int, Explanation]) -> str:
+    lines = []
+    if answer.in_gallery is not None and answer.threshold is not None:
+        verdict = "in the gallery" if answer.in_gallery else "not in the gallery"
+        lines.append(
+            f"{verdict}: threshold {answer.threshold:.3f} for a false-match rate of "
+            f"{answer.false_match_rate:g} among {answer.candidates} images"
+        )
+    else:
+        lines.append(
+            f"{answer.candidates} images searched; 'fprnet calibrate' gives probabilities and "
+            "'not in the gallery'"
+        )
+    lines.append(
+        f"{'rank':>4} {'similarity':>10} {'probability':>11}  {'camera':>6} {'location':>8}  "
+        f"{'time':<20} {'identity':>8}  image"
+    )
+    for match in answer.matches:
+        record = match.record.as_dict()
+        probability = "" if match.probability is None else f"{match.probability:.3f}"
+        mark = "*" if match.accepted else " "
+        known = {name: "-" if value is None else str(value) for name, value in record.items()}
+        lines.append(
+            f"{match.rank:>4} {match.similarity:>10.4f} {probability:>11}{mark} "
+            f"{known['camera']:>6} {known['location']:>8}  {known['timestamp']:<20} "
+            f"{known['identity']:>8}  {match.record.path}"
+        )
+    for person in answer.people:
+        who = "unknown" if person.identity < 0 else str(person.identity)
+        ranks = ", ".join(str(match.rank) for match in person.matches)
+        lines.append(f"person {who}: similarity {person.matches[0].similarity:.4f}, ranks {ranks}")
+    for rank, explanation in explained.items():
+        parts = ", ".join(f"{part.name} {part.cosine:+.3f}" for part in explanation.parts)
+        lines.append(f"match {rank}: {explanation.similarity:+.4f}, of which by level: {parts}")
+        for part in explanation.parts:
+            if len(part.query_stripes) > 1:
+                stripes = " ".join(f"{share:+.4f}" for share in part.query_stripes)
+                lines.append(f"  {part.name}, head to feet: {stripes}")
+    return "\n".join(lines)

@@ -1,0 +1,128 @@
+"""Words and files become moments: when an image was taken, and the limits of a time window."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from PIL import ExifTags, Image
+
+from fprnet.errors import FilterError, UsageError
+
+__all__ = ["TimeReader", "parse_moment", "parse_zone", "time_reader"]
+
+TimeReader = Callable[[Path], datetime | None]
+
+DIGITS = {"Y": 4, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2, "f": 6, "j": 3}  # of strptime's letters
+EXIF_TIME = "%Y:%m:%d %H:%M:%S"
+
+
+def parse_moment(text: str, *, end: bool = False, zone: tzinfo = UTC) -> datetime:
+    """Read a moment in ISO 8601, e.g. ``2026-11-25``, ``2026-11-25T18:30`` or with ``+08:00``.
+
+    Args:
+        text: Date, or date and time.
+        end: Whether a date alone means the end of that day and not its beginning.
+        zone: Where the text names none.
+
+    Raises:
+        FilterError: It is no moment.
+    """
+    try:
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+            day = date.fromisoformat(text)
+            last = timedelta(days=1, milliseconds=-1) if end else timedelta(0)
+            return datetime.combine(day, time(), tzinfo=zone) + last
+        moment = datetime.fromisoformat(text)
+    except (ValueError, OverflowError) as error:
+        raise FilterError(
+            f"time {text!r} is no date or time; write e.g. 2026-11-25 or 2026-11-25T18:30+08:00"
+        ) from error
+    return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment
+
+
+def parse_zone(text: str) -> tzinfo:
+    """Read a time zone by its name, e.g. ``UTC`` or ``Asia/Shanghai``.
+
+    Raises:
+        UsageError: There is none of that name.
+    """
+    try:
+        return UTC if text == "UTC" else ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise UsageError(f"time zone {text!r} is unknown; write e.g. UTC or Asia/Shanghai") from (
+            error
+        )
+
+
+def time_reader(source: str, zone: tzinfo = UTC) -> TimeReader:
+    """Return what tells when an image was taken.
+
+    Args:
+        source: "mtime" (when the file was last written), "exif" (what the camera wrote into it),
+            or a pattern of the file's name in the letters of ``strptime``, e.g.
+            ``%Y%m%d_%H%M%S``, which may stand anywhere in the name.
+        zone: Of cameras that do not say.
+
+    Returns:
+        Path -> moment, None where the file does not say.
+
+    Raises:
+        UsageError: The pattern has no year, month and day, or an unknown letter.
+    """
+    if source == "mtime":
+        return lambda path: datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
+    if source == "exif":
+        return lambda path: _of_exif(path, zone)
+    pattern = _expression(source)
+
+    def read(path: Path) -> datetime | None:
+        found = pattern.search(path.name)
+        if found is None:
+            return None
+        try:
+            return datetime.strptime(found.group(), source).replace(tzinfo=zone)
+        except ValueError:  # the 31st of February
+            return None
+
+    return read
+
+
+def _expression(pattern: str) -> re.Pattern[str]:
+    parts = re.split(r"%(.)", pattern)
+    letters = parts[1::2]
+    if not {"Y", "m", "d"} <= set(letters) and not {"Y", "j"} <= set(letters):
+        raise UsageError(
+            f"time pattern {pattern!r} names no day; write mtime, exif, or e.g. %Y%m%d_%H%M%S"
+        )
+    expression = re.escape(parts[0])
+    for letter, literal in zip(letters, parts[2::2], strict=True):
+        if letter not in DIGITS:
+            raise UsageError(
+                f"time pattern {pattern!r} has %{letter}; it may have "
+                f"{', '.join(f'%{known}' for known in DIGITS)}"
+            )
+        expression += rf"\d{{{DIGITS[letter]}}}" + re.escape(literal)
+    return re.compile(rf"(?<!\d){expression}(?!\d)")
+
+
+def _of_exif(path: Path, zone: tzinfo) -> datetime | None:
+    try:
+        with Image.open(path) as image:
+            block = image.getexif()
+            inner = block.get_ifd(ExifTags.IFD.Exif)
+    except OSError:  # reading the image says what is wrong with it
+        return None
+    text = inner.get(ExifTags.Base.DateTimeOriginal) or block.get(ExifTags.Base.DateTime)
+    offset = inner.get(ExifTags.Base.OffsetTimeOriginal)
+    try:
+        taken = datetime.strptime(str(text).strip("\0 "), EXIF_TIME)
+        if offset:
+            moment = datetime.strptime(str(offset).strip("\0 ").replace(":", ""), "%z")
+            return taken.replace(tzinfo=moment.tzinfo)
+    except ValueError:
+        return None
+    return taken.replace(tzinfo=zone)

@@ -1,0 +1,93 @@
+"""Images of records: only what the operator allows, drawn anew."""
+
+import io
+import os
+
+import pytest
+from PIL import Image
+
+from fprnet.gallery.records import GalleryRecord
+from fprnet.serving.pictures import Pictures
+from fprnet.serving.problems import ProblemError
+from service_cases import image_bytes, sha256
+
+CONTENT = image_bytes(0)
+ID = sha256(CONTENT)
+
+
+def record(path: str) -> GalleryRecord:
+    return GalleryRecord(ID, path, "visible")
+
+
+@pytest.fixture
+def pictures(tmp_path) -> Pictures:
+    (tmp_path / "day").mkdir()
+    (tmp_path / "day" / "a.png").write_bytes(CONTENT)
+    (tmp_path / "secret.png").write_bytes(CONTENT)
+    (tmp_path / "day" / "link.png").symlink_to(tmp_path / "secret.png")
+    (tmp_path / "day" / "loop.png").symlink_to(tmp_path / "day" / "loop.png")
+    (tmp_path / "day" / "text.png").write_text("no image")
+    return Pictures(tmp_path / "copies", [tmp_path / "day"], 1_000_000)
+
+
+def test_file_under_a_root_is_shown(pictures, tmp_path):
+    for path in ("a.png", str(tmp_path / "day" / "a.png"), "../day/a.png"):
+        assert pictures.address(record(path)) == f"/v1/gallery/images/{ID}/content"
+        assert pictures.content(record(path)) == CONTENT
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../secret.png",
+        "SECRET",
+        "link.png",
+        "loop.png",
+        "missing.png",
+        "",
+        ".",
+        "/etc/passwd",
+        "http://example.org/a.png",
+        "file:///etc/passwd",
+        "a.png\0.jpg",
+        "x" * 5000,
+    ],
+)
+def test_everything_else_is_not(pictures, tmp_path, path):
+    path = str(tmp_path / "secret.png") if path == "SECRET" else path
+    assert pictures.address(record(path)) is None
+    with pytest.raises(ProblemError) as caught:
+        pictures.content(record(path))
+    assert (caught.value.status, caught.value.code) == (404, "image_not_shown")
+
+
+def test_what_is_no_image_is_not_sent(pictures):
+    with pytest.raises(ProblemError, match="not where this service may read it"):
+        pictures.jpeg(record("text.png"), 64)
+
+
+def test_image_is_drawn_anew_and_small(pictures, tmp_path):
+    exif = Image.Exif()
+    exif[270] = "taken at the back door"
+    content = image_bytes(1, format="JPEG", exif=exif) + b"<script>hidden</script>"
+    (tmp_path / "day" / "b.jpg").write_bytes(content)
+    sent = pictures.jpeg(record("b.jpg"), 32)
+    assert b"back door" not in sent
+    assert b"script" not in sent
+    with Image.open(io.BytesIO(sent)) as image:
+        assert (image.format, image.size) == ("JPEG", (16, 32))
+    with Image.open(io.BytesIO(pictures.jpeg(record("b.jpg"), 500))) as image:
+        assert image.size == (32, 64)  # never enlarged
+
+
+def test_copy_is_kept_once_and_erased(pictures, tmp_path):
+    pictures.keep(ID, CONTENT)
+    pictures.keep(ID, CONTENT)
+    files = [file for file in (tmp_path / "copies").rglob("*") if file.is_file()]
+    assert files == [pictures.place(ID, CONTENT)]
+    assert files[0].name == f"{ID}.png"
+    assert os.stat(files[0]).st_mode & 0o777 == 0o600
+    assert pictures.content(record("gone.png")) == CONTENT
+    assert pictures.erase(ID)
+    assert not pictures.erase(ID)
+    assert pictures.address(record("gone.png")) is None
