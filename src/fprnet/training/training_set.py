@@ -16,6 +16,8 @@ from fprnet.config.schema import AugmentationConfig, BatchesConfig
 from fprnet.data import augmentation
 from fprnet.data.batches import IdentitySampler
 from fprnet.data.records import Modality, Records
+from fprnet.data.transfer import sent
+from fprnet.training.resident import on_device
 
 __all__ = ["TensorBatch", "TrainingSet"]
 
@@ -49,6 +51,8 @@ class TrainingSet:
         seed: Of sampling and augmentation.
         visible_only: Leaves the infrared images out (the warm start).
         channels_last: Memory format of the batches.
+        resident: Device that keeps the images that may be trained on, as uint8, and makes every
+            batch; None reads each batch from ``images`` and sends it.
     """
 
     def __init__(
@@ -62,10 +66,16 @@ class TrainingSet:
         seed: int,
         visible_only: bool = False,
         channels_last: bool = True,
+        resident: torch.device | None = None,
     ) -> None:
         if len(images) != len(records):
             raise ValueError(f"{len(images)} images but {len(records)} records")
         self._images = images
+        self._resident: Tensor | None = None
+        self._place = np.full(len(records), -1, dtype=np.int64)  # of an image in the resident ones
+        if resident is not None:
+            self._resident = on_device(images, rows, resident)
+            self._place[rows] = np.arange(len(rows))
         self._changes = changes
         self._seed = seed
         self._format = torch.channels_last if channels_last else torch.contiguous_format
@@ -98,7 +108,7 @@ class TrainingSet:
         # [seed, step, 1]: another stream than the sampler's [seed, step].
         drawn = np.random.SeedSequence([self._seed, step, 1]).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(drawn[0] >> np.uint64(1)))
-        labels = torch.from_numpy(whole.label[part]).to(device)
+        labels = sent(torch.from_numpy(whole.label[part]), device)
         visible = self._part("visible", whole.visible, part, generator, device)
         if whole.infrared is None:
             return TensorBatch(visible, visible[:0], labels, labels[:0])
@@ -128,6 +138,10 @@ class TrainingSet:
             channel_exchange=changes.channel_exchange,
             linear_enhancement=changes.linear_enhancement,
         )
-        # Fancy indexing copies, so the batch is writable though the map is not.
-        pixels = torch.from_numpy(self._images[self._rows[modality][rows[part]]]).to(device)
+        chosen = self._rows[modality][rows[part]]
+        if self._resident is not None:
+            index = torch.from_numpy(self._place[chosen])
+            pixels = self._resident.index_select(0, sent(index, self._resident.device))
+        else:  # fancy indexing copies, so the batch is writable though the map is not
+            pixels = sent(torch.from_numpy(self._images[chosen]), device)
         return augmentation.apply(pixels, parameters[part], memory_format=self._format)
