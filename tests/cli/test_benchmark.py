@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from fprnet.benchmarking import seeded
 from fprnet.benchmarking.measurement import Measurement
@@ -46,7 +47,7 @@ def test_small_benchmark_of_everything(fprnet, monkeypatch):
 def test_unknown_benchmark(fprnet):
     result = fprnet("benchmark", "speed")
     assert result.status == 2
-    assert "'speed' is unknown; choose of evaluation, reranking" in result.complaint
+    assert "'speed' is unknown; choose of training, evaluation, reranking" in result.complaint
 
 
 def test_help_names_what_the_registry_has():
@@ -75,3 +76,27 @@ def test_scripts_say_how_they_are_used(script, monkeypatch, capsys):
         module["main"]()
     assert ended.value.code == 0
     assert "--split" in capsys.readouterr().out
+
+
+def test_small_benchmark_of_training(fprnet):
+    words = ("--size", "64x32", "--width", 4, "--images", 4, "--repeats", 1)
+    result = fprnet("benchmark", "training", *words, "--precision", "bfloat16", "--json")
+    assert result.status == 0, result.err
+    (measured,) = json.loads(result.out).values()
+    assert measured["ratio"] == pytest.approx(
+        measured["images_per_second"] / measured["plain_images_per_second"]
+    )
+    assert 0 <= measured["max_difference"] < 1e-3
+    assert 0 < measured["loss_difference_of_precision"] < 0.05
+    assert 0 < measured["share_of_limit"] < 1
+    assert 0.3 < measured["tiny_share_of_bare"] < 1.2
+    assert measured["precision"] == "bfloat16"
+    assert 0.1 < sum(measured["profile"].values()) <= 1
+
+
+def test_training_on_a_gpu_that_is_not_there(fprnet):
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    result = fprnet("benchmark", "training", "--device", "cuda")
+    assert result.status == 2
+    assert "torch finds no GPU; use --device cpu" in result.complaint

@@ -3,11 +3,13 @@
 import pytest
 import torch
 from torch import nn
+from torch.optim import SGD
 
 from fprnet.config import load_config, preset_names
 from fprnet.config.schema import OptimizerConfig, ScheduleConfig
 from fprnet.models.builders import build_model
 from fprnet.training.optimizer import (
+    FusedSgd,
     learning_rate_factor,
     make_optimizers,
     make_scheduler,
@@ -95,3 +97,43 @@ def test_scheduler_takes_each_group_along():
         optimizer.step()
         scheduler.step()
     assert rates == [pytest.approx([0.05, 0.1]), pytest.approx([0.005, 0.01])]
+
+
+def plain_and_fused(parameters):
+    options = {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01}
+    copies = [nn.Parameter(p.detach().clone()) for p in parameters]
+    return copies, SGD(parameters, **options), FusedSgd(copies, **options)
+
+
+def test_fused_steps_are_sgds_when_parameters_join_late_and_momentum_is_dropped():
+    torch.manual_seed(0)
+    parameters = [nn.Parameter(torch.randn(4, 3)) for _ in range(3)]
+    copies, plain, fused = plain_and_fused(parameters)
+    for step in range(6):
+        for number, (one, other) in enumerate(zip(parameters, copies, strict=True)):
+            frozen = number == 1 and step < 2  # a restraint epoch at the start
+            one.grad = None if frozen else torch.randn(4, 3)
+            other.grad = None if frozen else one.grad.clone()
+        if step == 4:  # decorrelated: the momentum belongs to the old basis
+            plain.state.pop(parameters[2])
+            fused.state.pop(copies[2])
+        plain.step()
+        fused.step()
+        for one, other in zip(parameters, copies, strict=True):
+            torch.testing.assert_close(other, one, rtol=1e-6, atol=1e-6)
+
+
+def test_fused_steps_do_not_mix_up_memory_layouts():
+    torch.manual_seed(0)
+    weight = torch.randn(4, 3, 3, 3).contiguous(memory_format=torch.channels_last)
+    parameters = [nn.Parameter(weight)]
+    copies, plain, fused = plain_and_fused(parameters)
+    for step in range(3):
+        parameters[0].grad = torch.randn(4, 3, 3, 3)
+        copies[0].grad = parameters[0].grad.clone()
+        if step == 1:  # a checkpoint that was written in the other layout
+            state = fused.state[copies[0]]
+            state["momentum_buffer"] = state["momentum_buffer"].contiguous()
+        plain.step()
+        fused.step()
+    torch.testing.assert_close(copies[0], parameters[0], rtol=1e-6, atol=1e-6)

@@ -68,3 +68,15 @@ def test_rows_of_different_shapes_are_refused() -> None:
 def test_more_visible_rows_than_rows_are_refused() -> None:
     with pytest.raises(ValueError, match="visible_rows is 3 but there are 2 rows"):
         Pair.joined(rows(1, 2), 3)
+
+
+def test_one_tensor_for_both_modalities_stays_one() -> None:
+    labels, calls = torch.arange(3), []
+
+    def gather(rows: torch.Tensor) -> torch.Tensor:
+        calls.append(rows)
+        return torch.cat((rows, rows))
+
+    result = Pair.of(labels, labels).map_parts(gather)
+    assert result.visible is result.infrared
+    assert len(calls) == 1

@@ -8,6 +8,8 @@ import torch
 
 from fprnet.config.schema import AugmentationConfig, BatchesConfig
 from fprnet.data.records import Records
+from fprnet.training import resident
+from fprnet.training.resident import choose_place
 from fprnet.training.training_set import TrainingSet
 
 CPU = torch.device("cpu")
@@ -30,7 +32,7 @@ def records():
     )
 
 
-def training_set(records, *, seed=0, visible_only=False, **changes):
+def training_set(records, *, seed=0, visible_only=False, resident=None, **changes):
     """Image n is of the gray value n."""
     images = np.empty((len(records), 8, 4, 3), np.uint8)
     images[:] = np.arange(len(records), dtype=np.uint8)[:, None, None, None]
@@ -43,6 +45,7 @@ def training_set(records, *, seed=0, visible_only=False, **changes):
         changes=AugmentationConfig(**{"padding": 0, "flip": 0.0} | changes),
         seed=seed,
         visible_only=visible_only,
+        resident=resident,
     )
 
 
@@ -128,3 +131,32 @@ def test_images_and_records_must_be_as_many(records):
             changes=AugmentationConfig(),
             seed=0,
         )
+
+
+@pytest.mark.parametrize("visible_only", [False, True])
+def test_batches_of_resident_images_are_the_same(records, visible_only, monkeypatch):
+    monkeypatch.setattr(resident, "CHUNK", 5)  # several chunks
+    one = training_set(records, visible_only=visible_only, **CHANGES)
+    other = training_set(records, visible_only=visible_only, resident=CPU, **CHANGES)
+    for step in range(3):
+        assert_equal(one.batch(step, device=CPU), other.batch(step, device=CPU))
+        halves = [other.batch(step, device=CPU, rank=r, processes=2) for r in (0, 1)]
+        whole = torch.cat([half.visible for half in halves])
+        assert torch.equal(whole, one.batch(step, device=CPU).visible)
+
+
+def test_images_are_resident_where_they_fit(monkeypatch):
+    gpu = torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10_000, 20_000))
+    assert choose_place("auto", gpu, 5_000) == "device"
+    assert choose_place("auto", gpu, 5_001) == "host"
+    assert choose_place("device", gpu, 9_000) == "device"
+    assert choose_place("host", gpu, 1) == "host"
+    assert choose_place("auto", CPU, 1) == "host"
+    assert choose_place("device", CPU, 1) == "device"
+
+
+def test_labels_of_both_modalities_are_one_tensor(records):
+    batch = training_set(records).batch(0, device=CPU)
+    # So that the fusion block, which needs them equal, need not ask the device.
+    assert batch.visible_labels is batch.infrared_labels

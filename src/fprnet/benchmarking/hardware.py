@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-__all__ = ["MatrixRates", "matrix_rate", "measure_matrix_rates"]
+__all__ = ["MatrixRates", "matrix_rate", "measure_matrix_rates", "wait_for"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,11 @@ class MatrixRates:
     def of(self, precision: str) -> float:
         """Return the rate of a precision by name, "bfloat16" or "float32"."""
         return {"bfloat16": self.bfloat16, "float32": self.float32}[precision]
+
+    @property
+    def faster(self) -> str:
+        """The name of the precision with the higher rate."""
+        return "bfloat16" if self.bfloat16 > self.float32 else "float32"
 
 
 def measure_matrix_rates(
@@ -59,17 +64,18 @@ def matrix_rate(dtype: torch.dtype, device: torch.device, *, size: int, seconds:
     repetitions = 20 if device.type == "cuda" else 1  # a launch costs as much as a small product
     best, begun = float("inf"), time.perf_counter()
     while True:
-        _wait(device)
+        wait_for(device)
         start = time.perf_counter()
         for _ in range(repetitions):
             torch.mm(left, right, out=out)
-        _wait(device)
+        wait_for(device)
         end = time.perf_counter()
         best = min(best, (end - start) / repetitions)
         if end - begun > seconds:
             return 2 * size**3 / best / 1e9
 
 
-def _wait(device: torch.device) -> None:
+def wait_for(device: torch.device) -> None:
+    """Wait until a GPU has done all it was given; the CPU is never behind."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -19,7 +19,7 @@ EXAMPLE = """\
   fprnet benchmark reranking --dimensions 2048"""
 
 # What exists, here so that the help does not wait for torch; a test compares it with the registry.
-NAMES = ("evaluation", "reranking")
+NAMES = ("training", "evaluation", "reranking")
 
 
 def add_parser(subcommands: Subcommands) -> None:

@@ -36,7 +36,6 @@ POSITIVE = (
     "model.levels.embedding_size",
     "optimizer.learning_rate",
     "training.epochs",
-    "training.threads",
 )
 NOT_NEGATIVE = (
     "seed",
@@ -69,6 +68,7 @@ POSITIVE_OR_NONE = (
     "optimizer.adversary_learning_rate",
     "optimizer.clip_norm",
     "training.steps_per_epoch",
+    "training.threads",
 )
 
 

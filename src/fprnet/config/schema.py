@@ -179,7 +179,11 @@ class TrainingConfig:
     precision: Literal["bfloat16", "float32"] = "bfloat16"
     channels_last: bool = True
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: int = 1  # per process, on the CPU
+    # Per process, on the CPU. None: 1 or all of them, whichever is faster when the run begins; the
+    # number is kept in the run's config.yaml, since sums are rounded in another order with another.
+    threads: int | None = None
+    images_on: Literal["auto", "device", "host"] = "auto"  # uint8; auto: the GPU, if they fit well
+    compile: bool = False  # the trunk with torch.compile: pays on GPUs, in runs of many steps
     validate_every: int = 1  # epochs; 0: never
     selection: Literal["validation", "last", "test"] = "last"  # what chooses best.pt
     checkpoint_every: int = 0  # steps between checkpoints inside an epoch; 0: only at its end

@@ -15,7 +15,7 @@ from fprnet.models.resnet import Depth, ResNet
 from fprnet.models.streams import Streams
 from fprnet.models.weights import load_backbone_weights
 
-__all__ = ["build_model", "fusion_spec"]
+__all__ = ["build_backbone", "build_model", "fusion_spec"]
 
 DEPTHS: dict[str, Depth] = {"resnet18": 18, "resnet50": 50}
 
@@ -36,14 +36,7 @@ def build_model(config: ModelConfig, *, identities: int, weights: bool = True) -
         CheckpointError: The weights are not to be had, or do not fit the backbone.
         ConfigError: The fusion spec cannot be read.
     """
-    last_stride: Literal[1, 2] = 1 if config.last_stride == 1 else 2
-    zero_padding = config.input == "zero-padded"
-    backbone = ResNet(
-        DEPTHS[config.backbone],
-        width=config.width,
-        last_stride=last_stride,
-        input_channels=2 if zero_padding else 3,
-    )
+    backbone = build_backbone(config)
     if weights and config.weights != "none":
         load_backbone_weights(backbone, config.weights)
     channels = backbone.stage_channels
@@ -53,11 +46,22 @@ def build_model(config: ModelConfig, *, identities: int, weights: bool = True) -
     pyramids: FeaturePyramid | tuple[FeaturePyramid, FeaturePyramid] | None = visible
     if visible is not None and infrared is not None and not config.pyramid.shared:
         pyramids = (visible, infrared)
-    streams = Streams(backbone, config.split, zero_padding=zero_padding)
+    streams = Streams(backbone, config.split, zero_padding=config.input == "zero-padded")
     discriminator = None
     if config.discriminator:
         discriminator = ModalityDiscriminator(prediction.main_features, config.discriminator)
     return Reidentifier(streams, pyramids, prediction, discriminator)
+
+
+def build_backbone(config: ModelConfig) -> ResNet:
+    """Assemble the backbone of a config, with random weights."""
+    last_stride: Literal[1, 2] = 1 if config.last_stride == 1 else 2
+    return ResNet(
+        DEPTHS[config.backbone],
+        width=config.width,
+        last_stride=last_stride,
+        input_channels=2 if config.input == "zero-padded" else 3,
+    )
 
 
 def fusion_spec(config: ModelConfig) -> FusionSpec | None:

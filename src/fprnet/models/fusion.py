@@ -140,9 +140,8 @@ class FusionSpec:
         labels: dict[Modality, Tensor] = {"visible": visible_labels, "infrared": infrared_labels}
         block, block_labels = [], []
         for column in zip(*self.rows, strict=True):
-            if len({cell.modality for cell in column}) == 2 and not (
-                visible_labels.shape == infrared_labels.shape
-                and bool((visible_labels == infrared_labels).all())
+            if len({cell.modality for cell in column}) == 2 and not _same(
+                visible_labels, infrared_labels
             ):
                 raise ValueError(
                     f"fusion spec '{self}' joins a visible and an infrared image into one vector, "
@@ -151,6 +150,11 @@ class FusionSpec:
             block.append(torch.cat([pooled[cell] for cell in column], dim=1))
             block_labels.append(labels[column[0].modality])
         return torch.cat(block), torch.cat(block_labels)
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    """Whether two label vectors agree; of one and the same tensor no device need be asked."""
+    return one is other or torch.equal(one, other)
 
 
 def _parse_cell(word: str, row: int, column: int) -> Cell:

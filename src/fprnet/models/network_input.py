@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fprnet.data.augmentation import IMAGENET_MEAN, IMAGENET_STD, LUMA
+from fprnet.data.augmentation import IMAGENET_MEAN, IMAGENET_STD
+from fprnet.data.augmentation_draw import LUMA
 from fprnet.data.records import MODALITIES, Modality
 
 __all__ = ["GRAY_MEAN", "GRAY_STD", "ZeroPadding"]

@@ -95,7 +95,10 @@ class Pair:
 
     def map_parts(self, function: Callable[[Tensor], Tensor]) -> Pair:
         """Apply a function to the rows of each modality by themselves (e.g. a gather)."""
-        return Pair.of(function(self.visible), function(self.infrared))
+        visible, infrared = self.visible, self.infrared
+        result = function(visible)
+        # Labels of both modalities are often one tensor, and stay one: that tells that they agree.
+        return Pair.of(result, result if infrared is visible else function(infrared))
 
 
 def through_mapping(

@@ -6,16 +6,60 @@ Every player has an optimiser of its own: "model", and where there is one its "a
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import torch
 from torch import nn
 from torch.optim import SGD
 from torch.optim.lr_scheduler import LambdaLR
 
 from fprnet.config.schema import OptimizerConfig, ScheduleConfig
 
-__all__ = ["learning_rate_factor", "make_optimizers", "make_scheduler", "parameter_groups"]
+__all__ = [
+    "FusedSgd",
+    "learning_rate_factor",
+    "make_optimizers",
+    "make_scheduler",
+    "parameter_groups",
+]
 
 ADVERSARY = "adversary"
+
+
+class FusedSgd(SGD):
+    """SGD whose step is one pass over memory on the CPU and one kernel on a GPU.
+
+    Two things that PyTorch's fused step leaves to its caller are seen to before each step. It
+    starts all momenta at once or none, but parameters that were frozen join later: theirs start at
+    0, which makes the first step what SGD's first step is. And it reads tensors in the order of
+    their memory, so a gradient must lie there as its parameter does.
+    """
+
+    def __init__(self, groups: Any, **options: Any) -> None:  # noqa: ANN401 - those of SGD
+        super().__init__(groups, fused=True, **options)
+        self.register_step_pre_hook(_prepare_step)
+
+
+def _prepare_step(optimizer: torch.optim.Optimizer, *_: Any) -> None:  # noqa: ANN401
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if parameter.grad is None:
+                continue
+            parameter.grad = _like(parameter, parameter.grad)
+            if group["momentum"]:
+                state = optimizer.state[parameter]
+                momentum = state.get("momentum_buffer")
+                if momentum is None:
+                    state["momentum_buffer"] = torch.zeros_like(parameter)
+                else:
+                    state["momentum_buffer"] = _like(parameter, momentum)
+
+
+def _like(parameter: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """Return the values in the parameter's memory layout."""
+    if values.stride() == parameter.stride():
+        return values
+    return torch.empty_like(parameter).copy_(values)
 
 
 def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
@@ -60,8 +104,10 @@ def make_optimizers(model: nn.Module, config: OptimizerConfig) -> dict[str, SGD]
     for name, parameters in parameter_groups(model).items():
         group = {"params": parameters, "lr": rates[name], "name": name}
         players.setdefault(ADVERSARY if name == ADVERSARY else "model", []).append(group)
+    first = next(model.parameters()).device.type
+    kind = SGD if first == "meta" else FusedSgd  # without memory there is nothing to fuse
     return {
-        player: SGD(
+        player: kind(
             groups,
             momentum=config.momentum,
             nesterov=config.nesterov and config.momentum > 0,

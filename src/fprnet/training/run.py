@@ -26,10 +26,13 @@ from fprnet.evaluation.scores import score
 from fprnet.losses.builders import build_objective
 from fprnet.models.batch_norm import synchronise_batch_norm
 from fprnet.models.builders import build_model, fusion_spec
+from fprnet.models.compiled import compile_trunk
 from fprnet.models.fprnet import Reidentifier
 from fprnet.training.loop import Outcome, Validation, train
 from fprnet.training.optimizer import make_optimizers, make_scheduler
+from fprnet.training.resident import choose_place
 from fprnet.training.run_folder import training_folder
+from fprnet.training.threads import with_threads
 from fprnet.training.training_set import TrainingSet
 
 __all__ = ["run_training"]
@@ -56,6 +59,8 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
         FprnetError: Data set, weights, run folder or loss are not what they should be.
     """
     fabric = make_fabric(config.training)
+    config = with_threads(config, out, device=fabric.device)
+    torch.set_num_threads(config.training.threads or 1)
     data_set = _open_data_set(config)
     config = replace(config, data=replace(config.data, layout=data_set.layout))
     folder = training_folder(out, config)
@@ -64,6 +69,8 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
     data = _open_data(config, data_set, fabric)
     validate = _validation(config, data) if config.training.validate_every else None
     keep = np.flatnonzero(np.isin(data.records.identity, _trained(config, data.data_set)))
+    size = len(keep) * int(np.prod(data.images.shape[1:]))
+    place = choose_place(config.training.images_on, fabric.device, size)
     training_set = TrainingSet(
         data.images,
         data.records,
@@ -73,6 +80,7 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
         seed=config.seed,
         visible_only=config.data.modalities == "visible",
         channels_last=config.training.channels_last,
+        resident=fabric.device if place == "device" else None,
     )
     torch.manual_seed(config.seed)
     model = build_model(
@@ -85,6 +93,8 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
         synchronise_batch_norm(model.pyramids)
     if config.training.channels_last:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if config.training.compile:
+        compile_trunk(model)
     optimizers = make_optimizers(model, config.optimizer)
     schedulers = {
         player: make_scheduler(
@@ -121,7 +131,6 @@ def make_fabric(training: TrainingConfig) -> Fabric:
             "training.accelerator is cuda but torch finds no GPU; use --training.accelerator cpu"
         )
     accelerator = "cuda" if cuda and training.accelerator != "cpu" else "cpu"
-    torch.set_num_threads(training.threads)
     # "Using bfloat16 Automatic Mixed Precision" and the like: config.yaml says it.
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))

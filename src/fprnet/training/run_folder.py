@@ -66,6 +66,6 @@ RUN = RunKind(
     keys=_keys,
     free=frozenset(
         {"data.root", "data.cache", "training.accelerator", "training.threads"}
-        | {"training.checkpoint_every"}
+        | {"training.images_on", "training.checkpoint_every"}
     ),
 )

@@ -16,8 +16,10 @@ from fprnet.config.schema import AugmentationConfig, BatchesConfig
 from fprnet.data import augmentation
 from fprnet.data.batches import IdentitySampler
 from fprnet.data.records import Modality, Records
+from fprnet.data.transfer import sent
+from fprnet.training.resident import on_device
 
-__all__ = ["TensorBatch", "TrainingSet"]
+__all__ = ["BatchPlan", "TensorBatch", "TrainingSet"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,19 @@ class TensorBatch:
     infrared_labels: Tensor
 
 
+@dataclass(frozen=True)
+class BatchPlan:
+    """What a batch is made of: no pixels yet.
+
+    Attributes:
+        label: ``(B,)`` int64 of the rows of either modality.
+        images: Modality -> ``(B,)`` rows of the records, and how each of them is changed.
+    """
+
+    label: NDArray[np.int64]
+    images: dict[Modality, tuple[NDArray[np.int64], augmentation.Parameters]]
+
+
 class TrainingSet:
     """Images of the training people, and which of them every step sees.
 
@@ -49,6 +64,8 @@ class TrainingSet:
         seed: Of sampling and augmentation.
         visible_only: Leaves the infrared images out (the warm start).
         channels_last: Memory format of the batches.
+        resident: Device that keeps the images that may be trained on, as uint8, and makes every
+            batch; None reads each batch from ``images`` and sends it.
     """
 
     def __init__(
@@ -62,10 +79,16 @@ class TrainingSet:
         seed: int,
         visible_only: bool = False,
         channels_last: bool = True,
+        resident: torch.device | None = None,
     ) -> None:
         if len(images) != len(records):
             raise ValueError(f"{len(images)} images but {len(records)} records")
         self._images = images
+        self._resident: Tensor | None = None
+        self._place = np.full(len(records), -1, dtype=np.int64)  # of an image in the resident ones
+        if resident is not None:
+            self._resident = on_device(images, rows, resident)
+            self._place[rows] = np.arange(len(rows))
         self._changes = changes
         self._seed = seed
         self._format = torch.channels_last if channels_last else torch.contiguous_format
@@ -85,38 +108,46 @@ class TrainingSet:
         self.steps_per_epoch = self._sampler.steps_per_epoch
         self.images_per_step = batches.identities * batches.images * (1 if visible_only else 2)
 
-    def batch(
-        self, step: int, *, device: torch.device, rank: int = 0, processes: int = 1
-    ) -> TensorBatch:
-        """Return this process's part of the batch of a step (counted from 0 over the run).
+    def plan(self, step: int, *, rank: int = 0, processes: int = 1) -> BatchPlan:
+        """Return which images a step (counted from 0 over the run) shows, and how it changes them.
 
         It depends on the seed and the step alone: all processes draw the same random numbers for
-        the whole batch, and each applies those of its own rows.
+        the whole batch, and each keeps those of its own rows.
         """
         whole = self._sampler.batch(step)
         part = whole.part_of(rank, processes)
         # [seed, step, 1]: another stream than the sampler's [seed, step].
         drawn = np.random.SeedSequence([self._seed, step, 1]).generate_state(1, np.uint64)
         generator = torch.Generator().manual_seed(int(drawn[0] >> np.uint64(1)))
-        labels = torch.from_numpy(whole.label[part]).to(device)
-        visible = self._part("visible", whole.visible, part, generator, device)
-        if whole.infrared is None:
-            return TensorBatch(visible, visible[:0], labels, labels[:0])
-        infrared = self._part("infrared", whole.infrared, part, generator, device)
-        return TensorBatch(visible, infrared, labels, labels)
+        places: dict[Modality, NDArray[np.int64] | None] = {
+            "visible": whole.visible,
+            "infrared": whole.infrared,
+        }
+        images: dict[Modality, tuple[NDArray[np.int64], augmentation.Parameters]] = {}
+        for modality, chosen in places.items():
+            if chosen is not None:
+                parameters = self._draw(modality, len(chosen), generator)
+                images[modality] = self._rows[modality][chosen[part]], parameters[part]
+        return BatchPlan(whole.label[part], images)
 
-    def _part(
-        self,
-        modality: Modality,
-        rows: NDArray[np.int64],
-        part: slice,
-        generator: torch.Generator,
-        device: torch.device,
-    ) -> Tensor:
+    def batch(
+        self, step: int, *, device: torch.device, rank: int = 0, processes: int = 1
+    ) -> TensorBatch:
+        """Return this process's part of the batch of a step, made as its plan says."""
+        plan = self.plan(step, rank=rank, processes=processes)
+        labels = sent(torch.from_numpy(plan.label), device)
+        parts = [self._made(*part, device) for part in plan.images.values()]
+        if len(parts) == 1:
+            return TensorBatch(parts[0], parts[0][:0], labels, labels[:0])
+        return TensorBatch(*parts, labels, labels)
+
+    def _draw(
+        self, modality: Modality, count: int, generator: torch.Generator
+    ) -> augmentation.Parameters:
         changes = self._changes
-        parameters = augmentation.draw(
+        return augmentation.draw(
             modality,
-            len(rows),
+            count,
             (self._images.shape[1], self._images.shape[2]),
             generator,
             padding=changes.padding,
@@ -128,6 +159,13 @@ class TrainingSet:
             channel_exchange=changes.channel_exchange,
             linear_enhancement=changes.linear_enhancement,
         )
-        # Fancy indexing copies, so the batch is writable though the map is not.
-        pixels = torch.from_numpy(self._images[self._rows[modality][rows[part]]]).to(device)
-        return augmentation.apply(pixels, parameters[part], memory_format=self._format)
+
+    def _made(
+        self, rows: NDArray[np.int64], parameters: augmentation.Parameters, device: torch.device
+    ) -> Tensor:
+        if self._resident is not None:
+            index = torch.from_numpy(self._place[rows])
+            pixels = self._resident.index_select(0, sent(index, self._resident.device))
+        else:  # fancy indexing copies, so the batch is writable though the map is not
+            pixels = sent(torch.from_numpy(self._images[rows]), device)
+        return augmentation.apply(pixels, parameters, memory_format=self._format)
