@@ -92,7 +92,7 @@ def test_every_parameter_receives_a_gradient(preset):
     visible, infrared = torch.randn(2, 12, 3, 96, 48)
     labels = torch.arange(6).repeat_interleave(2)
     terms = build_objective(loss, config.model)(model(visible, infrared, labels, labels))
-    terms.total.backward()
+    terms.of_all_players.backward()
     silent = [
         name
         for name, parameter in model.named_parameters()

@@ -273,7 +273,7 @@ def test_embeddings_that_do_not_fit(gallery):
         with pytest.raises(kind, match=text):
             gallery.add(wrong, [record(0)])
     assert len(gallery) == 0
-    with pytest.raises(GalleryModelError, match="another|give the gallery's model"):
+    with pytest.raises(GalleryModelError, match=r"another|give the gallery's model"):
         gallery.require(replace(MODEL, checkpoint_sha256="b" * 64))
     gallery.require(replace(MODEL, path="somewhere else"))
 

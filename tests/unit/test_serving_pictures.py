@@ -1,7 +1,6 @@
 """Images of records: only what the operator allows, drawn anew."""
 
 import io
-import os
 
 import pytest
 from PIL import Image
@@ -86,7 +85,7 @@ def test_copy_is_kept_once_and_erased(pictures, tmp_path):
     files = [file for file in (tmp_path / "copies").rglob("*") if file.is_file()]
     assert files == [pictures.place(ID, CONTENT)]
     assert files[0].name == f"{ID}.png"
-    assert os.stat(files[0]).st_mode & 0o777 == 0o600
+    assert files[0].stat().st_mode & 0o777 == 0o600
     assert pictures.content(record("gone.png")) == CONTENT
     assert pictures.erase(ID)
     assert not pictures.erase(ID)

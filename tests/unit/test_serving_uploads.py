@@ -1,6 +1,7 @@
 """Multipart bodies: whole and in pieces, damaged, too large, too slow."""
 
 import asyncio
+import itertools
 from collections.abc import Sequence
 
 import pytest
@@ -67,7 +68,7 @@ def test_parts_come_out_as_they_were_sent():
 def test_pieces_of_any_size_make_the_same_parts(cuts):
     whole = body(*SENT)
     places = [0, *sorted(cuts), len(whole)]
-    pieces = [whole[a:b] for a, b in zip(places, places[1:], strict=False) if b > a]
+    pieces = [whole[a:b] for a, b in itertools.pairwise(places) if b > a]
     assert read(request(pieces)) == EXPECTED
 
 

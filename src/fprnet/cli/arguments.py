@@ -16,6 +16,7 @@ __all__ = [
     "add_command",
     "add_json",
     "add_layout",
+    "add_runtime",
     "add_workers",
     "existing_data_set",
     "existing_folder",
@@ -53,6 +54,22 @@ def add_layout(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "sysu-mm01", "regdb", "llcm", "manifest"),
         default="auto",
         help="of the data set's files (default: auto, by what is there)",
+    )
+
+
+def add_runtime(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--runtime`` and ``--precision`` of a model."""
+    parser.add_argument(
+        "--runtime",
+        choices=("auto", "pytorch", "openvino"),
+        default="auto",
+        help="what computes embeddings (default: auto, the fastest with the same answers)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "float32", "bfloat16"),
+        default="auto",
+        help="of the embedding (default: auto, the faster one here)",
     )
 
 

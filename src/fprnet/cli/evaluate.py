@@ -12,6 +12,7 @@ from fprnet.cli.arguments import (
     add_command,
     add_json,
     add_layout,
+    add_runtime,
     existing_data_set,
     mention_untrained,
     positive,
@@ -26,10 +27,17 @@ EXAMPLE = """\
   fprnet evaluate runs/fprnet/checkpoints/best.pt --data SYSU-MM01 --flip
   fprnet evaluate features.npz --data SYSU-MM01/exp --mode indoor --shots 10 --json
   fprnet evaluate runs/split-1 --data RegDB --direction visible-to-infrared
+  fprnet evaluate exported --data SYSU-MM01
   fprnet evaluate feature_folder --data SYSU-MM01/exp --metric cosine --rerank --out ours.json
   fprnet evaluate --compare theirs.json ours.json"""
 
-OF_A_MODEL = {"flip": False, "scale": "full", "precision": "float32", "cache": None}
+OF_A_MODEL = {
+    "flip": False,
+    "scale": "full",
+    "runtime": "auto",
+    "precision": "auto",
+    "cache": None,
+}
 OF_RERANK = ("rerank_k1", "rerank_k2", "rerank_lambda")
 
 
@@ -40,8 +48,8 @@ def add_parser(subcommands: Subcommands) -> None:
         "model",
         nargs="?",
         metavar="MODEL_OR_FEATURES",
-        help="checkpoint, run folder, preset; or features: .npz, .npy, .parquet, or the folder or "
-        "prefix of MATLAB files NAME_cam1.mat ...",
+        help="checkpoint, run folder, export, preset; or features: .npz, .npy, .parquet, or the "
+        "folder or prefix of MATLAB files NAME_cam1.mat ...",
     )
     parser.add_argument(
         "--compare",
@@ -88,12 +96,7 @@ def add_parser(subcommands: Subcommands) -> None:
     )
     _add_postprocessing(parser)
     parser.add_argument("--scale", choices=("tiny", "full"), default="full", help="of a preset")
-    parser.add_argument(
-        "--precision",
-        choices=("float32", "bfloat16"),
-        default="float32",
-        help="of the embedding (default: float32)",
-    )
+    add_runtime(parser)
     parser.add_argument("--cache", type=Path, metavar="DIR", help="folder of the resized images")
     parser.add_argument("--out", type=Path, metavar="FILE", help="save the JSON object, too")
     add_json(parser)
@@ -186,11 +189,13 @@ def _evaluate(args: argparse.Namespace) -> Scores:
     else:
         if args.manifest is not None:
             raise UsageError(f"--manifest describes a .npy file, and {args.model} is a model")
-        embedder = load_model(args.model, scale=args.scale)
+        embedder = load_model(
+            args.model, scale=args.scale, runtime=args.runtime, precision=args.precision
+        )
         mention_untrained(embedder)
         data_set = open_for_test(args.data, config_as_dict(embedder.config), **place)
         records = data_set.records()
-        extract = {"cache": args.cache, "precision": args.precision, "identities": data_set.test}
+        extract = {"cache": args.cache, "identities": data_set.test}
         features = extract_data_set(embedder, records, **extract)
         protocol = make_protocol(features, data_set, options)
         scores = score(features, protocol, **ranking)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fprnet.cli.arguments import (
     add_command,
+    add_json,
     add_layout,
+    add_runtime,
     existing_data_set,
     existing_folder,
     mention_untrained,
@@ -25,7 +28,7 @@ EXAMPLE = """\
 def add_parser(subcommands: Subcommands) -> None:
     """Declare ``fprnet extract``."""
     parser = add_command(subcommands, "extract", summary=__doc__, example=EXAMPLE)
-    parser.add_argument("model", metavar="MODEL", help="checkpoint, run folder or preset")
+    parser.add_argument("model", metavar="MODEL", help="checkpoint, run folder, export or preset")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--data", type=existing_data_set, metavar="ROOT", help="data set")
     source.add_argument("--images", type=existing_folder, metavar="FOLDER", help="images")
@@ -34,13 +37,14 @@ def add_parser(subcommands: Subcommands) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.npz")
     parser.add_argument("--flip", action="store_true", help="average with the mirror image")
     parser.add_argument("--scale", choices=("tiny", "full"), default="full", help="of a preset")
-    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
+    add_runtime(parser)
     parser.add_argument("--cache", type=Path, metavar="DIR", help="folder of the resized images")
+    add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the features file."""
+    """Write the features file; the same command after a kill continues."""
     from fprnet.data.data_set import read_records
     from fprnet.embeddings.embedder import load_model
     from fprnet.embeddings.from_disk import extract_data_set, extract_folder
@@ -55,14 +59,22 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--cache is of --data; loose images are not cached")
     if args.images is not None and args.layout != "auto":
         raise UsageError("--layout is of --data; loose images have none")
-    embedder = load_model(args.model, scale=args.scale)
+    embedder = load_model(
+        args.model, scale=args.scale, runtime=args.runtime, precision=args.precision
+    )
     mention_untrained(embedder)
-    options = {"flip": args.flip, "precision": args.precision}
+    options = {"flip": args.flip, "resume": args.out}
     if args.data is not None:
         records = read_records(args.data, layout=args.layout)
         features = extract_data_set(embedder, records, cache=args.cache, **options)
     else:
         features = extract_folder(embedder, args.images, args.modality, **options)
     write_features(args.out, features)
-    print(f"{args.out}: {len(features)} images, {features.features.shape[1]} numbers each")
+    numbers = features.features.shape[1]
+    if args.json:
+        used = {name: features.meta[name] for name in ("runtime", "precision", "flip")}
+        sizes = {"images": len(features), "embedding_size": numbers}
+        print(json.dumps({"out": str(args.out), **sizes, **used, "model": features.meta["model"]}))
+    else:
+        print(f"{args.out}: {len(features)} images, {numbers} numbers each")
     return 0

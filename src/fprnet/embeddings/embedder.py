@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,7 +18,10 @@ from fprnet.config import load_config, preset_names
 from fprnet.config.schema import RunConfig, Scale
 from fprnet.data.images import fit_image, read_image
 from fprnet.data.records import MODALITIES, Modality
+from fprnet.embeddings.backend import Backend, Choice, Runtime, choose_precision, choose_runtime
+from fprnet.embeddings.exported_graphs import holds_graphs, open_graphs
 from fprnet.embeddings.extract import embed_images
+from fprnet.embeddings.pytorch_backend import PyTorchBackend
 from fprnet.errors import CheckpointError, UsageError
 from fprnet.models.builders import build_model
 from fprnet.models.checkpoint import load_trained
@@ -28,18 +31,49 @@ __all__ = ["Embedder", "load_model"]
 
 
 class Embedder:
-    """Images to embeddings.
+    """Images to embeddings, whatever runs the model below. Any thread may use it at any time.
 
     Args:
-        model: Network; it is put into evaluation mode.
+        model: Network; it is put into evaluation mode. None for exported graphs.
         config: That it was trained with.
-        about: What a features file says about the model: preset, checkpoint, ...
+        about: What a features file says about the model: preset, checkpoint, ...; runtime and
+            precision are added to it.
+        runtime: "openvino" (on the CPU), "pytorch", or "auto": the faster one.
+        precision: "float32", "bfloat16", or "auto": the faster one; embeddings differ by a cosine
+            of less than 0.001.
+        backend: Of exported graphs; it replaces model, runtime and precision.
+
+    Raises:
+        UsageError: Runtime or precision are not to be had on the model's device.
     """
 
-    def __init__(self, model: Reidentifier, config: RunConfig, about: dict[str, Any]) -> None:
-        self.model = model.eval()
+    def __init__(
+        self,
+        model: Reidentifier | None,
+        config: RunConfig,
+        about: dict[str, Any],
+        *,
+        runtime: Literal["auto"] | Runtime = "auto",
+        precision: Choice = "auto",
+        backend: Backend | None = None,
+    ) -> None:
         self.config = config
-        self.about = about
+        self._model = None if model is None else model.eval()
+        if backend is None:
+            backend = _backend(self.model, self.size, runtime, precision)
+        self.backend = backend
+        self.about = {**about, "runtime": backend.runtime, "precision": backend.precision}
+
+    @property
+    def model(self) -> Reidentifier:
+        """The network.
+
+        Raises:
+            UsageError: This is an exported graph, which has none.
+        """
+        if self._model is None:
+            raise UsageError("an exported graph only embeds; give the checkpoint for anything else")
+        return self._model
 
     @property
     def size(self) -> tuple[int, int]:
@@ -49,7 +83,7 @@ class Embedder:
     @property
     def embedding_size(self) -> int:
         """D."""
-        return self.model.embedding_size
+        return self.backend.embedding_size
 
     def embed(
         self,
@@ -57,7 +91,6 @@ class Embedder:
         modality: Modality,
         *,
         flip: bool = False,
-        precision: str = "float32",
     ) -> NDArray[np.float32]:
         """Embed images of one modality.
 
@@ -66,7 +99,6 @@ class Embedder:
                 size, or one ``(N, H, W, 3)`` uint8 array.
             modality: "visible" or "infrared"; decides which stream they pass through.
             flip: Average with the mirror image's embedding.
-            precision: "float32" or "bfloat16".
 
         Returns:
             ``(N, D)`` float32, rows of unit length.
@@ -76,7 +108,7 @@ class Embedder:
             DataError: A file is no image.
         """
         pixels = self.fit(images, modality)
-        return embed_images(self.model, pixels, modality, flip=flip, precision=precision)
+        return embed_images(self.backend, pixels, modality, flip=flip)
 
     def fit(
         self,
@@ -100,6 +132,8 @@ class Embedder:
                 f"the images are a {images.dtype} array of shape {images.shape}; "
                 "give (N, H, W, 3) uint8"
             )
+        if isinstance(images, np.ndarray) and images.shape[1:3] == self.size:
+            return images
         pixels = np.empty((len(images), *self.size, 3), dtype=np.uint8)
         for row, image in enumerate(images):
             if isinstance(image, (str, Path)):
@@ -111,21 +145,33 @@ class Embedder:
 
 
 def load_model(
-    source: str | Path, *, scale: Scale = "full", device: str | torch.device | None = None
+    source: str | Path,
+    *,
+    scale: Scale = "full",
+    device: str | torch.device | None = None,
+    runtime: Literal["auto"] | Runtime = "auto",
+    precision: Choice = "auto",
 ) -> Embedder:
     """Load a trained model, or a preset as it is before training.
 
     Args:
-        source: A checkpoint, a run folder (its ``best.pt`` is taken), or a preset's name; the
-            random weights of a preset come from seed 0.
+        source: A checkpoint, a run folder (its ``best.pt`` is taken), the folder of an export (or a
+            graph in it), or a preset's name; the random weights of a preset come from seed 0.
         scale: Of a preset.
-        device: None takes a CUDA device if there is one, else the CPU.
+        device: None takes a CUDA device if there is one and runtime is not "openvino", else the
+            CPU.
+        runtime: "openvino" (on the CPU), "pytorch" or "auto": the faster one.
+        precision: "float32", "bfloat16" or "auto": the faster one.
 
     Raises:
         CheckpointError: There is no such file, or it cannot be used.
-        UsageError: There is a file or folder with the name of a preset.
+        UsageError: There is a file or folder with the name of a preset, or runtime and precision
+            are not to be had here.
     """
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if device is None:
+        gpu = torch.cuda.is_available() and runtime != "openvino"
+        device = "cuda" if gpu else "cpu"
+    options: dict[str, Any] = {"runtime": runtime, "precision": precision}
     path = Path(source)
     if str(source) in preset_names():
         if path.exists():
@@ -143,7 +189,10 @@ def load_model(
             "scale": scale,
             "checkpoint_sha256": None,
         }
-        return Embedder(model.to(device), config, about)
+        return Embedder(model.to(device), config, about, **options)
+    if holds_graphs(path):
+        graphs = open_graphs(path, runtime=runtime, precision=precision)
+        return Embedder(None, graphs.config, graphs.about, backend=graphs.backend)
     if path.is_dir():
         path = path / "checkpoints" / "best.pt"
     elif not path.exists() and not path.suffix:
@@ -163,4 +212,20 @@ def load_model(
         "layout": trained.config.data.layout,
         "split": trained.config.data.split,
     }
-    return Embedder(trained.model.to(device), trained.config, about)
+    return Embedder(trained.model.to(device), trained.config, about, **options)
+
+
+def _backend(
+    model: Reidentifier,
+    size: tuple[int, int],
+    runtime: Literal["auto"] | Runtime,
+    precision: Choice,
+) -> Backend:
+    device = next(model.parameters()).device
+    if choose_runtime(runtime, device) == "pytorch":
+        return PyTorchBackend(model, precision=choose_precision(precision, device))
+    from fprnet.embeddings.openvino_backend import backend_of_model, has_bfloat16
+
+    instructions = has_bfloat16()
+    chosen = choose_precision(precision, device, bfloat16_instructions=instructions)
+    return backend_of_model(model, size, precision=chosen)

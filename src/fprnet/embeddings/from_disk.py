@@ -1,9 +1,11 @@
-"""A model and a folder, a data set or loose images, become features."""
+"""A model and a folder, or a data set, become features; what was done before a kill is kept.
+
+Shapes: N images of H x W pixels; D numbers per embedding.
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib.metadata import version
 from itertools import islice
@@ -11,22 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from fprnet.config import config_as_dict
 from fprnet.data.cache import open_cache
 from fprnet.data.images import map_in_order, read_image
-from fprnet.data.records import Modality, Records
+from fprnet.data.records import MODALITIES, Modality, Records
 from fprnet.data.sysu_mm01 import IMAGE_SUFFIXES
+from fprnet.embeddings.backend import Embeddings, Pixels, available_cores
+from fprnet.embeddings.chunks import CHUNK, Chunks, kept_chunks
 from fprnet.embeddings.embedder import Embedder
-from fprnet.embeddings.extract import embed_images, extract_features
+from fprnet.embeddings.extract import batch_size_for, embed_stream, features_of, row_batches
 from fprnet.embeddings.store import Features
 from fprnet.errors import DataError
 
 __all__ = ["extract_data_set", "extract_folder"]
-
-CHUNK = 512  # loose images held in memory at a time
 
 
 def extract_data_set(
@@ -35,8 +36,8 @@ def extract_data_set(
     *,
     identities: Sequence[int] | None = None,
     flip: bool = False,
-    precision: str = "float32",
     cache: Path | None = None,
+    resume: Path | None = None,
 ) -> Features:
     """Embed a data set, through its cache of resized images.
 
@@ -45,26 +46,29 @@ def extract_data_set(
         records: All images of the data set, because the cache is of all of them.
         identities: Whose images; None is everybody's.
         flip: Average with the mirror image.
-        precision: "float32" or "bfloat16".
         cache: Folder of the cache; None is ROOT/.fprnet-cache.
+        resume: The features file to be, beside which finished parts are kept until the end; the
+            same call after a kill continues from them. None keeps nothing.
 
     Raises:
         DataError: Images are missing or cannot be read.
     """
-    images = open_cache(records, embedder.size, folder=cache, workers=os.cpu_count() or 1)
+    images = open_cache(records, embedder.size, folder=cache, workers=available_cores())
     rows = np.arange(len(records))
     if identities is not None:
         rows = np.flatnonzero(np.isin(records.identity, np.asarray(identities)))
-    return extract_features(
-        embedder.model,
-        images,
-        records.where(rows),
-        rows=rows,
-        meta=_meta(embedder, flip, precision),
-        flip=flip,
-        precision=precision,
-        progress=True,
-    )
+    chosen, meta = records.where(rows), _meta(embedder, flip)
+    features = np.empty((len(rows), embedder.embedding_size), dtype=np.float32)
+    with kept_chunks(resume, meta, chosen.files() if resume else ()) as chunks:
+        for modality in MODALITIES:
+            mine = np.flatnonzero(chosen.modality == modality)
+
+            def batches(start: int, mine: Any = rows[mine]) -> Iterator[Pixels]:  # noqa: ANN401
+                return row_batches(images, mine[start:])
+
+            if len(mine):
+                features[mine] = _embed(embedder, batches, len(mine), modality, flip, chunks)
+    return features_of(chosen, features, meta)
 
 
 def extract_folder(
@@ -73,11 +77,19 @@ def extract_folder(
     modality: Modality,
     *,
     flip: bool = False,
-    precision: str = "float32",
+    resume: Path | None = None,
 ) -> Features:
     """Embed all images under a folder, of one modality; identity and camera stay unknown (-1).
 
-    Nothing is written into the folder.
+    Images are decoded and resized while others are embedded, and only a few of them are in memory
+    at a time. Nothing is written into the folder.
+
+    Args:
+        embedder: The model.
+        folder: Where the images are.
+        modality: Of all of them.
+        flip: Average with the mirror image.
+        resume: See `extract_data_set`.
 
     Raises:
         DataError: There is no image, or one cannot be read.
@@ -89,40 +101,72 @@ def extract_folder(
     )
     if not files:
         raise DataError(f"{folder} holds no images; they end in {', '.join(IMAGE_SUFFIXES)}")
-    unknown = np.full(len(files), -1, dtype=np.int64)
+    unknown, meta = np.full(len(files), -1, dtype=np.int64), _meta(embedder, flip)
+
+    def batches(start: int) -> Iterator[Pixels]:
+        return _file_batches(files[start:], embedder.size)
+
+    with kept_chunks(resume, {**meta, "modality": modality}, files if resume else ()) as chunks:
+        features = _embed(embedder, batches, len(files), modality, flip, chunks)
     return Features(
-        features=_embed_files(embedder, files, modality, flip=flip, precision=precision),
+        features=features,
         identity=unknown,
         camera=unknown,
         modality=np.full(len(files), modality),
         path=np.array([file.relative_to(folder).as_posix() for file in files]),
-        meta=_meta(embedder, flip, precision),
+        meta=meta,
     )
 
 
-def _embed_files(
-    embedder: Embedder, files: Sequence[Path], modality: Modality, *, flip: bool, precision: str
-) -> NDArray[np.float32]:
-    """Return ``(N, D)``; images are decoded in parallel and held a chunk at a time."""
-    embeddings = np.empty((len(files), embedder.embedding_size), dtype=np.float32)
-    read = partial(read_image, size=embedder.size)
-    images = map_in_order(read, files, os.cpu_count() or 1)
-    with tqdm(total=len(files), desc=f"embed {modality}", unit="image") as bar:
-        for start in range(0, len(files), CHUNK):
-            pixels = np.stack(list(islice(images, CHUNK)))
-            embeddings[start : start + len(pixels)] = embed_images(
-                embedder.model, pixels, modality, flip=flip, precision=precision
-            )
-            bar.update(len(pixels))
+def _embed(
+    embedder: Embedder,
+    batches_from: Callable[[int], Iterator[Pixels]],
+    images: int,
+    modality: Modality,
+    flip: bool,
+    chunks: Chunks,
+) -> Embeddings:
+    """Return ``(N, D)``, from finished chunks as far as there are, else from batches."""
+    embeddings = np.empty((images, embedder.embedding_size), dtype=np.float32)
+    done = 0
+    for chunk in chunks.finished(modality, images):
+        embeddings[done : done + len(chunk)] = chunk
+        done += len(chunk)
+    kept = done
+    if done == images:
+        return embeddings
+    stream = embed_stream(
+        embedder.backend, batches_from(done), modality, flip=flip, bulk=images - done > 1
+    )
+    with tqdm(total=images, initial=done, desc=f"embed {modality}", unit="image") as bar:
+        for some in stream:
+            embeddings[done : done + len(some)] = some
+            done += len(some)
+            bar.update(len(some))
+            while done - kept >= CHUNK or (done == images and kept < done):
+                upto = min(kept + CHUNK, done)
+                chunks.keep(modality, kept, embeddings[kept:upto])
+                kept = upto
     return embeddings
 
 
-def _meta(embedder: Embedder, flip: bool, precision: str) -> dict[str, Any]:
+def _file_batches(files: Sequence[Path], size: tuple[int, int]) -> Iterator[Pixels]:
+    """Decode files in parallel, a few batches ahead of whoever takes them."""
+    images = map_in_order(partial(read_image, size=size), files, available_cores())
+    while some := list(islice(images, batch_size_for(size))):
+        yield np.stack(some)
+
+
+def _meta(embedder: Embedder, flip: bool) -> dict[str, Any]:
     """Return what the features file says about its making."""
     return {
         "model": embedder.about,
         "config": config_as_dict(embedder.config),
         "flip": flip,
-        "precision": precision,
-        "versions": {name: version(name) for name in ("fprnet", "numpy", "torch")},
+        "runtime": embedder.backend.runtime,
+        "precision": embedder.backend.precision,
+        "versions": {
+            name: version(name)
+            for name in ("fprnet", "numpy", embedder.backend.runtime.replace("pytorch", "torch"))
+        },
     }

@@ -20,6 +20,7 @@ class Pair:
     """A tensor of V visible and I infrared rows, kept joint or in two parts as it was computed.
 
     Splitting is a view; joining copies once and is remembered. Either part may have no rows.
+    Rows are counted by ``shape``, not ``len``, which would fix their number in an exported graph.
     """
 
     def __init__(
@@ -41,12 +42,12 @@ class Pair:
                 f"visible rows are {tuple(visible.shape[1:])} but infrared rows are "
                 f"{tuple(infrared.shape[1:])}; both must have one shape"
             )
-        return cls(visible_rows=len(visible), joint=None, parts=(visible, infrared))
+        return cls(visible_rows=visible.shape[0], joint=None, parts=(visible, infrared))
 
     @classmethod
     def joined(cls, joint: Tensor, visible_rows: int) -> Pair:
         """Return the pair of ``(V + I, ...)`` rows, the ``visible_rows`` visible ones first."""
-        if not 0 <= visible_rows <= len(joint):
+        if not 0 <= visible_rows <= joint.shape[0]:
             raise ValueError(f"visible_rows is {visible_rows} but there are {len(joint)} rows")
         return cls(visible_rows=visible_rows, joint=joint, parts=())
 
@@ -56,9 +57,9 @@ class Pair:
         if self._joint is not None:
             return self._joint
         visible, infrared = self._parts
-        if len(infrared) == 0:
+        if infrared.shape[0] == 0:
             return visible
-        return infrared if len(visible) == 0 else torch.cat((visible, infrared))
+        return infrared if visible.shape[0] == 0 else torch.cat((visible, infrared))
 
     @property
     def visible(self) -> Tensor:
@@ -136,4 +137,4 @@ def through_mapping(
 def _unless_empty(
     block: Callable[[dict[int, Tensor]], dict[int, Tensor]], rows: dict[int, Tensor]
 ) -> dict[int, Tensor]:
-    return {} if any(len(tensor) == 0 for tensor in rows.values()) else block(rows)
+    return {} if any(tensor.shape[0] == 0 for tensor in rows.values()) else block(rows)

@@ -20,6 +20,7 @@ from fprnet.data.cache import open_cache
 from fprnet.data.data_set import DataSet, open_data_set
 from fprnet.data.records import Records
 from fprnet.embeddings.extract import extract_features
+from fprnet.embeddings.pytorch_backend import PyTorchBackend
 from fprnet.errors import ConfigError
 from fprnet.evaluation.data_set_protocol import make_protocol
 from fprnet.evaluation.scores import score
@@ -201,14 +202,8 @@ def _validation(config: RunConfig, data: _Data) -> Validation | None:
     records = data.records.where(rows)
 
     def validate(model: Reidentifier) -> Mapping[str, float]:
-        features = extract_features(
-            model,
-            data.images,
-            records,
-            rows=rows,
-            meta={},
-            precision=config.training.precision,
-        )
+        backend = PyTorchBackend(model, precision=config.training.precision, fold=False)
+        features = extract_features(backend, data.images, records, rows=rows, meta={})
         scores = score(features, make_protocol(features, data.data_set, identities=identities))
         metrics = scores.rows["plain"].metrics
         return {name: metrics[name].mean for name in ("rank-1", "rank-10", "mAP", "mINP")}

@@ -136,10 +136,11 @@ class TrainingSet:
         """Return this process's part of the batch of a step, made as its plan says."""
         plan = self.plan(step, rank=rank, processes=processes)
         labels = sent(torch.from_numpy(plan.label), device)
-        parts = [self._made(*part, device) for part in plan.images.values()]
-        if len(parts) == 1:
-            return TensorBatch(parts[0], parts[0][:0], labels, labels[:0])
-        return TensorBatch(*parts, labels, labels)
+        made = {m: self._made(*part, device) for m, part in plan.images.items()}
+        visible = made["visible"]
+        if "infrared" not in made:
+            return TensorBatch(visible, visible[:0], labels, labels[:0])
+        return TensorBatch(visible, made["infrared"], labels, labels)
 
     def _draw(
         self, modality: Modality, count: int, generator: torch.Generator

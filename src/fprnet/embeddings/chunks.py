@@ -1,0 +1,100 @@
+"""Embeddings kept on disk while a long extraction goes on, so that a killed one continues.
+
+Shapes: D numbers per embedding; a chunk holds at most ``CHUNK`` images.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fprnet.data.records import Modality
+from fprnet.embeddings.backend import Embeddings
+from fprnet.files import remove_leftovers, replacing
+
+__all__ = ["CHUNK", "Chunks", "kept_chunks"]
+
+CHUNK = 512  # images
+
+
+class Chunks:
+    """Finished chunks of one extraction, in a folder.
+
+    Args:
+        folder: None keeps nothing.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+
+    def finished(self, modality: Modality, images: int) -> list[Embeddings]:
+        """Return the chunks that are there from the first image on, without a gap.
+
+        Args:
+            modality: Of the images.
+            images: How many there are altogether.
+        """
+        chunks: list[Embeddings] = []
+        if self.folder is None:
+            return chunks
+        for start in range(0, images, CHUNK):
+            try:
+                chunk = np.load(self._file(modality, start))
+            except (OSError, ValueError, EOFError):
+                break
+            if len(chunk) != min(CHUNK, images - start):
+                break
+            chunks.append(chunk)
+        if chunks:
+            done = sum(map(len, chunks))
+            print(f"continuing: {done} of {images} {modality} images are embedded", file=sys.stderr)
+        return chunks
+
+    def keep(self, modality: Modality, start: int, embeddings: Embeddings) -> None:
+        """Keep the embeddings of the images from ``start`` on; whole, or not at all."""
+        if self.folder is not None:
+            with replacing(self._file(modality, start)) as temporary, temporary.open("wb") as file:
+                np.save(file, embeddings)
+
+    def _file(self, modality: Modality, start: int) -> Path:
+        assert self.folder is not None
+        return self.folder / f"{modality}-{start:08d}.npy"
+
+
+@contextmanager
+def kept_chunks(
+    out: Path | None, settings: Mapping[str, Any], files: Sequence[Path]
+) -> Iterator[Chunks]:
+    """Yield the chunks of an extraction to ``out``; they are removed when the block ends well.
+
+    They lie beside ``out`` in a hidden folder whose name says what they were made of: other
+    settings, another model, or files of other sizes or times of change start anew.
+
+    Args:
+        out: The features file to be; None keeps nothing.
+        settings: All that decides the embeddings, as JSON holds it.
+        files: The images, in their order.
+    """
+    if out is None:
+        yield Chunks(None)
+        return
+    digest = hashlib.sha256(json.dumps(dict(settings), sort_keys=True).encode())
+    for file in files:
+        status = file.stat()
+        digest.update(f"{file} {status.st_size} {status.st_mtime_ns}\n".encode())
+    folder = out.with_name(f".{out.name}.{digest.hexdigest()[:16]}.chunks")
+    for other in out.parent.glob(f".{out.name}.*.chunks"):
+        if other != folder:
+            shutil.rmtree(other, ignore_errors=True)
+    if folder.is_dir():
+        remove_leftovers(folder)
+    yield Chunks(folder)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,74 @@
+"""A model becomes one graph per modality: pixels as they are stored to test embeddings.
+
+Shapes: N images of H x W pixels; D numbers per embedding.
+"""
+
+from __future__ import annotations
+
+import copy
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+
+from fprnet.data.augmentation import IMAGENET_MEAN, IMAGENET_STD
+from fprnet.data.records import Modality
+from fprnet.models.fprnet import Reidentifier
+from fprnet.models.resnet import BasicBlock, Bottleneck
+
+__all__ = ["InferenceGraph", "folded"]
+
+
+class InferenceGraph(nn.Module):
+    """Normalisation and the embedding of one modality, nothing that only training needs.
+
+    Normalisation is part of the graph, so that whoever runs it cannot get it wrong.
+
+    Args:
+        model: It is copied, and BatchNorm is folded in the copy.
+        modality: Of the images.
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, model: Reidentifier, modality: Modality) -> None:
+        super().__init__()
+        self.model = folded(model).cpu().requires_grad_(False)
+        self.modality: Modality = modality
+        mean, deviation = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
+        self.register_buffer("scale", (1 / (255 * deviation))[:, None, None])
+        self.register_buffer("shift", (mean / deviation)[:, None, None])
+        self.eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return ``(N, D)`` float32 of unit length for ``(N, H, W, 3)`` uint8, R G B."""
+        planes = images.permute(0, 3, 1, 2).float()
+        return self.model.embed(planes * self.scale - self.shift, self.modality)
+
+
+def folded(model: Reidentifier) -> Reidentifier:
+    """Return a copy in evaluation mode whose convolutions contain the BatchNorm after them.
+
+    Folded is what follows a convolution, or a Linear, in an ``nn.Sequential``, and within the
+    blocks of a ResNet, whose normalisation ``bn1`` follows ``conv1``, and so on. Every other
+    BatchNorm stays.
+    """
+    model = copy.deepcopy(model).eval()
+    for module in list(model.modules()):
+        if isinstance(module, (nn.Sequential, BasicBlock, Bottleneck)):
+            _fold_neighbours(module)
+    return model
+
+
+def _fold_neighbours(module: nn.Module) -> None:
+    """Replace each pair of neighbouring children (convolution, BatchNorm) by one convolution."""
+    children = list(module.named_children())
+    for (name, first), (name_of_norm, norm) in pairwise(children):
+        if isinstance(first, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            setattr(module, name, fuse_conv_bn_eval(first, norm))
+            setattr(module, name_of_norm, nn.Identity())
+        elif isinstance(first, nn.Linear) and isinstance(norm, nn.BatchNorm1d):
+            setattr(module, name, fuse_linear_bn_eval(first, norm))
+            setattr(module, name_of_norm, nn.Identity())
