@@ -1,10 +1,12 @@
-"""Every command line and code block of docs/training.md and docs/evaluation.md works as written."""
+"""Every command line and code block of the pages for users works as written."""
 
 import re
+import runpy
 import shlex
 import shutil
 
 import pytest
+import torch
 
 from conftest import ROOT, TINY
 
@@ -77,3 +79,30 @@ def test_code_block(fprnet, workplace, capfd):
     image = sorted((workplace / "night").iterdir())[0]
     exec(compile(code.replace("night/0001.jpg", str(image)), "evaluation.md", "exec"), {})
     assert 0 < float(capfd.readouterr().out) <= 1
+
+
+@pytest.mark.slow
+def test_commands_of_speed(fprnet, workplace):
+    smaller = ("--size", "64x32", "--width", "4", "--images", "2", "--repeats", "1")
+    kinds = []
+    for words in commands("speed.md"):
+        kinds.append(words[1])
+        if words[0] == "python":
+            script = runpy.run_path(str(ROOT / words[1]))
+            assert callable(script["main"])
+        elif words[1] == "train":
+            result = fprnet(*words[1:], "--print-config")
+            assert result.status == 0, (words, result.err)
+        elif "cuda" in words and not torch.cuda.is_available():
+            assert "torch finds no GPU" in fprnet(*words[1:]).complaint
+        else:
+            result = fprnet(*words[1:], *smaller)
+            assert result.status == 0, (words, result.err)
+    assert kinds.count("benchmark") == 3
+    assert kinds.count("train") == 1
+
+
+def test_code_block_of_speed(capfd):
+    (code,) = blocks("speed.md", "python")
+    exec(compile(code, "speed.md", "exec"), {})
+    assert 0 < float(capfd.readouterr().out) < 1e-13
