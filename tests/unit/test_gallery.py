@@ -105,9 +105,8 @@ def test_several_queries_at_once_are_answered_each(gallery):
     assert [found[0].record for found in together] == records(20)
     alone = gallery.search(vectors(20)[4:5], top=3)[0]
     assert [match.record for match in together[4]] == [match.record for match in alone]
-    np.testing.assert_allclose(
-        [match.similarity for match in together[4]], [match.similarity for match in alone], atol=1e-6
-    )
+    similarities = [[match.similarity for match in found] for found in (together[4], alone)]
+    np.testing.assert_allclose(*similarities, rtol=0, atol=1e-6)
 
 
 def test_hidden_records_are_not_found_and_adding_does_not_show_them(gallery):

@@ -1,4 +1,4 @@
-"""A training step of preset ``released`` against the published one plainly, and both losses.
+"""A training step of preset ``released`` against the published one plainly, and that both agree.
 
 Also told: the share of the machine's matrix rate, how much of a step of the default preset at tiny
 scale is its bare forward and backward pass, and, on a GPU, how often a step waits for it.
@@ -22,7 +22,7 @@ from fprnet.errors import UsageError
 
 __all__ = ["TOLERANCE", "measure"]
 
-TOLERANCE = 1e-3  # of the float32 losses of two steps, relative; the second depends on the first's
+TOLERANCE = 1e-4  # of the float32 losses of one batch, relative; a test compares steps in float64
 GPU_STEPS = 20  # that are timed together, so that the host can run ahead
 PROFILED = 8  # operators that are told
 
@@ -59,11 +59,11 @@ def _measure(sizes: Sizes, device: torch.device, rates: MatrixRates) -> Measurem
     plain = PlainSide(fast, images, sizes.width)
 
     with FlopCounterMode(display=False) as counter:
-        losses = [fast.step(0, "float32").item()]
+        loss = fast.step(0, "float32").item()
     operations = counter.get_total_flops()
-    losses.append(fast.step(1, "float32").item())
-    plain_losses = [plain.step(0), plain.step(1)]
-    difference = max(abs(a - b) / abs(b) for a, b in zip(losses, plain_losses, strict=True))
+    # Of the first batch alone: on random images rounding grows tenfold and more with each step.
+    plain_loss = plain.step(0)
+    difference = abs(loss - plain_loss) / abs(plain_loss)
     low = fast.forward_and_backward(fast.batch(2), precision).item()
     full = fast.forward_and_backward(fast.batch(2), "float32").item()
 

@@ -5,7 +5,6 @@ Both are given the same images, batches, crops and weights. Shapes: B images of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -144,7 +143,3 @@ class PlainSide:
         )
         labels = torch.from_numpy(plan.label).to(self._fast.device)
         return plain_training_step(self.model, self._optimizer, visible, infrared, labels)
-
-    def parameters(self) -> Iterable[Tensor]:
-        """Return the weights as they are now."""
-        return self.model.parameters()

@@ -65,7 +65,8 @@ def collapsed_levels(
         ValueError: More stripes than a map has rows.
     """
     coarsest_first = sorted(lateral, reverse=True)
-    sizes = tuple((k, stages[k].shape[2], stages[k].shape[3]) for k in coarsest_first)
+    # Whole numbers also while torch.jit traces, to whom sizes are tensors: a graph fixes them.
+    sizes = tuple((k, int(stages[k].shape[2]), int(stages[k].shape[3])) for k in coarsest_first)
     asked = tuple(sorted(stripes.items()))
     levels: dict[int, Tensor] = {}
     upsampled: Tensor | None = None  # the functionals of the coarser level's map that came down
@@ -95,7 +96,7 @@ def _project(maps: Tensor, weights: _Weights, lateral: nn.Conv2d) -> Tensor:
         result = F.linear(_sums(maps, weights.maps).to(dtype), kernel.to(dtype))
     else:  # more sums than pixels (order "paper", coarse levels): the convolution is smaller
         flat = F.linear(_pixels(maps), kernel.to(maps.dtype))
-        result = torch.bmm(weights.maps.expand(len(flat), -1, -1), flat).to(dtype)
+        result = torch.bmm(weights.maps.expand(flat.shape[0], -1, -1), flat).to(dtype)
     result = result * weights.scale
     return result if lateral.bias is None else result + weights.sums * lateral.bias.to(dtype)
 
@@ -103,7 +104,7 @@ def _project(maps: Tensor, weights: _Weights, lateral: nn.Conv2d) -> Tensor:
 def _sums(maps: Tensor, weights: Tensor) -> Tensor:
     """Return ``(N, G, C)`` sums of ``(N, C, H, W)`` maps under ``(G, H W)`` weights."""
     if maps.is_contiguous(memory_format=torch.channels_last):
-        return torch.bmm(weights.expand(len(maps), -1, -1), _pixels(maps))
+        return torch.bmm(weights.expand(maps.shape[0], -1, -1), _pixels(maps))
     return (maps.flatten(2) @ weights.T).transpose(1, 2)
 
 
@@ -115,7 +116,7 @@ def _pixels(maps: Tensor) -> Tensor:
 def _smoothed(taps: Tensor, sums: Tensor, smooth: nn.Conv2d) -> Tensor:
     """Return ``(N, F, P)`` functionals of the smoothed map from ``(N, 9 F, P)`` of its input."""
     kernel = smooth.weight.permute(0, 2, 3, 1).flatten(1).to(taps.dtype)  # (P, 9 P)
-    result = F.linear(taps.reshape(len(taps), len(sums), -1), kernel)
+    result = F.linear(taps.reshape(taps.shape[0], len(sums), -1), kernel)
     return result if smooth.bias is None else result + sums * smooth.bias.to(taps.dtype)
 
 
