@@ -87,7 +87,8 @@ class GeneralisedMean(nn.Module):
         """
         logarithms = at_least_float32(maps).clamp(min=SMALLEST).log()
         part = (self.power * logarithms).flatten(2).softmax(dim=2).reshape(maps.shape)
-        return self(maps)[..., None, None] * part * (maps.shape[2] * maps.shape[3])
+        shares: Tensor = self(maps)[..., None, None] * part * (maps.shape[2] * maps.shape[3])
+        return shares
 
 
 def stripe_weights(height: int, stripes: int) -> Tensor:
