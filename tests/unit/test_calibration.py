@@ -59,6 +59,14 @@ def test_threshold_by_hand():
 
 
 @pytest.mark.parametrize("method", METHODS)
+def test_a_model_that_has_it_upside_down_is_not_believed(method):
+    calibration = fit(drawn_pairs(offset=-0.25), method)
+    prior = 1 / 100
+    assert calibration.probability(0.5, 100) == pytest.approx(prior, rel=0.1)
+    assert calibration.probability(-0.5, 100) == pytest.approx(prior, rel=0.1)
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_more_alike_is_never_less_probable(method):
     calibration = fit(drawn_pairs(), method)
     stated = [calibration.probability(value, 100) for value in np.linspace(-1, 1, 101)]
