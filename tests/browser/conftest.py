@@ -75,6 +75,8 @@ class Desk:
     def open(self, address: str, wait_for: str = "html[data-ready]") -> None:
         self.page.goto(address)
         self.page.locator(wait_for).wait_for()
+        # Chromium drops keys that are pressed before it has painted the page for the first time.
+        self.page.wait_for_function("performance.getEntriesByType('paint').length > 0")
 
     def search(self, *images: Path) -> None:
         """Choose images and search."""

@@ -146,6 +146,9 @@ def test_a_service_that_comes_back_is_searched_by_itself(asking, double):
     asking.page.click("#search")
     notice = asking.page.get_by_role("alert").filter(has_text="The service cannot be reached.")
     expect(notice).to_contain_text("Your images, filters and marks are kept")
+    # Its icon, which was not shown before, needs no answer of the service that is gone.
+    icon = notice.locator(".icon-offline").evaluate("(icon) => getComputedStyle(icon).maskImage")
+    assert icon.startswith('url("data:image/svg+xml,')
     kept(asking)
     double.start()
     expect(asking.cards().first).to_be_visible()

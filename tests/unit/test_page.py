@@ -2,7 +2,10 @@
 
 import json
 import re
+import subprocess
+import tomllib
 from html.parser import HTMLParser
+from urllib.parse import unquote
 
 import pytest
 
@@ -142,6 +145,33 @@ def test_assets_have_types_and_tags():
     assert other.media_type == "text/css; charset=utf-8"
     assert re.fullmatch(r'"[0-9a-f]{32}"', script.etag)
     assert script.etag != other.etag
+
+
+def test_icons_are_within_the_style_sheets():
+    sent = asset("css/base.css")
+    assert sent is not None
+    assert b"url(../" not in sent.content
+    embedded = re.findall(rb'url\("data:image/svg\+xml,([^"]+)"\)', sent.content)
+    assert len(embedded) == len(
+        re.findall(r"^\.icon-", (FOLDER / "css/base.css").read_text(), re.M)
+    )
+    [offline] = re.findall(
+        rb'\.icon-offline \{ --icon: url\("data:image/svg\+xml,([^"]+)', sent.content
+    )
+    assert unquote(offline.decode()) == (FOLDER / "icons/offline.svg").read_text("utf-8").strip()
+
+
+def test_the_wheel_has_every_file_of_the_page():
+    """It takes the package's folder, but for what git ignores."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    assert project["tool"]["hatch"]["build"]["targets"]["wheel"] == {"packages": ["src/fprnet"]}
+    shipped = [file for file in FOLDER.rglob("*.*") if "__pycache__" not in file.parts]
+    assert {file.suffix for file in shipped} == {".py", ".css", ".js", ".json", ".svg", ".j2"}
+    words = ["git", "check-ignore", "--no-index", *map(str, shipped)]
+    if not (ROOT / ".git").exists():
+        pytest.skip("what git ignores is known in a checkout only")
+    ignored = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ignored.returncode, ignored.stdout) == (1, "")
 
 
 @pytest.mark.parametrize(
