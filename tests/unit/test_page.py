@@ -199,3 +199,21 @@ def test_nothing_else_is_sent(path):
 )
 def test_language_of_a_browser(header, language):
     assert language_of(header) == language
+
+
+def test_the_document_lists_the_keys_as_the_help_does():
+    document = (ROOT / "docs" / "operator-page.md").read_text("utf-8")
+    written = re.findall(r"^\| ((?:`[^`]+` ?)+)\| (.+) \|$", document, re.M)
+    code = (FOLDER / "js" / "keyboard.js").read_text("utf-8")
+    listed = re.findall(r"^  \[\[(.+)\], \"([\w-]+)\"\],$", code, re.M)
+    texts = catalogue("en")
+    assert [(re.findall(r"`([^`]+)`", keys), does) for keys, does in written] == [
+        (re.findall(r'"([^"]+)"', keys), texts[f"keys.{name}"]) for keys, name in listed
+    ]
+
+
+def test_the_pictures_of_the_document_are_there_and_small():
+    document = (ROOT / "docs" / "operator-page.md").read_text("utf-8")
+    pictures = re.findall(r"!\[[^\]]+\]\((pictures/[\w-]+\.jpg)\)", document)
+    assert len(pictures) == 2
+    assert all((ROOT / "docs" / picture).stat().st_size < 300_000 for picture in pictures)
