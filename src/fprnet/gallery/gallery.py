@@ -168,9 +168,11 @@ class Gallery:
     def close(self) -> None:
         """Let the address go; twice is allowed."""
         with self._writing:
-            if not self._connection.closed:
-                self._table.seal()
-            self._connection.close()
+            try:
+                if not self._connection.closed:
+                    self._table.seal()
+            finally:
+                self._connection.close()
 
     def __len__(self) -> int:
         """Records that a search can find."""

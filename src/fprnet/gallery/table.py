@@ -19,7 +19,7 @@ from fprnet.gallery.rows import expression, id_expression
 __all__ = ["BATCH", "Table"]
 
 BATCH = 1000  # rows in one call
-SEAL_ROWS = 256  # written rows that Milvus may hold in memory, where it searches slowly
+SEAL_ROWS = 256  # written rows that Milvus Lite may hold in memory, where it searches slowly
 CENSUS_ROWS = 10_000  # of one page
 
 Result = TypeVar("Result")
@@ -91,10 +91,10 @@ class Table:
             self.seal()
 
     def seal(self) -> None:
-        """Have everything written that Milvus still holds in memory."""
-        if self._unsealed:
+        """Have everything written that Milvus Lite still holds in memory; a server sees to it."""
+        if self._unsealed and self._connection.folder is not None:
             self._collections.seal()
-            self._unsealed = 0
+        self._unsealed = 0
 
     def forget(self) -> None:
         """Forget what was counted: the collection was replaced by one that is sealed."""
