@@ -322,15 +322,16 @@ class Gallery:
         Raises:
             FilterError: There is one.
         """
-        for name, asked in (("camera", filters.cameras), ("location", filters.locations)):
-            for value in asked:
-                if self._table.lacks(name, value):
-                    contents = self._table.contents()
-                    there = contents.cameras if name == "camera" else contents.locations
-                    known = ", ".join(str(key) for key in sorted(there) if key != UNKNOWN) or "none"
-                    raise FilterError(
-                        f"{name} {value} is in no record of gallery {self.uri}; it has {known}"
-                    )
+        asked = [("camera", value, Filters(cameras=(value,))) for value in filters.cameras]
+        asked += [("location", value, Filters(locations=(value,))) for value in filters.locations]
+        for name, value, only in asked:
+            if not self.count(only):
+                contents = self._table.contents()
+                there = contents.cameras if name == "camera" else contents.locations
+                known = ", ".join(str(key) for key in sorted(there) if key != UNKNOWN) or "none"
+                raise FilterError(
+                    f"{name} {value} is in no record of gallery {self.uri}; it has {known}"
+                )
 
     def info(self) -> GalleryInfo:
         """Count what is in the gallery."""

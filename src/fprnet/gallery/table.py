@@ -140,20 +140,6 @@ class Table:
             self._contents = self.counted(lambda census: census.contents())
         return self._contents
 
-    def lacks(self, name: str, value: int) -> bool:
-        """Whether no record that can be found has a value as its camera or location."""
-        if self._connection.folder is not None:
-            contents = self.contents()
-            return value not in {"camera": contents.cameras, "location": contents.locations}[name]
-        rows = self._connection.call(
-            self._connection.client.query,
-            self._collections.records,
-            filter=f"{expression(Filters())} and {name} == {value}",
-            output_fields=["id"],
-            limit=1,
-        )
-        return not rows
-
     def counted(self, read: Callable[[Census], Result]) -> Result:
         """Return what ``read`` reads from the columns of all rows.
 
