@@ -3,7 +3,6 @@
 import hashlib
 import io
 import re
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -14,18 +13,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import numpy as np
-import pytest
 from PIL import Image
 
 from conftest import command, environment
-from fprnet.embeddings.embedder import Embedder, load_model
+from fprnet.embeddings.embedder import Embedder
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.records import GalleryRecord, ModelIdentity
-from fprnet.gallery.searcher import Searcher
-from fprnet.serving.app import create_app
-from fprnet.serving.service import Service
-from fprnet.serving.settings import Settings
 
 MODEL = ("--model", "fprnet", "--scale", "tiny")
 FIRST = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -46,19 +41,12 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-@pytest.fixture(scope="session")
-def untrained() -> Embedder:
-    return load_model("fprnet", scale="tiny", device="cpu")
-
-
-@pytest.fixture(scope="session")
-def stock(untrained: Embedder, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ``people.db`` of 12 images, and the images in ``day``; copy it to change it.
+def make_stock(folder: Path, embedder: Embedder) -> Path:
+    """Fill a folder with ``people.db`` of 12 images, and the images in ``day``.
 
     Image i is of camera 1 + i % 3 and location i % 2, i minutes after ``FIRST``; the first six
     show people 0 to 5, the others nobody known.
     """
-    folder = tmp_path_factory.mktemp("stock")
     (folder / "day").mkdir()
     records = []
     for i in range(12):
@@ -69,44 +57,35 @@ def stock(untrained: Embedder, tmp_path_factory: pytest.TempPathFactory) -> Path
         records.append(
             GalleryRecord(sha256(content), f"{i}.png", "visible", 1 + i % 3, i % 2, when, identity)
         )
-    embeddings = untrained.embed([folder / "day" / record.path for record in records], "visible")
-    with Gallery.create(str(folder / "people.db"), ModelIdentity.of(untrained)) as gallery:
+    embeddings = embedder.embed([folder / "day" / record.path for record in records], "visible")
+    with Gallery.create(str(folder / "people.db"), ModelIdentity.of(embedder)) as gallery:
         gallery.add(embeddings, records)
     return folder
 
 
 @contextmanager
-def service_of(stock: Path, folder: Path, embedder: Embedder, **settings: Any) -> Iterator[Service]:
-    """A service of a copy of the gallery."""
-    database = folder / "people.db"
-    shutil.copytree(stock / "people.db", database)
-    chosen = {
-        "folder": folder / "service",
-        "image_roots": (stock / "day",),
-        "allowed_hosts": ("testserver",),
-        "rate": 0.0,
-    } | settings
-    with Gallery.open(str(database), writable=True) as gallery:
-        service = Service(Searcher(embedder, gallery), Settings(**chosen))
-        try:
-            yield service
-        finally:
-            service.close()
-
-
-@contextmanager
-def client_of(service: Service) -> Iterator[Any]:
-    """FastAPI's test client; faults of the service are answers, as for users."""
-    from fastapi.testclient import TestClient
-
-    with TestClient(create_app(service), raise_server_exceptions=False) as client:
+def client_at(address: str, key: str | None = None, **options: Any) -> Iterator[httpx2.Client]:
+    """A client that sends a key with every request."""
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    with httpx2.Client(base_url=address, headers=headers, timeout=60, **options) as client:
         yield client
+
+
+def problem(answer: httpx2.Response) -> tuple[int, str]:
+    """Status and code of an answer that has to say what is wrong, and what to do next."""
+    content = answer.json()
+    assert content.keys() == {"error"}, content
+    assert content["error"].keys() == {"code", "message", "next"}
+    assert all(content["error"].values())
+    assert "Traceback" not in answer.text
+    return answer.status_code, content["error"]["code"]
 
 
 class Process:
     """``fprnet serve`` as a user starts it, on a free port."""
 
     def __init__(self, *words: object) -> None:
+        self.folder = Path()
         self.log = Path(tempfile.mkstemp(prefix="fprnet-serve-")[1])
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
