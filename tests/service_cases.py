@@ -2,11 +2,14 @@
 
 import hashlib
 import io
+import json
 import re
 import signal
+import struct
 import subprocess
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -37,8 +40,23 @@ def image_bytes(seed: int, *, colour: bool = True, format: str = "PNG", **option
     return buffer.getvalue()
 
 
+def bomb(side: int) -> bytes:
+    """A PNG of a few bytes that says it is ``side`` pixels wide and high."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(name + content))
+        return struct.pack(">I", len(content)) + name + content + check
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+IDS = [sha256(image_bytes(i)) for i in range(12)]  # of the stock
 
 
 def make_stock(folder: Path, embedder: Embedder) -> Path:
@@ -64,9 +82,13 @@ def make_stock(folder: Path, embedder: Embedder) -> Path:
 
 
 @contextmanager
-def client_at(address: str, key: str | None = None, **options: Any) -> Iterator[httpx2.Client]:
-    """A client that sends a key with every request."""
+def client_at(
+    address: str, key: str | None = None, origin: str | None = None, **options: Any
+) -> Iterator[httpx2.Client]:
+    """A client that sends a key with every request, or the name of the page that makes it."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
+    if origin:
+        headers["Origin"] = origin
     with httpx2.Client(base_url=address, headers=headers, timeout=60, **options) as client:
         yield client
 
@@ -79,6 +101,38 @@ def problem(answer: httpx2.Response) -> tuple[int, str]:
     assert all(content["error"].values())
     assert "Traceback" not in answer.text
     return answer.status_code, content["error"]["code"]
+
+
+def search(client: httpx2.Client, *images: bytes, **options: Any) -> dict[str, Any]:
+    """Search for images as a form; the answer has to be a good one."""
+    answer = post_images(client, *images, **options)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def post_images(client: httpx2.Client, *images: bytes, **options: Any) -> httpx2.Response:
+    files = [("images", (f"{i}.png", image, "image/png")) for i, image in enumerate(images)]
+    return client.post("/v1/search", files=files, data={"options": json.dumps(options)})
+
+
+def add(client: httpx2.Client, *pairs: tuple[Any, bytes]) -> list[dict[str, Any]]:
+    """Send (metadata, image) by turns and return the lines of the answer."""
+    files: list[Any] = []
+    for metadata, image in pairs:
+        text = metadata if isinstance(metadata, str) else json.dumps(metadata)
+        files.append(("metadata", (None, text)))
+        files.append(("image", (f"{len(files) // 2}.png", image, "image/png")))
+    answer = client.post("/v1/gallery/images", files=files)
+    assert answer.status_code == 200, answer.text
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def part(name: str, content: bytes, file: str | None = None) -> bytes:
+    """A part of a form whose boundary is "x", as it is sent."""
+    place = f'; filename="{file}"' if file else ""
+    head = f'--x\r\nContent-Disposition: form-data; name="{name}"{place}\r\n\r\n'
+    return head.encode() + content + b"\r\n"
 
 
 class Process:

@@ -32,7 +32,20 @@ def stock(untrained: Embedder, tmp_path_factory: pytest.TempPathFactory) -> Path
     return make_stock(tmp_path_factory.mktemp("stock"), untrained)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A file of keys; one key of each role by its name, and "gone", which was revoked."""
+    from fprnet.serving.keys import add_key, revoke_key
+    from fprnet.serving.roles import ROLES
+
+    file = tmp_path_factory.mktemp("keys") / "keys.json"
+    made = {role: add_key(file, role, role) for role in ROLES}
+    made["gone"] = add_key(file, "gone", "admin")
+    revoke_key(file, "gone")
+    return file, made
+
+
+@pytest.fixture(scope="session")
 def serve(stock: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
     """``with serve(*words) as (process, client)``: a service of a copy of the stock."""
     from service_cases import MODEL, client_at, process_of
@@ -48,3 +61,15 @@ def serve(stock: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[...
                 yield process, client
 
     return started
+
+
+@pytest.fixture(scope="session")
+def running(
+    serve: Callable[..., Any], keys: tuple[Path, dict[str, str]]
+) -> Iterator[tuple[Process, Any]]:
+    """A service that tests share and leave with the records that they found; an admin's client."""
+    file, made = keys
+    with serve("--keys", file, "--rate", 0, key=made["admin"]) as (process, client):
+        yield process, client
+        assert process.stop() == 0
+        assert "Traceback" not in process.log.read_text()

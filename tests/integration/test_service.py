@@ -10,32 +10,7 @@ from datetime import timedelta
 import httpx2
 import pytest
 
-from conftest import run_process
-from service_cases import FIRST, client_at, image_bytes, problem, sha256
-
-IDS = [sha256(image_bytes(i)) for i in range(12)]  # of the stock
-ROLES = ("monitor", "search", "write", "admin")
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory):
-    """A file of keys, and one key of each role, and one that was revoked."""
-    file = tmp_path_factory.mktemp("keys") / "keys.json"
-    made = {}
-    for role in (*ROLES, "gone"):
-        words = ("--role", "admin" if role == "gone" else role, "--file", file)
-        made[role] = run_process("keys", "add", role, *words).out.strip()
-    assert run_process("keys", "revoke", "gone", "--file", file).status == 0
-    return file, made
-
-
-@pytest.fixture(scope="module")
-def running(serve, keys):
-    file, made = keys
-    with serve("--keys", file, "--rate", 0, key=made["admin"]) as (process, client):
-        yield process, client
-        assert process.stop() == 0
-        assert "Traceback" not in process.log.read_text()
+from service_cases import FIRST, IDS, add, client_at, image_bytes, problem, search, sha256
 
 
 @pytest.fixture(scope="module")
@@ -59,25 +34,6 @@ def as_role(running, keys):
             "gone": gone,
             "stranger": stranger,
         }
-
-
-def search(client, *images, **options):
-    files = [("images", (f"{i}.png", image, "image/png")) for i, image in enumerate(images)]
-    answer = client.post("/v1/search", files=files, data={"options": json.dumps(options)})
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-def add(client, *pairs):
-    """Send (metadata, image) by turns and return the lines of the answer."""
-    files = []
-    for metadata, image in pairs:
-        text = metadata if isinstance(metadata, str) else json.dumps(metadata)
-        files.append(("metadata", (None, text)))
-        files.append(("image", (f"{len(files) // 2}.png", image, "image/png")))
-    answer = client.post("/v1/gallery/images", files=files)
-    assert answer.status_code == 200, answer.text
-    return [json.loads(line) for line in answer.text.splitlines()]
 
 
 def audit(process):
