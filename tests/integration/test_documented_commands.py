@@ -1,10 +1,12 @@
-"""Every command line and code block of docs/training.md and docs/evaluation.md works as written."""
+"""Every command line and code block of the pages for users works as written."""
 
 import re
+import runpy
 import shlex
 import shutil
 
 import pytest
+import torch
 
 from conftest import ROOT, TINY
 
@@ -27,7 +29,8 @@ def workplace(tiny_set, trained, tmp_path, monkeypatch):
         (tmp_path / name).symlink_to(tiny_set, target_is_directory=True)
     (tmp_path / "SYSU-MM01").symlink_to(tiny_set, target_is_directory=True)
     shutil.copytree(trained, tmp_path / "runs" / "tiny")
-    shutil.copytree(tiny_set / "cam6" / "0001", tmp_path / "night")
+    for camera, name in (("cam6", "night"), ("cam1", "day")):
+        shutil.copytree(tiny_set / camera / "0001", tmp_path / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -49,7 +52,7 @@ def small(words: list[str]) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["training.md", "evaluation.md"])
+@pytest.mark.parametrize("name", ["training.md", "evaluation.md", "gallery.md"])
 def test_commands(fprnet, workplace, name):
     lines = [words for words in commands(name) if words[1:3] != ["data", "generate"]]
     assert len(lines) >= 5
@@ -77,3 +80,30 @@ def test_code_block(fprnet, workplace, capfd):
     image = sorted((workplace / "night").iterdir())[0]
     exec(compile(code.replace("night/0001.jpg", str(image)), "evaluation.md", "exec"), {})
     assert 0 < float(capfd.readouterr().out) <= 1
+
+
+@pytest.mark.slow
+def test_commands_of_speed(fprnet, workplace):
+    smaller = ("--size", "64x32", "--width", "4", "--images", "2", "--repeats", "1")
+    kinds = []
+    for words in commands("speed.md"):
+        kinds.append(words[1])
+        if words[0] == "python":
+            script = runpy.run_path(str(ROOT / words[1]))
+            assert callable(script["main"])
+        elif words[1] == "train":
+            result = fprnet(*words[1:], "--print-config")
+            assert result.status == 0, (words, result.err)
+        elif "cuda" in words and not torch.cuda.is_available():
+            assert "torch finds no GPU" in fprnet(*words[1:]).complaint
+        else:
+            result = fprnet(*words[1:], *smaller)
+            assert result.status == 0, (words, result.err)
+    assert kinds.count("benchmark") == 3
+    assert kinds.count("train") == 1
+
+
+def test_code_block_of_speed(capfd):
+    (code,) = blocks("speed.md", "python")
+    exec(compile(code, "speed.md", "exec"), {})
+    assert 0 < float(capfd.readouterr().out) < 1e-13

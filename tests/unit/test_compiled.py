@@ -1,11 +1,15 @@
 """A compiled trunk is the same network under the same names."""
 
+import importlib.util
+import sys
+
 import pytest
 import torch
 
 from fprnet.config import load_config
+from fprnet.errors import ConfigError
 from fprnet.models.builders import build_model
-from fprnet.models.compiled import compile_trunk
+from fprnet.models.compiled import check_compiler, compile_trunk
 
 
 @pytest.mark.slow
@@ -33,3 +37,17 @@ def test_outputs_gradients_and_names_stay(preset):
     for one, other in zip(gradients, expected_gradients, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
     assert list(model.state_dict()) == names
+
+
+def test_a_missing_compiler_is_told_before_anything_is_read(monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(ConfigError, match=r"no-such-compiler is not there.*--training.compile fal"):
+        check_compiler(torch.device("cpu"))
+
+
+def test_a_gpu_needs_triton(monkeypatch):
+    monkeypatch.setenv("CXX", sys.executable)  # any program that is there
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    check_compiler(torch.device("cpu"))
+    with pytest.raises(ConfigError, match="pip install triton"):
+        check_compiler(torch.device("cuda"))

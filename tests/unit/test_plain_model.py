@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from fprnet.benchmarking.hardware import measure_matrix_rates
 from fprnet.benchmarking.plain_augmentation import plain_augmented
 from fprnet.benchmarking.plain_model import (
     PlainFprnet,
@@ -101,10 +100,3 @@ def test_pixels_are_those_of_the_batched_augmentation():
         erased=parameters.erased.tolist(),
     )
     torch.testing.assert_close(got, apply(images, parameters), rtol=0, atol=1e-5)
-
-
-def test_matrix_rates_are_told_with_their_threads():
-    rates = measure_matrix_rates(size=64, seconds=0.01)
-    assert rates.threads == torch.get_num_threads()
-    assert rates.of("bfloat16") == rates.bfloat16 > 0
-    assert rates.of("float32") == rates.float32 > 0

@@ -8,6 +8,7 @@ import torch
 
 from fprnet.config.schema import AugmentationConfig, BatchesConfig
 from fprnet.data.records import Records
+from fprnet.errors import ConfigError
 from fprnet.training import resident
 from fprnet.training.resident import choose_place
 from fprnet.training.training_set import TrainingSet
@@ -154,6 +155,8 @@ def test_images_are_resident_where_they_fit(monkeypatch):
     assert choose_place("host", gpu, 1) == "host"
     assert choose_place("auto", CPU, 1) == "host"
     assert choose_place("device", CPU, 1) == "device"
+    with pytest.raises(ConfigError, match=r"take 0\.0 GiB .* --training.images_on host"):
+        choose_place("device", gpu, 10_001)
 
 
 def test_labels_of_both_modalities_are_one_tensor(records):

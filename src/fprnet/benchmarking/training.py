@@ -6,7 +6,6 @@ scale is its bare forward and backward pass, and, on a GPU, how often a step wai
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Callable
 
@@ -14,7 +13,12 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from fprnet.benchmarking.hardware import MatrixRates, measure_matrix_rates, wait_for
+from fprnet.benchmarking.hardware import (
+    MatrixRates,
+    clock_for,
+    measure_matrix_rates,
+    wait_for,
+)
 from fprnet.benchmarking.measurement import Measurement, Sizes
 from fprnet.benchmarking.training_sides import FastSide, PlainSide, random_images
 from fprnet.config import load_config
@@ -129,11 +133,8 @@ def best_of(
     device: torch.device,
     threads: int,
 ) -> tuple[float, float]:
-    """Return the shortest seconds of two functions that are run in turns.
-
-    On one thread of the CPU it is this process's processor time, which other processes leave alone.
-    """
-    clock = time.process_time if device.type == "cpu" and threads == 1 else time.perf_counter
+    """Return the shortest seconds of two functions that are run in turns."""
+    clock = clock_for(device, threads)
     best = [float("inf"), float("inf")]
     for _ in range(rounds):
         for place, function in enumerate((first, second)):

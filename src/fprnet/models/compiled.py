@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import shutil
 from typing import Any
 
+import torch
+
+from fprnet.errors import ConfigError
 from fprnet.models.fprnet import Reidentifier
 
-__all__ = ["compile_trunk"]
+__all__ = ["check_compiler", "compile_trunk"]
+
+
+def check_compiler(device: torch.device) -> None:
+    """Make sure that ``torch.compile`` finds what it writes code for.
+
+    Raises:
+        ConfigError: There is no C++ compiler, or no Triton for a GPU.
+    """
+    advice = "or use --training.compile false"
+    compiler = os.environ.get("CXX", "g++")
+    if shutil.which(compiler) is None:
+        raise ConfigError(
+            f"training.compile needs a C++ compiler but {compiler} is not there; install it, "
+            f"name one in CXX, {advice}"
+        )
+    if device.type == "cuda" and importlib.util.find_spec("triton") is None:
+        raise ConfigError(
+            f"training.compile needs Triton on a GPU; run pip install triton, {advice}"
+        )
 
 
 def compile_trunk(model: Reidentifier, **options: Any) -> None:  # noqa: ANN401 - torch.compile's

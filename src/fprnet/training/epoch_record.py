@@ -33,7 +33,8 @@ def check_loss(position: Position, learning_rate: float) -> None:
     Raises:
         TrainingError: It is NaN or infinite.
     """
-    sums = {name: float(value) for name, value in position.sums.items()}
+    values = torch.stack(list(position.sums.values())).tolist()  # the device is waited for once
+    sums = dict(zip(position.sums, values, strict=True))
     if not math.isfinite(sums["total"]):
         broken = ", ".join(name for name, value in sums.items() if not math.isfinite(value))
         raise TrainingError(

@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fprnet.errors import ConfigError
+
 __all__ = ["ImagesOn", "choose_place", "on_device"]
 
 ImagesOn = Literal["auto", "device", "host"]
@@ -27,13 +29,19 @@ def choose_place(asked: ImagesOn, device: torch.device, needed: int) -> Literal[
         asked: "auto" is a GPU with at least twice as much free memory as they need, else the host.
         device: That trains.
         needed: Bytes of the images.
+
+    Raises:
+        ConfigError: They were asked for on a GPU that has not so much memory.
     """
-    if asked != "auto":
-        return asked
-    if device.type != "cuda":
-        return "host"
+    if device.type != "cuda" or asked == "host":
+        return "host" if asked == "auto" else asked
     free, _ = torch.cuda.mem_get_info(device)
-    return "device" if needed <= LARGEST_SHARE * free else "host"
+    if asked == "device" and needed > free:
+        raise ConfigError(
+            f"training.images_on is device but the images take {needed / 2**30:.1f} GiB and the "
+            f"GPU has {free / 2**30:.1f} GiB free; use --training.images_on host"
+        )
+    return "device" if asked == "device" or needed <= LARGEST_SHARE * free else "host"
 
 
 def on_device(images: NDArray[np.uint8], rows: NDArray[np.int64], device: torch.device) -> Tensor:

@@ -27,7 +27,7 @@ from fprnet.evaluation.scores import score
 from fprnet.losses.builders import build_objective
 from fprnet.models.batch_norm import synchronise_batch_norm
 from fprnet.models.builders import build_model, fusion_spec
-from fprnet.models.compiled import compile_trunk
+from fprnet.models.compiled import check_compiler, compile_trunk
 from fprnet.models.fprnet import Reidentifier
 from fprnet.training.loop import Outcome, Validation, train
 from fprnet.training.optimizer import make_optimizers, make_scheduler
@@ -60,6 +60,8 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
         FprnetError: Data set, weights, run folder or loss are not what they should be.
     """
     fabric = make_fabric(config.training)
+    if config.training.compile:
+        check_compiler(fabric.device)
     config = with_threads(config, out, device=fabric.device)
     torch.set_num_threads(config.training.threads or 1)
     data_set = _open_data_set(config)
