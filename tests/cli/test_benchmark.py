@@ -13,6 +13,7 @@ from fprnet.benchmarking import seeded
 from fprnet.benchmarking.measurement import Measurement
 from fprnet.benchmarking.registry import BENCHMARKS
 from fprnet.benchmarking.reranking import measure_memory
+from fprnet.benchmarking.script import print_result
 from fprnet.benchmarking.seeded import official_sized_split, random_features
 from fprnet.cli.benchmark import NAMES
 from fprnet.evaluation.sysu_mm01 import sysu_mm01_protocol
@@ -68,14 +69,31 @@ def test_memory_is_measured_in_a_process_of_its_own():
     assert 0 < measured["gib_before"] <= measured["peak_gib"] < 8
 
 
-@pytest.mark.parametrize("script", ["evaluation", "reranking"])
-def test_scripts_say_how_they_are_used(script, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("script", "option"),
+    [
+        ("cache_and_augmentation", "--images"),
+        ("evaluation", "--split"),
+        ("generator", "--identities"),
+        ("pyramid", "--precision"),
+        ("reranking", "--memory-gallery"),
+    ],
+)
+def test_scripts_say_how_they_are_used(script, option, monkeypatch, capsys):
     module = runpy.run_path(str(ROOT / "benchmarks" / f"{script}.py"))
     monkeypatch.setattr(sys, "argv", [script, "--help"])
     with pytest.raises(SystemExit) as ended:
         module["main"]()
     assert ended.value.code == 0
-    assert "--split" in capsys.readouterr().out
+    assert option in capsys.readouterr().out
+
+
+def test_scripts_print_a_result_and_fail_where_the_sides_differ(capsys):
+    print_result({"ratio": 2.0, "max_difference": 0.1}, 0.1)
+    assert json.loads(capsys.readouterr().out) == {"ratio": 2.0, "max_difference": 0.1}
+    for difference in (0.2, float("nan")):
+        with pytest.raises(SystemExit, match="the two sides differ"):
+            print_result({"max_difference": difference}, 0.1)
 
 
 def test_small_benchmark_of_training(fprnet):
