@@ -75,6 +75,8 @@ class Desk:
     def open(self, address: str, wait_for: str = "html[data-ready]") -> None:
         self.page.goto(address)
         self.page.locator(wait_for).wait_for()
+        # Chromium drops keys that are pressed before it has painted the page for the first time.
+        self.page.wait_for_function("performance.getEntriesByType('paint').length > 0")
 
     def search(self, *images: Path) -> None:
         """Choose images and search."""
@@ -104,6 +106,8 @@ def desk_at(browser: Browser) -> Callable[..., Any]:
         page.on("console", watch.console)
         page.on("pageerror", lambda error: watch.complaints.append(f"uncaught: {error}"))
         page.on("request", watch.request)
+        # Dialogs that choose files are caught from the start: begun by a key, it would be too late.
+        page.on("filechooser", lambda _: None)
         desk = Desk(page, context, watch)
         if key is not None:
             context.add_init_script(f"sessionStorage.setItem('fprnet.key', {json.dumps(key)})")

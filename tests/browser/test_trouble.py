@@ -146,6 +146,9 @@ def test_a_service_that_comes_back_is_searched_by_itself(asking, double):
     asking.page.click("#search")
     notice = asking.page.get_by_role("alert").filter(has_text="The service cannot be reached.")
     expect(notice).to_contain_text("Your images, filters and marks are kept")
+    # Its icon, which was not shown before, needs no answer of the service that is gone.
+    icon = notice.locator(".icon-offline").evaluate("(icon) => getComputedStyle(icon).maskImage")
+    assert icon.startswith('url("data:image/svg+xml,')
     kept(asking)
     double.start()
     expect(asking.cards().first).to_be_visible()
@@ -160,10 +163,13 @@ def test_marks_made_while_the_service_is_gone_are_saved_when_it_is_back(asking, 
     asking.cards().first.locator(".mark.right").click()
     expect(asking.page.locator("#notices")).to_contain_text("The service cannot be reached.")
     expect(asking.cards().first).to_have_class("card unsaved")
+    expect(asking.cards().first.locator(".saving")).to_have_text("not saved yet")
+    expect(asking.cards().first.locator(".saving")).to_be_visible()
     double.searches.clear()  # it was started anew and remembers no search
     double.start()
     asking.page.get_by_role("button", name="Try now").click()
     expect(asking.cards().first).to_have_class("card")
+    expect(asking.page.locator(".saving")).to_have_count(0)
     expect(asking.cards().first).to_have_attribute("data-mark", "right")
     assert list(double.marks.values()) == ["right"]
 

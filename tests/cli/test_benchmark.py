@@ -45,6 +45,18 @@ def test_small_benchmark_of_everything(fprnet, monkeypatch):
     assert table.out.count("\n") == 1
 
 
+def test_small_search_benchmark(fprnet):
+    words = ("--records", 600, "--width", 32, "--json")
+    result = fprnet("benchmark", "search", *words)
+    assert result.status == 0, result.err
+    measured = json.loads(result.out)["search"]
+    assert (measured["records"], measured["index"]) == (600, "FLAT")
+    # Exact search finds what NumPy finds.
+    assert measured["recall_at_10"] == 1
+    assert measured["max_difference"] == 0
+    assert 0 < measured["p50_ms"] <= measured["p95_ms"]
+
+
 def test_unknown_benchmark(fprnet):
     result = fprnet("benchmark", "speed")
     assert result.status == 2

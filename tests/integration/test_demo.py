@@ -52,7 +52,9 @@ def test_quick_demo(tmp_path: Path) -> None:
 
     page = (out / "report.html").read_text()
     assert "quick: numbers mean nothing" in page
-    assert page.count("<img") == 3
+    assert page.count("<img") == 5
+    assert len(scores["search"]["matches"]) == 10
+    assert 0 <= scores["search"]["matches"][0]["probability"] <= 1
     assert not re.search(r'(?:src|srcset|href)="(?!data:image/)', page)
 
     best = out / "quick" / "runs" / "fprnet" / "checkpoints" / "best.pt"

@@ -29,7 +29,8 @@ def workplace(tiny_set, trained, tmp_path, monkeypatch):
         (tmp_path / name).symlink_to(tiny_set, target_is_directory=True)
     (tmp_path / "SYSU-MM01").symlink_to(tiny_set, target_is_directory=True)
     shutil.copytree(trained, tmp_path / "runs" / "tiny")
-    shutil.copytree(tiny_set / "cam6" / "0001", tmp_path / "night")
+    for camera, name in (("cam6", "night"), ("cam1", "day")):
+        shutil.copytree(tiny_set / camera / "0001", tmp_path / name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -51,7 +52,7 @@ def small(words: list[str]) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["training.md", "evaluation.md"])
+@pytest.mark.parametrize("name", ["training.md", "evaluation.md", "gallery.md"])
 def test_commands(fprnet, workplace, name):
     lines = [words for words in commands(name) if words[1:3] != ["data", "generate"]]
     assert len(lines) >= 5

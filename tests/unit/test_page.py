@@ -2,7 +2,10 @@
 
 import json
 import re
+import subprocess
+import tomllib
 from html.parser import HTMLParser
+from urllib.parse import unquote
 
 import pytest
 
@@ -144,6 +147,33 @@ def test_assets_have_types_and_tags():
     assert script.etag != other.etag
 
 
+def test_icons_are_within_the_style_sheets():
+    sent = asset("css/base.css")
+    assert sent is not None
+    assert b"url(../" not in sent.content
+    embedded = re.findall(rb'url\("data:image/svg\+xml,([^"]+)"\)', sent.content)
+    assert len(embedded) == len(
+        re.findall(r"^\.icon-", (FOLDER / "css/base.css").read_text(), re.M)
+    )
+    [offline] = re.findall(
+        rb'\.icon-offline \{ --icon: url\("data:image/svg\+xml,([^"]+)', sent.content
+    )
+    assert unquote(offline.decode()) == (FOLDER / "icons/offline.svg").read_text("utf-8").strip()
+
+
+def test_the_wheel_has_every_file_of_the_page():
+    """It takes the package's folder, but for what git ignores."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    assert project["tool"]["hatch"]["build"]["targets"]["wheel"] == {"packages": ["src/fprnet"]}
+    shipped = [file for file in FOLDER.rglob("*.*") if "__pycache__" not in file.parts]
+    assert {file.suffix for file in shipped} == {".py", ".css", ".js", ".json", ".svg", ".j2"}
+    words = ["git", "check-ignore", "--no-index", *map(str, shipped)]
+    if not (ROOT / ".git").exists():
+        pytest.skip("what git ignores is known in a checkout only")
+    ignored = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ignored.returncode, ignored.stdout) == (1, "")
+
+
 @pytest.mark.parametrize(
     "path", ["", "js", "js/", "../files.py", "files.py", "templates/page.html.j2", "js/../files.py"]
 )
@@ -169,3 +199,21 @@ def test_nothing_else_is_sent(path):
 )
 def test_language_of_a_browser(header, language):
     assert language_of(header) == language
+
+
+def test_the_document_lists_the_keys_as_the_help_does():
+    document = (ROOT / "docs" / "operator-page.md").read_text("utf-8")
+    written = re.findall(r"^\| ((?:`[^`]+` ?)+)\| (.+) \|$", document, re.M)
+    code = (FOLDER / "js" / "keyboard.js").read_text("utf-8")
+    listed = re.findall(r"^  \[\[(.+)\], \"([\w-]+)\"\],$", code, re.M)
+    texts = catalogue("en")
+    assert [(re.findall(r"`([^`]+)`", keys), does) for keys, does in written] == [
+        (re.findall(r'"([^"]+)"', keys), texts[f"keys.{name}"]) for keys, name in listed
+    ]
+
+
+def test_the_pictures_of_the_document_are_there_and_small():
+    document = (ROOT / "docs" / "operator-page.md").read_text("utf-8")
+    pictures = re.findall(r"!\[[^\]]+\]\((pictures/[\w-]+\.jpg)\)", document)
+    assert len(pictures) == 2
+    assert all((ROOT / "docs" / picture).stat().st_size < 300_000 for picture in pictures)

@@ -17,8 +17,9 @@ class Sizes:
 
     Attributes:
         data: SYSU-MM01's split files; None draws a split of the official size.
-        dimensions: Numbers per embedding, of evaluation, reranking and search.
+        dimensions: Numbers per embedding, of evaluation and reranking.
         trials: Of evaluation.
+        records: In the gallery of search.
         repeats: Each side is measured so often, in turns; the best one counts.
         size: H, W of the images, pixels.
         width: Channels of the stem of the ResNet-50.
@@ -31,6 +32,7 @@ class Sizes:
     data: Path | None = None
     dimensions: int = 512
     trials: int = 10
+    records: int = 100_000
     repeats: int = 3
     size: tuple[int, int] = (288, 144)
     width: int = 64

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fprnet.benchmarking import evaluation, reranking, training
+from fprnet.benchmarking import evaluation, reranking, search, training
 from fprnet.benchmarking.measurement import Benchmark
 
 __all__ = ["BENCHMARKS"]
@@ -11,4 +11,5 @@ BENCHMARKS: dict[str, Benchmark] = {
     "training": training.measure,
     "evaluation": evaluation.measure,
     "reranking": reranking.measure,
+    "search": search.measure,
 }

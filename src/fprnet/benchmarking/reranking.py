@@ -22,7 +22,7 @@ from fprnet.data.sysu_mm01 import SysuSplit
 from fprnet.evaluation.reranking import rerank, reranked_blocks
 from fprnet.evaluation.sysu_mm01 import sysu_mm01_protocol
 
-__all__ = ["TOLERANCE", "measure", "measure_memory", "measure_reranking"]
+__all__ = ["TOLERANCE", "measure", "measure_memory", "measure_reranking", "peak_gib"]
 
 TOLERANCE = 1e-5
 
@@ -84,7 +84,7 @@ def _large(queries: int, gallery: int, dimensions: int) -> dict[str, int | float
         + torch.randn(number, dimensions, generator=generator, dtype=torch.float64)
         for number in (queries, gallery)
     )
-    before, start = _peak(), time.process_time()
+    before, start = peak_gib(), time.process_time()
     for _ in reranked_blocks(query, shown):
         pass
     return {
@@ -93,11 +93,11 @@ def _large(queries: int, gallery: int, dimensions: int) -> dict[str, int | float
         "dimensions": dimensions,
         "seconds": time.process_time() - start,
         "gib_before": before,
-        "peak_gib": _peak(),
+        "peak_gib": peak_gib(),
     }
 
 
-def _peak() -> float:
+def peak_gib() -> float:
     """Return the largest resident memory of this process so far, in GiB."""
     status = Path("/proc/self/status")
     if status.is_file():  # Linux, where getrusage counts what the parent process held as well

@@ -19,7 +19,7 @@ EXAMPLE = """\
   fprnet benchmark reranking --dimensions 2048"""
 
 # What exists, here so that the help does not wait for torch; a test compares it with the registry.
-NAMES = ("training", "evaluation", "reranking")
+NAMES = ("training", "evaluation", "reranking", "search")
 
 
 def add_parser(subcommands: Subcommands) -> None:
@@ -36,6 +36,9 @@ def add_parser(subcommands: Subcommands) -> None:
     )
     vectors.add_argument("--dimensions", type=positive, default=512, metavar="D")
     vectors.add_argument("--trials", type=positive, default=10, metavar="T", help="of evaluation")
+    parser.add_argument(
+        "--records", type=positive, default=100_000, metavar="N", help="of search (100000)"
+    )
     networks = parser.add_argument_group("networks")
     networks.add_argument("--size", type=size, default=(288, 144), metavar="HxW", help="(288x144)")
     networks.add_argument(
@@ -69,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
         data=args.data,
         dimensions=args.dimensions,
         trials=args.trials,
+        records=args.records,
         repeats=args.repeats,
         size=args.size,
         width=args.width,

@@ -233,7 +233,9 @@ def _text(answer: Answer, explained: dict[int, Explanation]) -> str:
         lines.append(f"person {who}: similarity {person.matches[0].similarity:.4f}, ranks {ranks}")
     for rank, explanation in explained.items():
         parts = ", ".join(f"{part.name} {part.cosine:+.3f}" for part in explanation.parts)
-        lines.append(f"match {rank}: {explanation.similarity:+.4f}, of which by level: {parts}")
+        lines.append(
+            f"match {rank}: {explanation.similarity:+.4f}, the mean of its levels: {parts}"
+        )
         for part in explanation.parts:
             if len(part.query_stripes) > 1:
                 stripes = " ".join(f"{share:+.4f}" for share in part.query_stripes)

@@ -62,6 +62,10 @@ class Plan:
         """File of the features of a row of scores."""
         return self.work / "features" / f"{label.replace(' ', '-')}.npz"
 
+    def gallery(self, checkpoint_sha256: str) -> Path:
+        """Folder of the gallery of a model; another training gets another one."""
+        return self.work / f"people-{checkpoint_sha256[:12]}.db"
+
     def commands(self) -> list[Command]:
         """Return what does the same by hand, one command after the other."""
         warm = dataclasses.replace(self.warm_world, validation_identities=1, test_identities=1)
@@ -87,6 +91,25 @@ class Plan:
             Command(
                 "scores of any other row, from the features that the demo left",
                 _line("evaluate", str(self.features("untrained")), "--data", str(self.data)),
+            ),
+            *self._gallery_commands(),
+        ]
+
+    def _gallery_commands(self) -> list[Command]:
+        model, uri, data = (
+            str(path)
+            for path in (self.trainings["fprnet"].out, self.work / "by-hand.db", self.data)
+        )
+        return [
+            Command("probabilities", _line("calibrate", model, "--data", data)),
+            Command("gallery", _line("gallery", "create", "--uri", uri, "--model", model)),
+            Command(
+                "images for it (the demo adds those of the test people only)",
+                _line("gallery", "add", "--uri", uri, "--data", data, "--modality", "visible"),
+            ),
+            Command(
+                "search for anybody",
+                f"{_line('search')} IMAGE {_line('--gallery', uri)[len('fprnet ') :]} --explain",
             ),
         ]
 

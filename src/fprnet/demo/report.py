@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from fprnet.data.data_set import DataSet
 from fprnet.demo.plan import ROWS, SEED, Plan
+from fprnet.demo.search import Found
 from fprnet.embeddings.store import Features
 from fprnet.evaluation.data_set_protocol import make_protocol
 from fprnet.evaluation.scores import ScoreRow, Scores
@@ -20,6 +21,7 @@ from fprnet.files import write_text
 from fprnet.reporting.page import Illustration, Report, render
 from fprnet.reporting.plots import DARK, LIGHT, cmc_figure, convergence_figure, png
 from fprnet.reporting.ranked_gallery import draw_queries, draw_ranked_galleries, rank_gallery
+from fprnet.reporting.reliability import reliability_figure
 from fprnet.reporting.score_table import score_table
 from fprnet.training.side_by_side import read_history
 
@@ -40,6 +42,7 @@ class Result:
         features: Of the test images, by fprnet.
         data_set: Whose test identities were asked.
         seconds: Stage -> seconds.
+        found: By the one search of the gallery.
     """
 
     plan: Plan
@@ -47,6 +50,7 @@ class Result:
     features: Features
     data_set: DataSet
     seconds: Mapping[str, float]
+    found: Found
 
     @property
     def rows(self) -> dict[str, ScoreRow]:
@@ -83,6 +87,7 @@ class Result:
                 "",
                 score_table(self.rows),
                 "percent: mean ± sample standard deviation over the trials",
+                self.found.sentence,
                 "",
                 "Drawn people check the pipeline and compare variants; they are no evidence about "
                 "SYSU-MM01.",
@@ -110,6 +115,10 @@ def write_scores(result: Result) -> None:
         "valid_queries": one.valid_queries,
         "gallery_size": one.gallery_size,
         "rows": rows,
+        "search": result.found.answer.as_dict(),
+        "calibration": {
+            method: asdict(measured) for method, measured in result.found.measured.items()
+        },
         "seconds": dict(result.seconds),
         "versions": {name: version(name) for name in ("fprnet", "numpy", "torch")},
     }
@@ -126,7 +135,13 @@ def write_report(result: Result) -> None:
         summary=result.summary,
         rows=result.rows,
         about_rows=ROWS,
-        illustrations=(_cmc(result), _convergence(result), _ranked_galleries(result)),
+        illustrations=(
+            _cmc(result),
+            _convergence(result),
+            _ranked_galleries(result),
+            _search(result),
+            _reliability(result),
+        ),
         limits=_limits(result),
         seconds=result.seconds,
         commands=result.plan.commands(),
@@ -179,6 +194,33 @@ def _ranked_galleries(result: Result) -> Illustration:
         "the protocol wants, so a person has at most four images to be found."
     )
     return Illustration("Ranked galleries", caption, content.getvalue(), wide=True)
+
+
+def _search(result: Result) -> Illustration:
+    content = io.BytesIO()
+    result.found.picture.save(content, "PNG", optimize=True)
+    answer = result.found.answer
+    people = len(result.data_set.test)
+    caption = (
+        f"One search, as fprnet search does it, of the visible images of {people} "
+        "people, without those of the query's own location. Under each match: its similarity and "
+        "the probability p that it is the same person. A green frame and *: the similarity "
+        f"reaches {answer.threshold:.3f}, which at most about one in 100 searches for people "
+        "who are not in the gallery should reach. Below, why the first ones are alike: what each "
+        "place adds to the similarity (orange) or takes from it (blue), and each level's cosine."
+    )
+    return Illustration("One search of a gallery", caption, content.getvalue(), wide=True)
+
+
+def _reliability(result: Result) -> Illustration:
+    measured = result.found.measured
+    light, dark = (png(reliability_figure(measured, theme)) for theme in (LIGHT, DARK))
+    caption = (
+        "Of the matches with a stated probability, the share that is right; on the diagonal both "
+        "are equal. Measured on validation people other than those that each curve was fitted on, "
+        "over the first ten matches of every query; larger dots are more matches."
+    )
+    return Illustration("How honest the probabilities are", caption, light, dark)
 
 
 def _limits(result: Result) -> list[str]:

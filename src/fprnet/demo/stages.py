@@ -24,6 +24,7 @@ from fprnet.data.images import map_with_bar, read_image
 from fprnet.data.records import Records
 from fprnet.demo.plan import ROWS, SEED, Plan, plan_demo
 from fprnet.demo.report import Result, write_report, write_scores
+from fprnet.demo.search import calibrate_model, fill_and_search
 from fprnet.embeddings.descriptors import gradient_histogram
 from fprnet.embeddings.embedder import Embedder, load_model
 from fprnet.embeddings.from_disk import extract_data_set
@@ -89,7 +90,16 @@ def run_demo(out: Path, *, quick: bool = False) -> Result:
                     label: score(of_label, make_protocol(of_label, data_set))
                     for label, of_label in features.items()
                 }
-            result = Result(plan, scores, features["fprnet"], data_set, stages.seconds)
+            ours = load_model(plan.trainings["fprnet"].out)
+            with stages.stage("calibrating on the validation people"):
+                calibration, measured = calibrate_model(
+                    plan, ours, open_data_set(plan.data, needed=("validation",))
+                )
+            with stages.stage("gallery and one search"):
+                found = fill_and_search(
+                    plan, ours, data_set, features["fprnet"], calibration, measured
+                )
+            result = Result(plan, scores, features["fprnet"], data_set, stages.seconds, found)
             write_scores(result)
             write_report(result)
             return result

@@ -263,7 +263,9 @@ def _logistic(similarity: Array, same: Mask) -> tuple[Array, Array]:
         slope = (wrong * scaled).sum() + 2 * PULL * parameters[0]
         return float(value), np.array([slope, wrong.sum()])
 
-    slope, offset = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B").x
+    rising = ((0.0, None), (None, None))  # a model that has it upside down knows nothing
+    start = np.array([1.0, 0.0])
+    slope, offset = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=rising).x
     places = np.array([-1.0, 1.0])
     ratios: Array = slope * (places - centre) / spread + offset
     return places, ratios

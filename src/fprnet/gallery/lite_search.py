@@ -11,7 +11,8 @@ Shapes: q queries, D numbers per vector; a segment is an immutable part of a col
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -19,7 +20,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["VERIFIED", "install"]
+__all__ = ["VERIFIED", "install", "milvus_search"]
 
 VERIFIED = ("3.2.2",)  # versions whose search this is known to equal; others keep their own
 MOST_EXACT = 20_000  # rows that pass the filters, up to which a segment is searched exactly
@@ -44,6 +45,20 @@ def install() -> bool:
         if not isinstance(current, _Search):
             collection.execute_search_with_index = _Search(current)
     return True
+
+
+@contextmanager
+def milvus_search() -> Iterator[None]:
+    """Have Milvus Lite search by itself for the time of the block, to compare the two."""
+    from milvus_lite.engine import collection
+
+    current = collection.execute_search_with_index
+    if isinstance(current, _Search):
+        collection.execute_search_with_index = current.original
+    try:
+        yield
+    finally:
+        collection.execute_search_with_index = current
 
 
 _installing = threading.Lock()
@@ -94,7 +109,7 @@ class _Search:
     """Takes the arguments of Milvus Lite's function; what it is not made for goes to that one."""
 
     def __init__(self, original: Callable[..., list[list[dict[str, Any]]]]) -> None:
-        self._original = original
+        self.original = original
         # A collection has a new memory table after each flush; its entry goes with the old one.
         self._alive: WeakKeyDictionary[Any, _Alive] = WeakKeyDictionary()
 
@@ -105,7 +120,7 @@ class _Search:
             or arguments.get("project_record_fn") is None
             or arguments.get("indexed_filter_plan") is not None
         ):
-            return self._original(**arguments)
+            return self.original(**arguments)
         queries = np.atleast_2d(np.asarray(arguments["query_vectors"], dtype=np.float32))
         sources = self._sources(arguments)
         top = int(arguments["top_k"])

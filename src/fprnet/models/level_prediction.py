@@ -209,8 +209,9 @@ class LevelPrediction(nn.Module):
     def embedding_maps(
         self, stages: Mapping[int, Pair], levels: Mapping[int, Pair]
     ) -> dict[str, StripedMaps]:
-        """Return the maps whose pooled stripes are the heads' vectors."""
-        maps = {"main": StripedMaps(stages[5].joint, 1)}
+        """Return the maps whose means over stripes are the heads' vectors."""
+        last = stages[5].joint
+        maps = {"main": StripedMaps(last if self.pooling is None else self.pooling.shares(last), 1)}
         for level, count in self.stripes.items():
             maps[f"level{level}"] = StripedMaps(levels[level].joint, count)
         return maps

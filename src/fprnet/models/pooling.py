@@ -80,6 +80,16 @@ class GeneralisedMean(nn.Module):
         total = (power * logarithms).flatten(2).logsumexp(dim=2)
         return ((total - math.log(pixels)) / power).exp()
 
+    def shares(self, maps: Tensor) -> Tensor:
+        """Return maps ``(N, C, H, W)`` whose plain mean over H, W is the generalised mean.
+
+        Each position has the part x^p / (mean of x^p) of its channel's result.
+        """
+        logarithms = at_least_float32(maps).clamp(min=SMALLEST).log()
+        part = (self.power * logarithms).flatten(2).softmax(dim=2).reshape(maps.shape)
+        shares: Tensor = self(maps)[..., None, None] * part * (maps.shape[2] * maps.shape[3])
+        return shares
+
 
 def stripe_weights(height: int, stripes: int) -> Tensor:
     """Return ``(stripes, height)``: how much each row of a map weighs in the mean of each stripe.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -24,6 +26,8 @@ MEDIA_TYPES = {
     "json": "application/json; charset=utf-8",
     "svg": "image/svg+xml",
 }
+
+ICON = re.compile(r"url\(\.\./(icons/\w+\.svg)\)")
 
 
 @dataclass(frozen=True)
@@ -111,8 +115,16 @@ def _assets() -> dict[str, Asset]:
 
 def _read(file: Traversable) -> Asset:
     content = file.read_bytes()
+    if _ending(file) == "css":
+        content = ICON.sub(_embedded, content.decode()).encode()
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     return Asset(content, MEDIA_TYPES[_ending(file)], etag)
+
+
+def _embedded(icon: re.Match[str]) -> str:
+    """Return an icon within a style sheet: no service has to be there when one is first shown."""
+    text = _folder().joinpath(icon[1]).read_text("utf-8").strip()
+    return f'url("data:image/svg+xml,{quote(text)}")'
 
 
 def _ending(file: Traversable) -> str:

@@ -125,6 +125,7 @@ function spoken(match) {
     say("match.similarity-is", { value: similarity(match.similarity) }),
     ...factsOf(match).map(({ text }) => text),
     ...(marked ? [say(`mark.is-${marked}`)] : []),
+    ...(isUnsaved(match.id) ? [say("mark.saving")] : []),
   ].join(", ");
 }
 
@@ -146,10 +147,13 @@ function showMark(position) {
   if (verdict) made.dataset.mark = verdict;
   else delete made.dataset.mark;
   made.classList.toggle("unsaved", isUnsaved(match.id));
-  made.querySelectorAll(".badge, .marks").forEach((old) => old.remove());
+  made.querySelectorAll(".badge, .saving, .marks").forEach((old) => old.remove());
   if (verdict) made.querySelector(".photo").append(badge(verdict));
   if (match.confirmed) {
     made.querySelector(".photo").append(element("span", { class: "badge used" }, say("match.used")));
+  }
+  if (isUnsaved(match.id)) {
+    made.append(element("p", { class: "saving" }, icon("offline"), element("span", {}, say("mark.saving"))));
   }
   const tabindex = position === active ? 0 : -1;
   made.append(markButtons(match, "marks", { tabindex }));

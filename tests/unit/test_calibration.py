@@ -1,0 +1,169 @@
+"""Probabilities and thresholds: worked by hand, monotone, and honest about people never seen."""
+
+import math
+
+import numpy as np
+import pytest
+
+from fprnet.embeddings.store import Features
+from fprnet.errors import FeaturesError, GalleryError
+from fprnet.gallery.calibrating import METHODS, Pairs, calibrate, cross_fit, fit, pairs_of
+from fprnet.gallery.calibration import (
+    Calibration,
+    calibration_path,
+    read_calibration,
+    write_calibration,
+)
+
+
+def by_hand():
+    """Log ratio 0 at similarity 0 and ln 9 at 1; strangers evenly between 0 and 0.99."""
+    return Calibration(
+        checkpoint_sha256="a" * 64,
+        method="logistic",
+        similarities=(0.0, 1.0),
+        log_ratios=(0.0, math.log(9)),
+        stranger_quantiles=tuple(np.arange(100) / 100),
+        tail_scale=0.001,
+    )
+
+
+def drawn_pairs(people=40, seed=0, offset=0.25):
+    """Two queries and three gallery images of each person, cosines around 0 or around offset."""
+    generator = np.random.default_rng(seed)
+    query, gallery = np.repeat(np.arange(people), 2), np.repeat(np.arange(people), 3)
+    same = query[:, None] == gallery
+    similarity = generator.normal(0, 0.1, same.shape) + offset * same
+    return Pairs(similarity, np.ones_like(same), query, gallery)
+
+
+def test_probability_by_hand():
+    # Among 10 candidates of which 1 is the person the odds are 1 : 9 before looking; a likelihood
+    # ratio of 9 makes them 1 : 1, one of 3 (half way, in logarithms) 1 : 3.
+    assert by_hand().probability(1.0, 10) == pytest.approx(0.5)
+    assert by_hand().probability(0.5, 10) == pytest.approx(0.25)
+    assert by_hand().probability(0.0, 10) == pytest.approx(0.1)
+    # Two images of the person among 11: 2 : 9 before.
+    assert by_hand().probability(0.0, 11, 2) == pytest.approx(2 / 11)
+
+
+def test_threshold_by_hand():
+    # One candidate: the rate is that of one pair. 10 % of strangers are above 0.90.
+    assert by_hand().threshold(0.1, 1) == pytest.approx(0.9)
+    # Two candidates: 1 - 0.9 ** 2 = 0.19.
+    assert by_hand().threshold(0.19, 2) == pytest.approx(0.9)
+    # Beyond the last quantile the share of 1 % falls by e with each 0.001.
+    assert by_hand().threshold(0.01 / math.e, 1) == pytest.approx(0.99 + 0.001)
+    with pytest.raises(GalleryError, match="false-match rate 1"):
+        by_hand().threshold(1.0, 10)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_model_that_has_it_upside_down_is_not_believed(method):
+    calibration = fit(drawn_pairs(offset=-0.25), method)
+    prior = 1 / 100
+    assert calibration.probability(0.5, 100) == pytest.approx(prior, rel=0.1)
+    assert calibration.probability(-0.5, 100) == pytest.approx(prior, rel=0.1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_more_alike_is_never_less_probable(method):
+    calibration = fit(drawn_pairs(), method)
+    stated = [calibration.probability(value, 100) for value in np.linspace(-1, 1, 101)]
+    assert stated == sorted(stated)
+    assert 0 < stated[0] < stated[-1] < 1
+
+
+def test_logistic_of_two_normals_is_their_likelihood_ratio():
+    # N(0.25, 0.1) against N(0, 0.1): log ratio = 25 s - 3.125.
+    calibration = fit(drawn_pairs(people=150), "logistic")
+    for value in (0.0, 0.125, 0.25):
+        ratio = np.interp(value, calibration.similarities, calibration.log_ratios)
+        assert ratio == pytest.approx(25 * value - 3.125, abs=0.5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_measured_on_other_people_it_is_honest(method):
+    measured = cross_fit(drawn_pairs(people=100), method)
+    assert measured.expected_calibration_error < 0.05
+    # By definition, from the bins.
+    matches = sum(one.matches for one in measured.bins)
+    assert matches == 200 * 10
+    assert measured.expected_calibration_error == pytest.approx(
+        sum(one.matches * abs(one.stated - one.found) for one in measured.bins) / matches
+    )
+    # 200 searches of each: the standard error of a share of 10 % is 2 %.
+    assert measured.false_matches["0.1"] < 0.16
+
+
+def test_people_fitted_on_are_not_measured_on(monkeypatch):
+    pairs = drawn_pairs(people=10)
+    seen = []
+    original = Pairs.of
+
+    def of(self, people):
+        seen.append(set(people))
+        return original(self, people)
+
+    monkeypatch.setattr(Pairs, "of", of)
+    cross_fit(pairs, "logistic")
+    assert len(seen) == 10
+    for fitted, tried in zip(seen[::2], seen[1::2], strict=True):
+        assert not fitted & tried
+        assert fitted | tried == set(range(10))
+    assert set.union(*seen[1::2]) == set(range(10))
+
+
+def test_pairs_of_one_location_are_left_out():
+    identity = np.repeat(np.arange(4), 2)
+    features = Features(
+        features=np.eye(8, dtype=np.float32),
+        identity=identity,
+        camera=np.array([3, 1] * 4),
+        modality=np.array(["infrared", "visible"] * 4),
+        path=np.array([f"{row}.jpg" for row in range(8)]),
+        index=None,
+        meta={},
+    )
+    pairs = pairs_of(features, np.array([2, 2, 2, 1, -1, 2, 3, -1]))
+    assert pairs.compared.tolist() == [
+        [False, True, False, True],
+        [False, True, False, True],
+        [True, True, True, True],
+        [True, True, True, True],
+    ]
+
+
+def test_too_few_people():
+    features = Features(
+        features=np.eye(4, dtype=np.float32),
+        identity=np.array([0, 0, 1, 1]),
+        camera=np.array([3, 1, 3, 1]),
+        modality=np.array(["infrared", "visible"] * 2),
+        path=np.array([f"{row}.jpg" for row in range(4)]),
+        index=None,
+        meta={},
+    )
+    with pytest.raises(FeaturesError, match="2 people have images in both modalities"):
+        pairs_of(features, np.zeros(4, dtype=np.int64))
+
+
+def test_the_better_method_is_kept_and_comes_back_from_its_file(tmp_path):
+    calibration, measured = calibrate(drawn_pairs(), "a" * 64)
+    assert calibration.method == min(measured, key=lambda method: measured[method].log_loss)
+    path = calibration_path(tmp_path / "best.pt")
+    assert path.name == "best.calibration.json"
+    write_calibration(path, calibration)
+    again = read_calibration(path)
+    assert again.probability(0.2, 50) == calibration.probability(0.2, 50)
+    assert again.threshold(0.01, 50) == calibration.threshold(0.01, 50)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 2}', '{"format": 1}'])
+def test_files_that_are_no_calibration(tmp_path, content):
+    path = tmp_path / "best.calibration.json"
+    with pytest.raises(GalleryError, match="does not exist"):
+        read_calibration(path)
+    path.write_text(content)
+    with pytest.raises(GalleryError, match=r"best\.calibration\.json"):
+        read_calibration(path)

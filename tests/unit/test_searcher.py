@@ -1,0 +1,153 @@
+"""Answers to whole questions, with a model that reads its embedding off the image's colour."""
+
+import numpy as np
+import pytest
+
+from fprnet.errors import GalleryError, GalleryModelError, UsageError
+from fprnet.gallery.calibration import Calibration
+from fprnet.gallery.gallery import Gallery
+from fprnet.gallery.records import Filters, ModelIdentity
+from fprnet.gallery.searcher import Searcher, modality_warnings
+from gallery_cases import SIZE, record, unit, vectors
+
+SHA = "c" * 64
+
+
+class Embedder:
+    """What a searcher needs of a model; embeddings are given."""
+
+    def __init__(self):
+        self.about = {"checkpoint_sha256": SHA, "preset": "fprnet", "scale": "tiny"}
+        self.embedding_size = SIZE
+
+
+AXES = np.eye(SIZE, dtype=np.float32)
+# Cosines with the first axis: 0.96, 0.8, 0.6, 0.28, 0; people 7, 8, 7, unknown, unknown.
+GALLERY = unit(
+    [
+        [0.96, 0.28, *[0] * 6],
+        [0.8, 0, 0.6, *[0] * 5],
+        [0.6, 0.8, *[0] * 6],
+        [0.28, 0, 0, 0.96, *[0] * 4],
+        AXES[4],
+    ]
+)
+PEOPLE = (7, 8, 7, -1, -1)
+
+
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory):
+    uri = tmp_path_factory.mktemp("searcher") / "people.db"
+    with Gallery.create(str(uri), ModelIdentity.of(Embedder())) as gallery:
+        gallery.add(
+            GALLERY, [record(row, identity=who, camera=row) for row, who in enumerate(PEOPLE)]
+        )
+        yield gallery
+
+
+def calibration(sha=SHA):
+    """Threshold 0.9 for a rate of 0.1 among one candidate; strangers evenly up to 0.99."""
+    return Calibration(
+        checkpoint_sha256=sha,
+        method="logistic",
+        similarities=(-1.0, 1.0),
+        log_ratios=(-5.0, 5.0),
+        stranger_quantiles=tuple(np.arange(100) / 100),
+        tail_scale=0.01,
+    )
+
+
+def rows(answer):
+    return [int(match.record.path[-8:-4]) for match in answer.matches]
+
+
+def test_matches_people_and_no_probability_without_calibration(gallery):
+    answer = Searcher(Embedder(), gallery).search_embeddings(AXES[:1], group=True)
+    assert rows(answer) == [0, 1, 2, 3, 4]
+    assert [match.similarity for match in answer.matches] == pytest.approx(
+        [0.96, 0.8, 0.6, 0.28, 0], abs=1e-6
+    )
+    assert (answer.candidates, answer.in_gallery, answer.threshold) == (5, None, None)
+    # Unknown people are one person each.
+    assert [(one.identity, [match.rank for match in one.matches]) for one in answer.people] == [
+        (7, [1, 3]),
+        (8, [2]),
+        (-1, [4]),
+        (-1, [5]),
+    ]
+
+
+def test_several_images_give_the_mean_of_their_cosines(gallery):
+    answer = Searcher(Embedder(), gallery).search_embeddings(AXES[:2])
+    # (0.96 + 0.28) / 2, (0.8 + 0) / 2, (0.6 + 0.8) / 2, ...
+    assert rows(answer)[:3] == [2, 0, 1]
+    assert [match.similarity for match in answer.matches[:3]] == pytest.approx([0.7, 0.62, 0.4])
+
+
+def test_a_confirmed_match_refines_the_query(gallery):
+    searcher = Searcher(Embedder(), gallery)
+    answer = searcher.search_embeddings(AXES[:1], confirmed=[record(3).id])
+    # Mean of the cosines with the first axis and with record 3, (0.28 + 1) / 2 for itself.
+    assert rows(answer)[0] == 3
+    assert answer.matches[0].similarity == pytest.approx(0.64)
+    assert answer.queries == 1
+    with pytest.raises(GalleryError, match="no record"):
+        searcher.search_embeddings(AXES[:1], confirmed=[record(99).id])
+
+
+def test_in_the_gallery_or_not(gallery):
+    searcher = Searcher(Embedder(), gallery, calibration())
+    # 1 - 0.9 ** 5 = 0.40951 among five candidates: the threshold of one pair at 0.1, 0.9.
+    answer = searcher.search_embeddings(AXES[:1], false_match_rate=1 - 0.9**5)
+    assert answer.threshold == pytest.approx(0.9)
+    assert [match.accepted for match in answer.matches] == [True, False, False, False, False]
+    assert answer.in_gallery
+    stated = [match.probability for match in answer.matches]
+    assert stated == sorted(stated, reverse=True)
+    stranger = searcher.search_embeddings(AXES[7:8], false_match_rate=0.01)
+    assert stranger.in_gallery is False
+    with pytest.raises(GalleryError, match="false-match rate 0"):
+        searcher.search_embeddings(AXES[:1], false_match_rate=0.0)
+
+
+def test_filters_and_top(gallery):
+    searcher = Searcher(Embedder(), gallery)
+    answer = searcher.search_embeddings(AXES[:1], filters=Filters(cameras=(1, 3)), top=1)
+    assert (rows(answer), answer.candidates) == ([1], 2)
+    nobody = searcher.search_embeddings(AXES[:1], filters=Filters(modality="infrared"))
+    assert (nobody.matches, nobody.candidates) == ((), 0)
+
+
+def test_reranking_keeps_the_matches_and_their_similarities(gallery):
+    searcher = Searcher(Embedder(), gallery)
+    plain = searcher.search_embeddings(AXES[:1])
+    answer = searcher.search_embeddings(AXES[:1], rerank=True)
+    assert answer.reranked
+    assert sorted(rows(answer)) == rows(plain)
+    assert {match.record.id: match.similarity for match in answer.matches} == pytest.approx(
+        {match.record.id: match.similarity for match in plain.matches}
+    )
+
+
+def test_what_does_not_belong_together(gallery, tmp_path):
+    with pytest.raises(GalleryModelError, match="the calibration is of model dddd"):
+        Searcher(Embedder(), gallery, calibration("d" * 64))
+    other = ModelIdentity("e" * 64, "fprnet", SIZE)
+    with (
+        Gallery.create(str(tmp_path / "other.db"), other) as another,
+        pytest.raises(GalleryModelError, match="holds embeddings of"),
+    ):
+        Searcher(Embedder(), another)
+    searcher = Searcher(Embedder(), gallery)
+    with pytest.raises(UsageError, match="no query"):
+        searcher.search_embeddings(vectors(0))
+
+
+def test_images_of_the_other_modality_are_mentioned():
+    colour = np.zeros((2, 4, 4, 3), dtype=np.uint8)
+    colour[0, ..., 0] = 200
+    (warning,) = modality_warnings(colour, "infrared")
+    assert "1 of 2 query images are in colour" in warning
+    gray = np.full((1, 4, 4, 3), 90, dtype=np.uint8)
+    assert modality_warnings(gray, "infrared") == ()
+    assert "without colour" in modality_warnings(gray, "visible")[0]
