@@ -117,6 +117,7 @@ def test_filters_and_top(gallery):
     assert (rows(answer), answer.candidates) == ([1], 2)
     nobody = searcher.search_embeddings(AXES[:1], filters=Filters(modality="infrared"))
     assert (nobody.matches, nobody.candidates) == ((), 0)
+    assert nobody.warnings == ("no image of the gallery passes the filters",)
 
 
 def test_reranking_keeps_the_matches_and_their_similarities(gallery):
