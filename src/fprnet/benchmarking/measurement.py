@@ -26,7 +26,7 @@ class Sizes:
         images: Of each modality in a training batch, or of an embedding batch.
         device: "cpu" or "cuda".
         threads: Of the CPU.
-        precision: "bfloat16", "float32", or None for the one whose matrix products are faster.
+        precision: "bfloat16", "float32", or None for the one in which the backbone is faster.
     """
 
     data: Path | None = None
@@ -53,6 +53,7 @@ class Measurement:
         speeds: The two sides in words, e.g. "18.2 images/s against 4.0".
         share_of_limit: Operations a second as a share of the matrix rate measured on this machine;
             None where matrix products are not the limit.
+        limit: That rate in words, e.g. "float32 matrix rate, 145 GFLOP/s".
         details: Everything else that was measured, for ``--json``.
     """
 
@@ -61,6 +62,7 @@ class Measurement:
     tolerance: float
     speeds: str
     share_of_limit: float | None = None
+    limit: str = "matrix rate"
     details: Mapping[str, Value] = field(default_factory=dict)
 
     @property
@@ -77,8 +79,9 @@ class Measurement:
 
     def sentence(self) -> str:
         """Return the line of ``fprnet benchmark``, without the benchmark's name."""
-        limit = self.share_of_limit
-        share = "" if limit is None else f", {100 * limit:.0f} % of the matrix rate"
+        share = ""
+        if self.share_of_limit is not None:
+            share = f", {100 * self.share_of_limit:.0f} % of this machine's {self.limit}"
         return (
             f"{self.ratio:6.1f} times faster: {self.speeds}{share}, "
             f"largest difference {self.max_difference:.1e}"
