@@ -3,6 +3,12 @@
 import json
 import shutil
 
+import pytest
+
+from fprnet.cli.data import COUNTS, LAYOUTS
+from fprnet.cli.main import main
+from fprnet.data.generator import GeneratorOptions
+from fprnet.data.generator.options import LAYOUT_DEFAULTS
 from fprnet.data.sysu_mm01 import read_records, read_split
 
 
@@ -19,6 +25,25 @@ def test_generated_set_passes_its_check(fprnet, tmp_path):
     assert checked.status == 0, checked.out
     assert json.loads(checked.out)["problems"] == []
     assert len(read_records(root)) > 0
+
+
+def test_help_of_generate_tells_the_defaults(capsys):
+    assert tuple(LAYOUT_DEFAULTS) == LAYOUTS
+    plain = GeneratorOptions()
+    for name, (_, told) in COUNTS.items():
+        expected = [str(getattr(plain, name))]
+        for layout in LAYOUTS[1:]:
+            value = getattr(GeneratorOptions.of_layout(layout), name)
+            if value != getattr(plain, name):
+                expected.append(f"of {layout} {value or 'none'}")
+        assert told == ", ".join(expected), name
+    with pytest.raises(SystemExit):
+        main(["data", "generate", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    height, width = plain.size
+    assert f"(default: {height}x{width})" in said
+    assert f"(default: {plain.seed})" in said
+    assert COUNTS["identities"][1] in said
 
 
 def test_check_lists_all_problems_at_once(fprnet, tiny_set, tmp_path):

@@ -136,7 +136,7 @@ def test_without_anything_it_is_the_default_preset():
         (["--training.steps_per_epoch", "x"], "expected a whole number or null"),
         (["--optimizer.learning_rate", "fast"], "learning_rate is fast, expected a number"),
         (["--training.channels_last", "maybe"], "expected true or false"),
-        (["--training.precision", "bf16"], "is bf16, expected one of bfloat16, float32"),
+        (["--training.precision", "bf16"], "is bf16, expected one of bfloat16, float32, null"),
         (["--schedule.milestones", "3"], "expected whole numbers such as [30, 60]"),
         (["--model.levels.stripes", "{a: 1}"], "expected whole numbers such as {5: 1, 4: 2}"),
     ],

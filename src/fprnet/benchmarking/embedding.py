@@ -105,6 +105,7 @@ def _measure(sizes: Sizes, device: torch.device) -> Measurement:
         },
         speeds=f"{speeds[best]:.1f} images/s against {speeds['plain']:.1f} ({best})",
         share_of_limit=operations / seconds[best] / 1e9 / limit,
+        limit=f"{precision} matrix rate, {limit:.0f} GFLOP/s",
         lines=_lines(speeds, cosines, scores | {"plain": plain_scores}, rates),
         details={
             "device": device.type,

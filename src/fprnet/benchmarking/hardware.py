@@ -51,11 +51,6 @@ class MatrixRates:
         """Return the rate of a precision by name, "bfloat16" or "float32"."""
         return {"bfloat16": self.bfloat16, "float32": self.float32}[precision]
 
-    @property
-    def faster(self) -> str:
-        """The name of the precision with the higher rate."""
-        return "bfloat16" if self.bfloat16 > self.float32 else "float32"
-
 
 def measure_matrix_rates(
     device: torch.device | str = "cpu", *, size: int = 2048, seconds: float = 0.5

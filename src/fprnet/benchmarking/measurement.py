@@ -26,7 +26,7 @@ class Sizes:
         images: Of each modality in a training batch, or of an embedding batch.
         device: "cpu" or "cuda".
         threads: Of the CPU.
-        precision: "bfloat16", "float32", or None for the one whose matrix products are faster.
+        precision: "bfloat16", "float32", or None for the one in which the backbone is faster.
     """
 
     data: Path | None = None
@@ -54,6 +54,7 @@ class Measurement:
         further: Other differences by name, each with how large it may be.
         share_of_limit: Operations a second as a share of the matrix rate measured on this machine;
             None where matrix products are not the limit.
+        limit: That rate in words, e.g. "float32 matrix rate, 145 GFLOP/s".
         lines: Of a table that is printed below the sentence.
         details: Everything else that was measured, for ``--json``.
     """
@@ -64,6 +65,7 @@ class Measurement:
     speeds: str
     further: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     share_of_limit: float | None = None
+    limit: str = "matrix rate"
     lines: tuple[str, ...] = ()
     details: Mapping[str, Value] = field(default_factory=dict)
 
@@ -86,8 +88,9 @@ class Measurement:
 
     def sentence(self) -> str:
         """Return the line of ``fprnet benchmark``, without the benchmark's name."""
-        limit = self.share_of_limit
-        share = "" if limit is None else f", {100 * limit:.0f} % of the matrix rate"
+        share = ""
+        if self.share_of_limit is not None:
+            share = f", {100 * self.share_of_limit:.0f} % of this machine's {self.limit}"
         return (
             f"{self.ratio:6.1f} times faster: {self.speeds}{share}, "
             f"largest difference {self.max_difference:.1e}"

@@ -23,6 +23,7 @@ from fprnet.benchmarking.measurement import Measurement, Sizes
 from fprnet.benchmarking.training_sides import FastSide, PlainSide, random_images
 from fprnet.config import load_config
 from fprnet.errors import UsageError
+from fprnet.training.choices import fastest_precision
 
 __all__ = ["TOLERANCE", "measure"]
 
@@ -49,7 +50,6 @@ def measure(sizes: Sizes) -> Measurement:
 
 
 def _measure(sizes: Sizes, device: torch.device, rates: MatrixRates) -> Measurement:
-    precision = sizes.precision or rates.faster
     words = {
         "--data.height": sizes.size[0],
         "--data.width": sizes.size[1],
@@ -58,6 +58,7 @@ def _measure(sizes: Sizes, device: torch.device, rates: MatrixRates) -> Measurem
         "--batches.identities": sizes.images,
     }
     config = load_config("released", overrides=[str(w) for pair in words.items() for w in pair])
+    precision = sizes.precision or fastest_precision(config, device)
     records, images = random_images(sizes.images, 1, sizes.size)
     fast = FastSide(config, records, images, device)
     plain = PlainSide(fast, images, sizes.width)
@@ -103,6 +104,7 @@ def _measure(sizes: Sizes, device: torch.device, rates: MatrixRates) -> Measurem
         tolerance=TOLERANCE,
         speeds=f"{count / seconds:.1f} images/s against {count / plain_seconds:.1f} ({precision})",
         share_of_limit=operations / seconds / 1e9 / rates.of(precision),
+        limit=f"{precision} matrix rate, {rates.of(precision):.0f} GFLOP/s",
         details=details,
     )
 

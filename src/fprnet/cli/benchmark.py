@@ -52,7 +52,7 @@ def add_parser(subcommands: Subcommands) -> None:
     networks.add_argument(
         "--precision",
         choices=("bfloat16", "float32"),
-        help="of the fast side (default: whichever multiplies matrices faster here)",
+        help="of the fast side (default: whichever trains the backbone faster here)",
     )
     add_json(parser)
     parser.set_defaults(run=run)

@@ -255,7 +255,8 @@ def _type_fault(error: ArgumentError, values: Mapping[str, Any]) -> str:
         section, value = field.default_factory, value[parent]  # type: ignore[assignment]
     kind = str(next(item for item in dataclasses.fields(section) if item.name == last).type)
     if kind.startswith("Literal"):
-        expected = "one of " + ", ".join(re.findall(r"['\"]([^'\"]+)['\"]", kind))
+        choices = re.findall(r"['\"]([^'\"]+)['\"]", kind) + ["null"] * kind.endswith("None")
+        expected = "one of " + ", ".join(choices)
     else:
         expected = EXPECTED[kind]
     return f"{named[1]} is {value[last]}, expected {expected}"

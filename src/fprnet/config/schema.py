@@ -176,12 +176,12 @@ class TrainingConfig:
     restraint_epochs: int = 0  # SVD layers decorrelated, then frozen for so many epochs ...
     relaxation_epochs: int = 0  # ... then trained for so many; 0 and 0: never
     freeze_statistics: bool = False  # in restraint epochs BatchNorm uses its running statistics
-    precision: Literal["bfloat16", "float32"] = "bfloat16"
+    # None, of precision and threads: whichever is faster when the run begins; it is then kept in
+    # the run's config.yaml, since sums are rounded otherwise with another.
+    precision: Literal["bfloat16", "float32"] | None = None
     channels_last: bool = True
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
-    # Per process, on the CPU. None: 1 or all of them, whichever is faster when the run begins; the
-    # number is kept in the run's config.yaml, since sums are rounded in another order with another.
-    threads: int | None = None
+    threads: int | None = None  # per process, on the CPU
     images_on: Literal["auto", "device", "host"] = "auto"  # uint8; auto: the GPU, if they fit well
     compile: bool = False  # the trunk with torch.compile: pays on GPUs, in runs of many steps
     validate_every: int = 1  # epochs; 0: never

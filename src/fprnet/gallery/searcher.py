@@ -19,8 +19,8 @@ from fprnet.errors import GalleryModelError, UsageError
 from fprnet.evaluation.reranking import rerank as rerank_distances
 from fprnet.gallery.answers import Answer, Person, RankedMatch
 from fprnet.gallery.calibration import Calibration
-from fprnet.gallery.gallery import NO_FILTERS, Gallery
-from fprnet.gallery.records import UNKNOWN, Filters, Match, ModelIdentity
+from fprnet.gallery.gallery import Gallery
+from fprnet.gallery.records import NO_FILTERS, UNKNOWN, Filters, Match, ModelIdentity
 
 __all__ = ["Searcher", "modality_warnings"]
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -29,11 +30,11 @@ from fprnet.models.batch_norm import synchronise_batch_norm
 from fprnet.models.builders import build_model, fusion_spec
 from fprnet.models.compiled import check_compiler, compile_trunk
 from fprnet.models.fprnet import Reidentifier
+from fprnet.training.choices import with_choices
 from fprnet.training.loop import Outcome, Validation, train
 from fprnet.training.optimizer import make_optimizers, make_scheduler
 from fprnet.training.resident import choose_place
 from fprnet.training.run_folder import training_folder
-from fprnet.training.threads import with_threads
 from fprnet.training.training_set import TrainingSet
 
 __all__ = ["run_training"]
@@ -59,10 +60,11 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
     Raises:
         FprnetError: Data set, weights, run folder or loss are not what they should be.
     """
-    fabric = make_fabric(config.training)
+    device = torch.device(_accelerator(config.training))
     if config.training.compile:
-        check_compiler(fabric.device)
-    config = with_threads(config, out, device=fabric.device)
+        check_compiler(device)
+    config = with_choices(config, out, device=device)
+    fabric = make_fabric(config.training)
     torch.set_num_threads(config.training.threads or 1)
     data_set = _open_data_set(config)
     config = replace(config, data=replace(config.data, layout=data_set.layout))
@@ -125,15 +127,12 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
 def make_fabric(training: TrainingConfig) -> Fabric:
     """Return the engine for this process: device, precision, and the processes of ``torchrun``.
 
+    Args:
+        training: With the precision chosen.
+
     Raises:
         ConfigError: The accelerator that was asked for is not there.
     """
-    cuda = torch.cuda.is_available()
-    if training.accelerator == "cuda" and not cuda:
-        raise ConfigError(
-            "training.accelerator is cuda but torch finds no GPU; use --training.accelerator cpu"
-        )
-    accelerator = "cuda" if cuda and training.accelerator != "cpu" else "cpu"
     # "Using bfloat16 Automatic Mixed Precision" and the like: config.yaml says it.
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
@@ -141,7 +140,7 @@ def make_fabric(training: TrainingConfig) -> Fabric:
     # Every process computes the running statistics of the whole batch: nothing to broadcast.
     spread = DDPStrategy(broadcast_buffers=False)
     fabric = Fabric(
-        accelerator=accelerator,
+        accelerator=_accelerator(training),
         devices=local,
         num_nodes=processes // local,
         strategy=spread if processes > 1 else "auto",
@@ -149,6 +148,15 @@ def make_fabric(training: TrainingConfig) -> Fabric:
     )
     fabric.launch()
     return fabric
+
+
+def _accelerator(training: TrainingConfig) -> Literal["cpu", "cuda"]:
+    cuda = torch.cuda.is_available()
+    if training.accelerator == "cuda" and not cuda:
+        raise ConfigError(
+            "training.accelerator is cuda but torch finds no GPU; use --training.accelerator cpu"
+        )
+    return "cuda" if cuda and training.accelerator != "cpu" else "cpu"
 
 
 def _check_processes(config: RunConfig, processes: int) -> None:
@@ -191,7 +199,8 @@ def _validation(config: RunConfig, data: _Data) -> Validation | None:
     Raises:
         ConfigError: There are none, but the best checkpoint is to be chosen on them.
     """
-    selection = config.training.selection
+    selection, precision = config.training.selection, config.training.precision
+    assert precision is not None  # run_training has chosen it
     identities = data.data_set.test if selection == "test" else data.data_set.validation
     if selection != "last" and not identities:
         raise ConfigError(
@@ -204,7 +213,7 @@ def _validation(config: RunConfig, data: _Data) -> Validation | None:
     records = data.records.where(rows)
 
     def validate(model: Reidentifier) -> Mapping[str, float]:
-        backend = PyTorchBackend(model, precision=config.training.precision, fold=False)
+        backend = PyTorchBackend(model, precision=precision, fold=False)
         features = extract_features(backend, data.images, records, rows=rows, meta={})
         scores = score(features, make_protocol(features, data.data_set, identities=identities))
         metrics = scores.rows["plain"].metrics
