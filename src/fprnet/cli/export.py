@@ -54,9 +54,12 @@ def add_parser(subcommands: Subcommands) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the folder, and print how far it is from the model."""
     from fprnet.embeddings.embedder import load_model
+    from fprnet.embeddings.exported_graphs import holds_graphs
     from fprnet.errors import UsageError
     from fprnet.export.export import export_model
 
+    if holds_graphs(Path(args.model)):
+        raise UsageError(f"{args.model} is an exported graph; give the checkpoint it was made from")
     if args.data is None and (args.cache is not None or args.layout != "auto"):
         raise UsageError("--cache and --layout are of --data; add it")
     embedder = load_model(
