@@ -159,6 +159,7 @@ def test_small_benchmark_of_the_service(monkeypatch, capsys):
     assert 0 < measured["alone_p50_ms"] <= measured["alone_p95_ms"]
     assert 0 < measured["p50_ms"] <= measured["p95_ms"]
     assert 1 <= measured["images_per_batch"] <= 4
+    assert 0 < sum(measured["stages_ms"].values()) < 1000 * measured["seconds"]
     assert measured["images_added_per_second"] > 0
 
 

@@ -25,7 +25,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from fprnet.benchmarking.drawn_gallery import drawn_embeddings, drawn_records
@@ -47,6 +46,7 @@ BOUNDARY = "fprnet-benchmark"
 FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 # What an operator asks: by night, not where the query was taken, by day.
 OPTIONS = {"modality": "infrared", "filters": {"exclude_location": 0, "modality": "visible"}}
+STAGES = ("decode", "embed", "search")
 SHOWN = 3  # complaints that are kept
 
 
@@ -115,13 +115,13 @@ def measure_service(load: ServiceLoad) -> dict[str, object]:
         with _serving(folder, load) as (process, address):
             starting = time.perf_counter() - started
             alone = searches(address, queries, clients=1, enough=lambda n, _: n >= ALONE)
-            before = _batches(address)
+            before = _counters(address)
             whole = time.perf_counter()
             crowd = searches(
                 address, queries, load.clients, enough=lambda _, seconds: seconds >= load.seconds
             )
             whole = time.perf_counter() - whole
-            images, batches = _batches(address) - before
+            after = _counters(address)
             adding = Tally()
             added_in = _add(address, load.added, adding)
             memory = _peak_gib(process.pid)
@@ -142,7 +142,12 @@ def measure_service(load: ServiceLoad) -> dict[str, object]:
         "alone_p50_ms": alone.milliseconds(0.5),
         "alone_p95_ms": alone.milliseconds(0.95),
         "images_added_per_second": load.added / added_in,
-        "images_per_batch": images / batches,
+        "images_per_batch": _mean("fprnet_batch_images", "", before, after),
+        "stages_ms": {
+            stage: 1000
+            * _mean("fprnet_search_stage_seconds", f'{{stage="{stage}"}}', before, after)
+            for stage in STAGES
+        },
         "starting_seconds": starting,
         "peak_gib": memory,
         "scale": load.scale,
@@ -267,13 +272,22 @@ def _add(address: str, count: int, tally: Tally) -> float:
     return seconds
 
 
-def _batches(address: str) -> NDArray[np.float64]:
-    """Return how many images the model has embedded so far, and in how many batches."""
+def _counters(address: str) -> dict[str, float]:
+    """Return what the service has counted so far, by name and labels."""
     with closing(_connection(address)) as connection:
         connection.request("GET", "/metrics")
         text = connection.getresponse().read().decode()
-    values = dict(re.findall(r"^fprnet_batch_images_(sum|count) (\S+)$", text, re.MULTILINE))
-    return np.array([float(values["sum"]), float(values["count"])])
+    lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, _, value in lines}
+
+
+def _mean(name: str, labels: str, before: dict[str, float], after: dict[str, float]) -> float:
+    """Return the mean of what a histogram has got between two readings."""
+    total, count = (
+        after[f"{name}_{what}{labels}"] - before.get(f"{name}_{what}{labels}", 0.0)
+        for what in ("sum", "count")
+    )
+    return total / count
 
 
 def _peak_gib(process: int) -> float | None:
