@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fprnet.errors import GalleryExistsError, GalleryModelError, GalleryUnavailableError
-from fprnet.gallery import connection
+from fprnet.gallery import connection, vector_index
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.records import Added, Filters, ModelIdentity
 from gallery_cases import MODEL, SIZE, record, records, vectors
@@ -84,6 +84,16 @@ def test_every_filter_is_understood(uri):
         assert ids_of(gallery.search(vectors(1), filters=filters)[0]) == expected
         assert gallery.count(filters) == 2
         assert set(gallery.select(filters)) == expected
+
+
+def test_a_graph_takes_the_place_of_exact_search(uri, monkeypatch):
+    monkeypatch.setattr(vector_index, "LARGEST_EXACT", 10)
+    with Gallery.create(uri, MODEL, name="graph") as gallery:
+        gallery.add(vectors(20), records(20))
+        info = gallery.info()
+        assert (info.index, info.index_settings["ef"]) == ("HNSW", 256)
+        assert info.recall == 1
+        assert len(gallery.search(vectors(1), top=1000)[0]) == 20
 
 
 def test_it_listens_on_the_loopback_address_only(server):

@@ -153,6 +153,14 @@ def test_bulk_with_a_damaged_image_keeps_the_others(client, running):
     assert ("erase", "ok") in events
 
 
+def test_image_may_come_before_what_is_known_about_it(client):
+    content = image_bytes(53)
+    files = [("image", ("a.png", content)), ("metadata", (None, '{"modality": "visible"}'))]
+    answer = client.post("/v1/gallery/images", files=files)
+    assert json.loads(answer.text)["status"] == "added"
+    assert client.delete(f"/v1/gallery/images/{sha256(content)}").status_code == 200
+
+
 def test_hidden_record_is_not_found_until_it_is_shown_again(client):
     address = f"/v1/gallery/images/{IDS[8]}"
     assert client.patch(address, json={"hidden": True}).json()["changed"] is True

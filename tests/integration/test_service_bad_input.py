@@ -117,6 +117,9 @@ def test_unusual_images_are_searched_for_and_warned_of(client, content, modality
         ({"filters": {"identity": "somebody"}}, "invalid", "filters.identity"),
         ({"modality": "thermal"}, "invalid", "modality"),
         ({"top": 0}, "invalid", "top"),
+        ({"top": 2.5}, "invalid", "top"),
+        ({"top": "3"}, "invalid", "top"),
+        ({"top": True}, "invalid", "top"),
         ({"top": 10**30}, "invalid", "top"),
         ({"false_match_rate": 0.9}, "invalid", "false_match_rate"),
         ({"false_match_rate": float("nan")}, "invalid", "false_match_rate"),
@@ -245,6 +248,7 @@ def test_bulk_keeps_what_is_good_and_says_why_the_rest_is_not(running):
         ([("image", ("a.png", GOOD))], "invalid"),
         ([("metadata", (None, json.dumps(DAY)))], "image_missing"),
         (2 * [("metadata", (None, json.dumps(DAY)))], "invalid"),
+        (2 * [("image", ("a.png", GOOD))], "invalid"),
         ([("note", (None, "hello"))], "invalid"),
     ],
 )

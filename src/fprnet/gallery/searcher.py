@@ -156,6 +156,7 @@ class Searcher:
             false_match_rate=None if threshold is None else false_match_rate,
             in_gallery=None if threshold is None else any(match.accepted for match in matches),
             reranked=rerank,
+            warnings=() if candidates else ("no image of the gallery passes the filters",),
         )
 
     def explain(

@@ -38,6 +38,8 @@ class VectorIndex:
 
     def search(self, vectors: NDArray[np.float32], filters: Filters, top: int) -> list[list[Match]]:
         """Return, for each of ``(q, D)`` queries, the most alike records that pass."""
+        # Milvus wants a graph search to look at as many records (ef) as it is to find, or more.
+        parameters = {name: max(value, top) for name, value in self._index.search.items()}
         found = self._connection.call(
             self._connection.client.search,
             self._collections.records,
@@ -46,7 +48,7 @@ class VectorIndex:
             filter=expression(filters),
             limit=top,
             output_fields=list(FIELDS),
-            search_params={"metric_type": "IP", "params": dict(self._index.search)},
+            search_params={"metric_type": "IP", "params": parameters},
         )
         return [
             [
