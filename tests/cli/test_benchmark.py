@@ -162,7 +162,8 @@ def test_small_benchmark_of_embedding(fprnet, monkeypatch):
     )
     # float32 differs by rounding only, bfloat16 by more than that; all are still one network.
     assert abs(measured["max_difference"]) < 1e-5
-    assert measured["scores"] == measured["plain_scores"]
+    assert measured["scores"]["mAP"] == pytest.approx(measured["plain_scores"]["mAP"], abs=0.002)
+    assert 0.3 < measured["scores"]["mAP"] <= 1
     assert {"pytorch-float32", "openvino-float32"} <= set(measured["cosines"])
     for name, cosine in measured["cosines"].items():
         assert cosine > (0.99999 if name.endswith("float32") else 0.998)
