@@ -18,6 +18,8 @@ from fprnet.data.generator import GeneratorOptions, generate
 ROOT = Path(__file__).parents[1]
 TRAINING_IDENTITIES = 12
 
+pytest_plugins = ["service_fixtures"]
+
 torch.set_num_threads(1)
 
 # A run of 2 epochs of 2 steps on images of 64 x 32 pixels.

@@ -2,30 +2,28 @@
 
 import hashlib
 import io
+import json
 import re
-import shutil
 import signal
+import struct
 import subprocess
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import numpy as np
-import pytest
 from PIL import Image
 
 from conftest import command, environment
-from fprnet.embeddings.embedder import Embedder, load_model
+from fprnet.embeddings.embedder import Embedder
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.records import GalleryRecord, ModelIdentity
-from fprnet.gallery.searcher import Searcher
-from fprnet.serving.app import create_app
-from fprnet.serving.service import Service
-from fprnet.serving.settings import Settings
 
 MODEL = ("--model", "fprnet", "--scale", "tiny")
 FIRST = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -42,23 +40,31 @@ def image_bytes(seed: int, *, colour: bool = True, format: str = "PNG", **option
     return buffer.getvalue()
 
 
+def bomb(side: int) -> bytes:
+    """A PNG of a few bytes that says it is ``side`` pixels wide and high."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(name + content))
+        return struct.pack(">I", len(content)) + name + content + check
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-@pytest.fixture(scope="session")
-def untrained() -> Embedder:
-    return load_model("fprnet", scale="tiny", device="cpu")
+IDS = [sha256(image_bytes(i)) for i in range(12)]  # of the stock
 
 
-@pytest.fixture(scope="session")
-def stock(untrained: Embedder, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with ``people.db`` of 12 images, and the images in ``day``; copy it to change it.
+def make_stock(folder: Path, embedder: Embedder) -> Path:
+    """Fill a folder with ``people.db`` of 12 images, and the images in ``day``.
 
     Image i is of camera 1 + i % 3 and location i % 2, i minutes after ``FIRST``; the first six
     show people 0 to 5, the others nobody known.
     """
-    folder = tmp_path_factory.mktemp("stock")
     (folder / "day").mkdir()
     records = []
     for i in range(12):
@@ -69,44 +75,71 @@ def stock(untrained: Embedder, tmp_path_factory: pytest.TempPathFactory) -> Path
         records.append(
             GalleryRecord(sha256(content), f"{i}.png", "visible", 1 + i % 3, i % 2, when, identity)
         )
-    embeddings = untrained.embed([folder / "day" / record.path for record in records], "visible")
-    with Gallery.create(str(folder / "people.db"), ModelIdentity.of(untrained)) as gallery:
+    embeddings = embedder.embed([folder / "day" / record.path for record in records], "visible")
+    with Gallery.create(str(folder / "people.db"), ModelIdentity.of(embedder)) as gallery:
         gallery.add(embeddings, records)
     return folder
 
 
 @contextmanager
-def service_of(stock: Path, folder: Path, embedder: Embedder, **settings: Any) -> Iterator[Service]:
-    """A service of a copy of the gallery."""
-    database = folder / "people.db"
-    shutil.copytree(stock / "people.db", database)
-    chosen = {
-        "folder": folder / "service",
-        "image_roots": (stock / "day",),
-        "allowed_hosts": ("testserver",),
-        "rate": 0.0,
-    } | settings
-    with Gallery.open(str(database), writable=True) as gallery:
-        service = Service(Searcher(embedder, gallery), Settings(**chosen))
-        try:
-            yield service
-        finally:
-            service.close()
-
-
-@contextmanager
-def client_of(service: Service) -> Iterator[Any]:
-    """FastAPI's test client; faults of the service are answers, as for users."""
-    from fastapi.testclient import TestClient
-
-    with TestClient(create_app(service), raise_server_exceptions=False) as client:
+def client_at(
+    address: str, key: str | None = None, origin: str | None = None, **options: Any
+) -> Iterator[httpx2.Client]:
+    """A client that sends a key with every request, or the name of the page that makes it."""
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    if origin:
+        headers["Origin"] = origin
+    with httpx2.Client(base_url=address, headers=headers, timeout=60, **options) as client:
         yield client
+
+
+def problem(answer: httpx2.Response) -> tuple[int, str]:
+    """Status and code of an answer that has to say what is wrong, and what to do next."""
+    content = answer.json()
+    assert content.keys() == {"error"}, content
+    assert content["error"].keys() == {"code", "message", "next"}
+    assert all(content["error"].values())
+    assert "Traceback" not in answer.text
+    return answer.status_code, content["error"]["code"]
+
+
+def search(client: httpx2.Client, *images: bytes, **options: Any) -> dict[str, Any]:
+    """Search for images as a form; the answer has to be a good one."""
+    answer = post_images(client, *images, **options)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def post_images(client: httpx2.Client, *images: bytes, **options: Any) -> httpx2.Response:
+    files = [("images", (f"{i}.png", image, "image/png")) for i, image in enumerate(images)]
+    return client.post("/v1/search", files=files, data={"options": json.dumps(options)})
+
+
+def add(client: httpx2.Client, *pairs: tuple[Any, bytes]) -> list[dict[str, Any]]:
+    """Send (metadata, image) by turns and return the lines of the answer."""
+    files: list[Any] = []
+    for metadata, image in pairs:
+        text = metadata if isinstance(metadata, str) else json.dumps(metadata)
+        files.append(("metadata", (None, text)))
+        files.append(("image", (f"{len(files) // 2}.png", image, "image/png")))
+    answer = client.post("/v1/gallery/images", files=files)
+    assert answer.status_code == 200, answer.text
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def part(name: str, content: bytes, file: str | None = None) -> bytes:
+    """A part of a form whose boundary is "x", as it is sent."""
+    place = f'; filename="{file}"' if file else ""
+    head = f'--x\r\nContent-Disposition: form-data; name="{name}"{place}\r\n\r\n'
+    return head.encode() + content + b"\r\n"
 
 
 class Process:
     """``fprnet serve`` as a user starts it, on a free port."""
 
     def __init__(self, *words: object) -> None:
+        self.folder = Path()
         self.log = Path(tempfile.mkstemp(prefix="fprnet-serve-")[1])
         with self.log.open("w") as log:
             self.process = subprocess.Popen(

@@ -6,6 +6,7 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "DataError",
+    "ExportError",
     "FeaturesError",
     "FilterError",
     "FprnetError",
@@ -58,6 +59,10 @@ class FeaturesError(FprnetError):
 
 class CheckpointError(FprnetError):
     """A checkpoint or weights file is missing, damaged, or belongs to something else."""
+
+
+class ExportError(FprnetError):
+    """Exported graphs do not give what their model gives; none are kept."""
 
 
 class KeyFileError(FprnetError):

@@ -16,6 +16,7 @@ from fprnet.benchmarking.registry import BENCHMARKS
 from fprnet.benchmarking.reranking import measure_memory
 from fprnet.benchmarking.script import print_result
 from fprnet.benchmarking.seeded import official_sized_split, random_features
+from fprnet.benchmarking.service import KNOWN, SHOWN, searches
 from fprnet.cli.benchmark import NAMES
 from fprnet.evaluation.sysu_mm01 import sysu_mm01_protocol
 
@@ -90,6 +91,7 @@ def test_memory_is_measured_in_a_process_of_its_own():
         ("generator", "--identities"),
         ("pyramid", "--precision"),
         ("reranking", "--memory-gallery"),
+        ("service", "--clients"),
     ],
 )
 def test_scripts_say_how_they_are_used(script, option, monkeypatch, capsys):
@@ -142,3 +144,30 @@ def test_training_on_a_gpu_that_is_not_there(fprnet):
     result = fprnet("benchmark", "training", "--device", "cuda")
     assert result.status == 2
     assert "torch finds no GPU; use --device cpu" in result.complaint
+
+
+def test_small_benchmark_of_the_service(monkeypatch, capsys):
+    script = runpy.run_path(str(ROOT / "benchmarks" / "service.py"))
+    words = "--scale tiny --records 200 --clients 4 --seconds 2 --images 40 --threads 1"
+    monkeypatch.setattr(sys, "argv", ["service", *words.split()])
+    script["main"]()
+    measured = json.loads(capsys.readouterr().out)
+    assert (measured["records"], measured["clients"]) == (200 + KNOWN, 4)
+    assert (measured["errors"], measured["complaints"], measured["exit_status"]) == (0, [], 0)
+    assert measured["requests"] >= 4
+    assert measured["requests_per_second"] == measured["requests"] / measured["seconds"]
+    assert 0 < measured["alone_p50_ms"] <= measured["alone_p95_ms"]
+    assert 0 < measured["p50_ms"] <= measured["p95_ms"]
+    assert 1 <= measured["images_per_batch"] <= 4
+    assert measured["images_added_per_second"] > 0
+
+
+def test_errors_of_the_service_are_an_exit_status(monkeypatch, capsys):
+    tally = searches("127.0.0.1:1", [b"x"], clients=2, enough=lambda count, _: count >= 3)
+    assert (tally.errors, len(tally.seconds), len(tally.complaints)) == (6, 6, SHOWN)
+    assert tally.complaints[0].startswith("no answer: ConnectionRefusedError")
+    script = runpy.run_path(str(ROOT / "benchmarks" / "service.py"))
+    monkeypatch.setitem(script["main"].__globals__, "measure_service", lambda load: {"errors": 6})
+    monkeypatch.setattr(sys, "argv", ["service"])
+    with pytest.raises(SystemExit, match="6 errors"):
+        script["main"]()

@@ -1,12 +1,9 @@
 """``fprnet train`` and the command line as a whole, as users meet them."""
 
-import subprocess
-import sys
-
 import pytest
 import yaml
 
-from conftest import environment, run_process
+from conftest import run_process
 from fprnet.cli.main import main
 from fprnet.config import config_from_dict, load_config
 
@@ -51,28 +48,6 @@ def test_wrong_usage_is_one_line_that_names_the_help(fprnet, words):
     result = fprnet(*words)
     assert result.status == 2
     assert "--help'" in result.complaint
-
-
-@pytest.mark.parametrize(
-    "code", ["import fprnet", "import fprnet.cli.main as m; m.main(['--help'])"]
-)
-def test_starting_up_does_not_import_torch(code):
-    program = f"""
-import sys
-try:
-    {code.replace("; ", chr(10) + "    ")}
-except SystemExit:
-    pass
-assert "torch" not in sys.modules
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        env=environment(),
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
 
 
 def test_version_and_module_are_the_same_command():

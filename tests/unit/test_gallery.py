@@ -3,6 +3,7 @@
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ from fprnet.errors import (
     GalleryModelError,
     UsageError,
 )
+from fprnet.gallery import lite_search, vector_index
 from fprnet.gallery.gallery import Gallery
+from fprnet.gallery.rebuild import ExactNeighbours, measure_recall
 from fprnet.gallery.records import Added, Filters, GalleryRecord
 from gallery_cases import MODEL, SIZE, record, records, unit, vectors
 
@@ -159,6 +162,52 @@ def test_erased_embeddings_are_in_no_file(uri, tmp_path, sealed):
         assert gallery.known([one.id for one in some]) == {
             one.id for row, one in enumerate(some) if row not in (3, 4)
         }
+
+
+def test_a_gallery_that_outgrows_exact_search_gets_a_graph_and_its_recall(uri, monkeypatch):
+    monkeypatch.setattr(vector_index, "LARGEST_EXACT", 400)
+    monkeypatch.setattr(lite_search, "MOST_EXACT", 200)  # the graph is not asked for so few
+    some, known = records(500), vectors(500)
+    with Gallery.create(uri, MODEL) as gallery:
+        gallery.add(known[:400], some[:400])
+        assert gallery.info().index == "FLAT"
+        gallery.remove([some[1].id])
+        gallery.add(known[400:], some[400:])
+    with Gallery.open(uri, writable=True) as gallery:
+        info = gallery.info()
+        assert (info.index, info.records, info.hidden) == ("HNSW", 499, 1)
+        assert info.index_settings == {"M": 16, "efConstruction": 200, "ef": 256}
+        assert 0.98 <= info.recall <= 1
+        # Anew, and by definition: the ten records of largest inner product of random queries.
+        assert gallery.measure_recall() == gallery.info().recall
+        queries = vectors(50, seed=1)
+        scores = queries @ known.T
+        scores[:, 1] = -2
+        best = np.argsort(-scores, axis=1)[:, :10]
+        hits = [
+            len({some[row].id for row in rows} & set(ids_of(found)))
+            for rows, found in zip(best, gallery.search(queries, top=10), strict=True)
+        ]
+        assert sum(hits) >= 0.98 * 500
+        (found,) = gallery.search(queries[:1], filters=Filters(cameras=(2,)), top=1000)
+        assert set(ids_of(found)) == {one.id for one in some if one.camera == 2}
+        gallery.erase([some[3].id])
+        assert gallery.info().index == "HNSW"
+        assert known[3].tobytes() not in bytes_of(Path(uri))
+        assert known[5].tobytes() in bytes_of(Path(uri))
+
+
+def test_recall_is_measured_where_searches_miss():
+    exact = ExactNeighbours(SIZE)
+    exact.see([record(number).id for number in range(30)], vectors(30))
+    truth = exact.nearest()
+    # 30 queries; all but one of the ten are found, in any order, and one that is wrong.
+    found = [[record(99).id, *sorted(ids)[:9]] for ids in truth]
+    assert measure_recall(exact, found) == pytest.approx(0.9)
+    # By definition.
+    scores = exact.queries @ vectors(30).T
+    for row, ids in zip(np.argsort(-scores, axis=1)[:, :10], truth, strict=True):
+        assert ids == {record(number).id for number in row}
 
 
 def test_hidden_records_survive_the_erasing_of_others(gallery):

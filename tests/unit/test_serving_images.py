@@ -1,8 +1,6 @@
 """Bytes from anybody: what becomes pixels, what is refused, what an operator is warned of."""
 
 import io
-import struct
-import zlib
 
 import numpy as np
 import pytest
@@ -12,6 +10,7 @@ from fprnet.data.images import ImageFacts, decode_image, read_image
 from fprnet.errors import ImageFileError
 from fprnet.serving.images import decode_upload
 from fprnet.serving.problems import ProblemError
+from service_cases import bomb
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 20, 3), dtype=np.uint8)
 COLOUR = Image.fromarray(PIXELS)
@@ -23,18 +22,6 @@ def saved(image: Image.Image, format: str, **options) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format, **options)
     return buffer.getvalue()
-
-
-def bomb(side: int) -> bytes:
-    """A PNG of a few bytes that says it is ``side`` pixels wide and high."""
-
-    def chunk(name: bytes, content: bytes) -> bytes:
-        check = struct.pack(">I", zlib.crc32(name + content))
-        return struct.pack(">I", len(content)) + name + content + check
-
-    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + chunks
 
 
 def upload(content: bytes, modality="visible"):

@@ -6,12 +6,29 @@ Shapes: square matrices ``(S, S)``.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
+import numpy as np
 import torch
 
-__all__ = ["MatrixRates", "clock_for", "matrix_rate", "measure_matrix_rates", "wait_for"]
+from fprnet.embeddings.openvino_backend import HINTS, has_bfloat16
+
+__all__ = [
+    "PRECISIONS",
+    "MatrixRates",
+    "best_seconds",
+    "clock_for",
+    "matrix_rate",
+    "measure_matrix_rates",
+    "openvino_matrix_rate",
+    "openvino_precisions",
+    "wait_for",
+]
+
+FloatPrecision = Literal["float32", "bfloat16"]
+PRECISIONS: tuple[FloatPrecision, ...] = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -78,6 +95,66 @@ def clock_for(device: torch.device, threads: int) -> Callable[[], float]:
     On one thread of the CPU it is this process's processor time; waiting for a core does not count.
     """
     return time.process_time if device.type == "cpu" and threads == 1 else time.perf_counter
+
+
+def openvino_precisions() -> tuple[FloatPrecision, ...]:
+    """Return the precisions that OpenVINO has instructions for on this CPU."""
+    return PRECISIONS if has_bfloat16() else ("float32",)
+
+
+def openvino_matrix_rate(
+    precision: FloatPrecision, threads: int, *, size: int = 2048, seconds: float = 0.5
+) -> float:
+    """Return OpenVINO's highest rate of a product with a constant matrix; see `matrix_rate`.
+
+    It can differ from PyTorch's: the libraries use other instructions of the same CPU.
+    """
+    import openvino  # not above: fprnet.embeddings, which turns its telemetry off, comes first
+    from openvino import opset13
+
+    generator = np.random.default_rng(0)
+    left, right = (generator.standard_normal((size, size), dtype=np.float32) for _ in range(2))
+    rows = opset13.parameter([size, size], np.float32)
+    product = opset13.matmul(rows, opset13.constant(right), False, False)
+    compiled = openvino.Core().compile_model(
+        openvino.Model([product], [rows]),
+        "CPU",
+        {
+            "INFERENCE_PRECISION_HINT": HINTS[precision],
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+        },
+    )
+    request = compiled.create_infer_request()
+    request.infer([left], share_inputs=True)  # the first one also loads code
+    clock = clock_for(torch.device("cpu"), threads)
+    best, begun = float("inf"), time.perf_counter()
+    while True:
+        start = clock()
+        request.infer([left], share_inputs=True)
+        best = min(best, clock() - start)
+        if time.perf_counter() - begun > seconds:
+            return 2 * size**3 / best / 1e9
+
+
+def best_seconds(
+    rounds: int,
+    functions: Mapping[str, Callable[[], object]],
+    *,
+    device: torch.device,
+    threads: int,
+) -> dict[str, float]:
+    """Return the shortest seconds of each of some functions that are run in turns."""
+    clock = clock_for(device, threads)
+    best = dict.fromkeys(functions, float("inf"))
+    for _ in range(rounds):
+        for name, function in functions.items():
+            wait_for(device)
+            start = clock()
+            function()
+            wait_for(device)
+            best[name] = min(best[name], clock() - start)
+    return best
 
 
 def wait_for(device: torch.device) -> None:

@@ -51,9 +51,11 @@ class Measurement:
         max_difference: Between the two sides' results.
         tolerance: ... and how large it may be.
         speeds: The two sides in words, e.g. "18.2 images/s against 4.0".
+        further: Other differences by name, each with how large it may be.
         share_of_limit: Operations a second as a share of the matrix rate measured on this machine;
             None where matrix products are not the limit.
         limit: That rate in words, e.g. "float32 matrix rate, 145 GFLOP/s".
+        lines: Of a table that is printed below the sentence.
         details: Everything else that was measured, for ``--json``.
     """
 
@@ -61,14 +63,21 @@ class Measurement:
     max_difference: float
     tolerance: float
     speeds: str
+    further: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     share_of_limit: float | None = None
     limit: str = "matrix rate"
+    lines: tuple[str, ...] = ()
     details: Mapping[str, Value] = field(default_factory=dict)
 
     @property
-    def agrees(self) -> bool:
-        """Whether both sides compute the same; a difference that is no number never agrees."""
-        return self.max_difference <= self.tolerance
+    def disagreements(self) -> list[str]:
+        """Where the two sides do not compute the same; what is no number never agrees."""
+        differences = {"": (self.max_difference, self.tolerance), **self.further}
+        return [
+            f"the two sides differ by {difference}" + (f" in {name}" if name else "")
+            for name, (difference, allowed) in differences.items()
+            if not difference <= allowed
+        ]
 
     def as_dict(self) -> dict[str, Value]:
         """Return the JSON object of ``fprnet benchmark --json``."""

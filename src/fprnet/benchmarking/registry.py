@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from fprnet.benchmarking import evaluation, reranking, search, training
+from fprnet.benchmarking import embedding, evaluation, reranking, search, training
 from fprnet.benchmarking.measurement import Benchmark
 
 __all__ = ["BENCHMARKS"]
 
 BENCHMARKS: dict[str, Benchmark] = {
+    "embedding": embedding.measure,
     "training": training.measure,
     "evaluation": evaluation.measure,
     "reranking": reranking.measure,

@@ -5,7 +5,6 @@ The plain side is Milvus Lite's own search, with the same index and filter. Wall
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from fprnet.benchmarking.drawn_gallery import LOCATIONS, drawn_embeddings, drawn_records
 from fprnet.benchmarking.measurement import Measurement, Sizes
 from fprnet.benchmarking.reranking import peak_gib
 from fprnet.embeddings.embedder import load_model
@@ -29,9 +29,6 @@ __all__ = ["measure"]
 LEAST_RECALL = 0.98
 QUERIES = 100
 PLAIN_QUERIES = 10
-LOCATIONS = 6
-IMAGES_PER_PERSON = 20
-SPREAD = 0.7  # of the images of a person around their middle, as a share of that between people
 TOP = 10
 OWN_LOCATION = Filters(exclude_location=0, modality="visible")
 
@@ -43,17 +40,8 @@ def measure(sizes: Sizes) -> Measurement:
     """
     torch.set_num_threads(sizes.threads)
     embedder = load_model("fprnet", scale="full" if sizes.width >= 64 else "tiny", device="cpu")
-    vectors, queries = _drawn(sizes.records, embedder.embedding_size)
-    records = [
-        GalleryRecord(
-            id=hashlib.sha256(str(row).encode()).hexdigest(),
-            path=f"{row}.jpg",
-            modality="visible",
-            location=row % LOCATIONS,
-            identity=row // IMAGES_PER_PERSON,
-        )
-        for row in range(sizes.records)
-    ]
+    vectors, queries = drawn_embeddings(sizes.records, embedder.embedding_size, QUERIES)
+    records = drawn_records(sizes.records)
     with tempfile.TemporaryDirectory() as folder:
         uri = str(Path(folder) / "people.db")
         started = time.perf_counter()
@@ -94,21 +82,6 @@ def measure(sizes: Sizes) -> Measurement:
         f"p95 {details['p95_ms']:.0f} ms among {sizes.records} records",
         details=details,
     )
-
-
-def _drawn(count: int, size: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return unit vectors ``(count, size)`` in people, and ``(QUERIES, size)`` of some of them."""
-    generator = np.random.default_rng(0)
-    people = -(-count // IMAGES_PER_PERSON)
-    middle = generator.standard_normal((people, size), dtype=np.float32)
-
-    def of(who: NDArray[np.int64]) -> NDArray[np.float32]:
-        images = middle[who]
-        images += SPREAD * generator.standard_normal((len(who), size), dtype=np.float32)
-        images /= np.linalg.norm(images, axis=1, keepdims=True)
-        return images
-
-    return of(np.arange(count) // IMAGES_PER_PERSON), of(generator.integers(people, size=QUERIES))
 
 
 def _seconds(work: Callable[[int], object], count: int) -> list[float]:

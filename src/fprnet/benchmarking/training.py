@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from fprnet.benchmarking.hardware import (
     MatrixRates,
-    clock_for,
+    best_seconds,
     measure_matrix_rates,
     wait_for,
 )
@@ -136,16 +136,9 @@ def best_of(
     threads: int,
 ) -> tuple[float, float]:
     """Return the shortest seconds of two functions that are run in turns."""
-    clock = clock_for(device, threads)
-    best = [float("inf"), float("inf")]
-    for _ in range(rounds):
-        for place, function in enumerate((first, second)):
-            wait_for(device)
-            start = clock()
-            function()
-            wait_for(device)
-            best[place] = min(best[place], clock() - start)
-    return best[0], best[1]
+    functions = {"first": first, "second": second}
+    best = best_seconds(rounds, functions, device=device, threads=threads)
+    return best["first"], best["second"]
 
 
 def _profile(step: Callable[[], object], device: torch.device) -> dict[str, float]:

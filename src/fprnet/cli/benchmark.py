@@ -19,7 +19,7 @@ EXAMPLE = """\
   fprnet benchmark reranking --dimensions 2048"""
 
 # What exists, here so that the help does not wait for torch; a test compares it with the registry.
-NAMES = ("training", "evaluation", "reranking", "search")
+NAMES = ("embedding", "training", "evaluation", "reranking", "search")
 
 
 def add_parser(subcommands: Subcommands) -> None:
@@ -87,10 +87,13 @@ def run(args: argparse.Namespace) -> int:
         results[name] = BENCHMARKS[name](sizes)
         if not args.json:
             print(f"{name:<12}{results[name].sentence()}", flush=True)
+            for line in results[name].lines:
+                print(f"{'':<14}{line}", flush=True)
     if args.json:
         print(json.dumps({name: result.as_dict() for name, result in results.items()}))
-    different = [name for name, result in results.items() if not result.agrees]
-    for name in different:
-        difference = results[name].max_difference
-        print(f"{name}: the two sides differ by {difference}", file=sys.stderr)
+    different = False
+    for name, result in results.items():
+        for disagreement in result.disagreements:
+            print(f"{name}: {disagreement}", file=sys.stderr)
+            different = True
     return 1 if different else 0

@@ -34,7 +34,8 @@ FOLDS = 5
 SHOWN = 10  # matches of a query by which a calibration is judged: what users see
 BINS = 10
 RATES = (0.01, 0.05, 0.1)  # false-match rates that are tried
-QUANTILES = np.arange(100) / 100
+QUANTILES = np.arange(96) / 100  # of strangers; the tail is what lies beyond the last
+LEAST_SCALE = 1e-6
 SMOOTHING = 1.0  # pairs of either kind that are added to each step of an isotonic curve
 LEAST_PEOPLE = 4
 
@@ -172,15 +173,32 @@ def fit(pairs: Pairs, method: str, checkpoint_sha256: str = "") -> Calibration:
     places, ratios = METHODS[method](similarity, same)
     strangers = similarity[~same]
     quantiles = np.quantile(strangers, QUANTILES)
-    tail = strangers[strangers > quantiles[-1]] - quantiles[-1]
+    scale, shape = _tail(strangers[strangers > quantiles[-1]] - quantiles[-1])
     return Calibration(
         checkpoint_sha256=checkpoint_sha256,
         method=method,
         similarities=tuple(places.tolist()),
         log_ratios=tuple(ratios.tolist()),
         stranger_quantiles=tuple(quantiles.tolist()),
-        tail_scale=max(float(tail.mean()) if len(tail) else 0.0, 1e-6),
+        tail_scale=scale,
+        tail_shape=shape,
     )
+
+
+def _tail(excesses: Array) -> tuple[float, float]:
+    """Fit a generalised Pareto distribution by its moments (Hosking and Wallis, 1987).
+
+    A similarity is bounded, so that a shape above 0 can only be chance.
+
+    Returns:
+        Scale and shape.
+    """
+    if not len(excesses):
+        return LEAST_SCALE, 0.0
+    mean, variance = float(excesses.mean()), float(excesses.var())
+    ratio = mean**2 / variance if variance > LEAST_SCALE**2 else 1.0
+    shape = min(0.0, (1 - ratio) / 2)
+    return max(mean * (1 - shape), LEAST_SCALE), shape
 
 
 def cross_fit(pairs: Pairs, method: str) -> Measured:

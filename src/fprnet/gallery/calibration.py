@@ -35,9 +35,11 @@ class Calibration:
             often pairs of one person are so alike than pairs of two people. Between them the curve
             is straight, outside it is level.
         stranger_quantiles: The similarity that exactly i % of the pairs of two people do not
-            exceed, i = 0 to 99.
-        tail_scale: Beyond the last of them, the share of pairs that are more alike falls by e with
-            each so much more similarity.
+            exceed, i = 0 to 95.
+        tail_scale: Beyond the last of them, excesses follow a generalised Pareto distribution
+            (Pickands, 1975) of this scale, above 0,
+        tail_shape: and this shape, at most 0: where it is negative the excess has an upper end,
+            at ``-tail_scale / tail_shape``; 0 is the exponential distribution.
         measured: What was measured, on other people than those fitted on; for the reader only.
     """
 
@@ -47,6 +49,7 @@ class Calibration:
     log_ratios: tuple[float, ...]
     stranger_quantiles: tuple[float, ...]
     tail_scale: float
+    tail_shape: float
     measured: Mapping[str, Any] = field(default_factory=dict)
 
     def probability(self, similarity: float, candidates: int, images: float = 1.0) -> float:
@@ -74,8 +77,7 @@ class Calibration:
         ``false_match_rate`` find an image that is so alike (the false positive identification rate
         of ISO/IEC 19795-1): with N candidates each may be so alike with probability
         1 - (1 - rate)^(1/N). Images of one stranger resemble each other, which makes the true
-        share smaller. Far out the share of such pairs is extrapolated by an exponential, which
-        falls more slowly than that of any bounded quantity: too careful rather than too bold.
+        share smaller; people who look alike make it larger.
 
         Args:
             false_match_rate: Above 0 and below 1.
@@ -98,7 +100,13 @@ class Calibration:
         if of_pair >= beyond:
             place = 100 * (1 - of_pair)
             return float(np.interp(place, np.arange(len(quantiles)), quantiles))
-        return min(1.0, quantiles[-1] - self.tail_scale * math.log(of_pair / beyond))
+        # The excess that the share of_pair / beyond of the tail is larger than.
+        share = math.log(of_pair / beyond)
+        if self.tail_shape:
+            excess = self.tail_scale / self.tail_shape * math.expm1(-self.tail_shape * share)
+        else:
+            excess = -self.tail_scale * share
+        return min(1.0, quantiles[-1] + excess)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what the file holds."""

@@ -7,6 +7,8 @@ of records that were searched. Shapes: n records.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -14,12 +16,31 @@ from numpy.typing import NDArray
 
 from fprnet.data.records import MODALITIES
 from fprnet.gallery.records import UNKNOWN, Filters
-from fprnet.gallery.rows import NO_TIME, milliseconds
+from fprnet.gallery.rows import NO_TIME, milliseconds, moment_of
 
-__all__ = ["COLUMNS", "Census"]
+__all__ = ["COLUMNS", "Census", "Contents"]
 
 COLUMNS = ("id", "camera", "location", "timestamp", "identity", "modality", "hidden")
 NUMBERS = ("camera", "location", "timestamp", "identity", "visible", "hidden")
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What the records that can be found are: the counts of :class:`GalleryInfo`, and one more.
+
+    Attributes:
+        images_per_person: Records that name somebody, for each whom they name; 1 without any.
+    """
+
+    records: int
+    hidden: int
+    cameras: Mapping[int, int]
+    locations: Mapping[int, int]
+    modalities: Mapping[str, int]
+    known_identities: int
+    first: datetime | None
+    last: datetime | None
+    images_per_person: float
 
 
 class Census:
@@ -32,10 +53,12 @@ class Census:
     def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
         self._rows: dict[str, int] = {}
         self._table = np.empty((0, len(NUMBERS)), dtype=np.int64)
+        self._contents: Contents | None = None
         self.put(rows)
 
     def put(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Add records, or replace those of the same id."""
+        self._contents = None
         new, values = [], []
         for row in rows:
             numbers = (
@@ -57,16 +80,29 @@ class Census:
             self._rows.update((id, start + place) for place, id in enumerate(new))
             self._table = np.concatenate((self._table, np.array(values, dtype=np.int64)))
 
-    def column(self, name: str) -> NDArray[np.int64]:
-        """Return a column ``(n,)`` of the records that are not hidden."""
-        table = self._table[self._table[:, NUMBERS.index("hidden")] == 0]
-        column: NDArray[np.int64] = table[:, NUMBERS.index(name)]
-        return column
-
-    @property
-    def hidden(self) -> int:
-        """How many records are hidden."""
-        return int(self._table[:, NUMBERS.index("hidden")].sum())
+    def contents(self) -> Contents:
+        """Return what the records are; counted once after each change."""
+        if self._contents is None:
+            hidden = self._table[:, NUMBERS.index("hidden")] != 0
+            camera, location, when, identity, visible, _ = self._table[~hidden].T
+            modalities = dict(
+                zip(MODALITIES, (int(visible.sum()), int((visible == 0).sum())), strict=True)
+            )
+            known = identity[identity != UNKNOWN]
+            people = len(np.unique(known))
+            timed = when[when != NO_TIME]
+            self._contents = Contents(
+                records=len(camera),
+                hidden=int(hidden.sum()),
+                cameras=_counts(camera),
+                locations=_counts(location),
+                modalities={name: count for name, count in modalities.items() if count},
+                known_identities=people,
+                first=moment_of(int(timed.min())) if len(timed) else None,
+                last=moment_of(int(timed.max())) if len(timed) else None,
+                images_per_person=len(known) / people if people else 1.0,
+            )
+        return self._contents
 
     def count(self, filters: Filters) -> int:
         """Return how many records a search with these filters goes through."""
@@ -99,3 +135,8 @@ class Census:
         if filters.modality is not None:
             passed &= visible == int(filters.modality == MODALITIES[0])
         return passed
+
+
+def _counts(column: NDArray[np.int64]) -> dict[int, int]:
+    values, counts = np.unique(column, return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))

@@ -25,6 +25,8 @@ __all__ = [
     "EXACT",
     "GRAPH",
     "LARGEST_EXACT",
+    "PAGE_ROWS",
+    "WRITE_ROWS",
     "Collections",
     "Index",
     "page_size",
@@ -33,7 +35,8 @@ __all__ = [
 FORMAT = 1
 LARGEST_EXACT = 50_000  # records that are searched exactly; more get a graph index
 PAGE_BYTES = 32 * 2**20  # of embeddings in one answer of the server
-PAGE_ROWS = 10_000
+PAGE_ROWS = 10_000  # rows in one answer, whatever their size
+WRITE_ROWS = 1000  # rows that are written, or asked for by their ids, in one call
 LONGEST_PATH = 4096  # bytes of UTF-8
 
 
@@ -166,7 +169,9 @@ class Collections:
 
     def upsert(self, rows: Sequence[dict[str, Any]], collection: str | None = None) -> None:
         """Write rows; a server has them safe when this returns, and so has a folder."""
-        self._call(self._client.upsert, collection or self.records, list(rows), timeout=LONG)
+        for start in range(0, len(rows), WRITE_ROWS):
+            part = list(rows[start : start + WRITE_ROWS])
+            self._call(self._client.upsert, collection or self.records, part, timeout=LONG)
 
     def seal(self, collection: str | None = None) -> None:
         """Have everything written that Milvus still holds in memory (and in its journal)."""

@@ -74,6 +74,12 @@ class Connection:
         except (MilvusException, grpc.RpcError, ValueError) as error:
             raise _translated(self.uri, error) from error
 
+    def size_bytes(self) -> int | None:
+        """Return how large the files of a folder are; None of a server."""
+        if self.folder is None:
+            return None
+        return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
+
     def close(self) -> None:
         """Close the client, and the embedded server if there is one; twice is allowed."""
         self.closed = True

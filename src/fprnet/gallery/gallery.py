@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from types import TracebackType
 from typing import Self
 
@@ -20,11 +21,10 @@ from fprnet.errors import (
     GalleryMissingError,
     GalleryModelError,
 )
-from fprnet.gallery.census import Census
-from fprnet.gallery.collections import EXACT, GRAPH, LARGEST_EXACT, Collections, Index
+from fprnet.gallery.collections import GRAPH, Collections, Index
 from fprnet.gallery.connection import Connection, connect
-from fprnet.gallery.rebuild import ExactNeighbours, copy_gallery, measure_recall, see_all
 from fprnet.gallery.records import (
+    NO_FILTERS,
     UNKNOWN,
     Added,
     Filters,
@@ -33,22 +33,14 @@ from fprnet.gallery.records import (
     Match,
     ModelIdentity,
 )
-from fprnet.gallery.rows import (
-    FIELDS,
-    NO_TIME,
-    expression,
-    moment_of,
-    record_of,
-    row_of,
-)
+from fprnet.gallery.rows import FIELDS, record_of
 from fprnet.gallery.table import Table
+from fprnet.gallery.vector_index import VectorIndex
 
 __all__ = ["MOST_MATCHES", "Gallery"]
 
-BATCH = 1000  # rows in one call
 UNIT_TOLERANCE = 1e-3  # how far an embedding's length may be from 1
 MOST_MATCHES = 1000  # of one search
-NO_FILTERS = Filters()
 
 
 class Gallery:
@@ -70,15 +62,18 @@ class Gallery:
     """
 
     def __init__(
-        self, connection: Connection, name: str, model: ModelIdentity, *, writable: bool
+        self,
+        connection: Connection,
+        collections: Collections,
+        name: str,
+        model: ModelIdentity,
+        *,
+        writable: bool,
     ) -> None:
         self._connection = connection
-        self._client = connection.client
-        self._collections = Collections(connection, name)
-        self._table = Table(connection, self._collections)
-        self._index = EXACT
+        self._table = Table(connection, collections)
+        self._index = VectorIndex(connection, collections, model.embedding_size)
         self._writing = threading.RLock()
-        self._images_per_person: float | None = None
         self.uri = connection.uri
         self.name = name
         self.model = model
@@ -110,10 +105,10 @@ class Gallery:
                     f"there is a gallery at {uri} already; add to it, or give another address"
                 )
             collections.make(model)
+            return cls(connection, collections, name, model, writable=True)
         except BaseException:
             connection.close()
             raise
-        return cls(connection, name, model, writable=True)
 
     @classmethod
     def open(
@@ -147,12 +142,10 @@ class Gallery:
             collections.load()
             if writable or connection.folder is not None:
                 collections.remove_leftovers()
-            gallery = cls(connection, name, collections.model(), writable=writable)
-            gallery._index = collections.index()
+            return cls(connection, collections, name, collections.model(), writable=writable)
         except BaseException:
             connection.close()
             raise
-        return gallery
 
     def __enter__(self) -> Self:
         return self
@@ -168,9 +161,11 @@ class Gallery:
     def close(self) -> None:
         """Let the address go; twice is allowed."""
         with self._writing:
-            if not self._connection.closed:
-                self._table.seal()
-            self._connection.close()
+            try:
+                if not self._connection.closed:
+                    self._table.seal()
+            finally:
+                self._connection.close()
 
     def __len__(self) -> int:
         """Records that a search can find."""
@@ -188,8 +183,8 @@ class Gallery:
         """
         if not self.model.same_as(model):
             raise GalleryModelError(
-                f"gallery {self.uri} holds embeddings of {_words(self.model)}, but these come from "
-                f"{_words(model)}; give the gallery's model, or make a gallery for this one"
+                f"gallery {self.uri} holds embeddings of {self.model}, but these come from "
+                f"{model}; give the gallery's model, or make a gallery for this one"
             )
 
     def add(self, embeddings: NDArray[np.float32], records: Sequence[GalleryRecord]) -> Added:
@@ -208,23 +203,11 @@ class Gallery:
         vectors = self._checked(embeddings)
         if len(vectors) != len(records):
             raise GalleryError(f"{len(vectors)} embeddings do not fit {len(records)} records")
-        new = already = hidden = 0
         with self._writing:
-            for start in range(0, len(records), BATCH):
-                part = records[start : start + BATCH]
-                there = self._table.hidden(record.id for record in part)
-                rows = {
-                    record.id: row_of(record, vector, hidden=False)
-                    for record, vector in zip(part, vectors[start : start + BATCH], strict=True)
-                    if record.id not in there
-                }
-                self._table.write(list(rows.values()))
-                new += len(rows)
-                already += len(part) - len(rows)
-                hidden += sum(there.get(record.id, False) for record in part)
-            if self._index is EXACT and new and self.count() > LARGEST_EXACT:
-                self._rebuild(GRAPH, ())
-        return Added(new, already, hidden)
+            added = self._table.add(vectors, records)
+            if added.new and self._index.outgrown_by(self.count()):
+                self._replace(index=GRAPH)
+            return added
 
     def remove(self, ids: Sequence[str]) -> int:
         """Hide records from every search; ``restore`` brings them back, ``add`` does not.
@@ -263,7 +246,7 @@ class Gallery:
         with self._writing:
             erased = set(self._table.required(ids, ("id",)))
             if erased:
-                self._rebuild(self._index, erased)
+                self._replace(without=erased)
             return len(erased)
 
     def known(self, ids: Iterable[str]) -> set[str]:
@@ -320,38 +303,18 @@ class Gallery:
 
         Raises:
             GalleryModelError: The vectors have another size than the gallery's model.
-            FilterError: A camera or location is in no record, so that nothing could be found.
+            GalleryError: They are not of unit length, or ``top`` is out of range.
         """
         if not 1 <= top <= MOST_MATCHES:
             raise GalleryError(f"top is {top}; give 1 to {MOST_MATCHES}")
-        found = self._connection.call(
-            self._client.search,
-            self._collections.records,
-            data=list(self._checked(vectors)),
-            anns_field="embedding",
-            filter=expression(filters),
-            limit=top,
-            output_fields=list(FIELDS),
-            search_params={"metric_type": "IP", "params": dict(self._index.search)},
-        )
-        return [
-            [
-                Match(record_of({**hit["entity"], "id": hit["id"]}), float(hit["distance"]))
-                for hit in hits
-            ]
-            for hits in found
-        ]
+        return self._index.search(self._checked(vectors), filters, top)
 
     def images_per_person(self) -> float:
         """Return how many visible records an identified person has on average; 1 without any.
 
         Of a server it is read once and kept for as long as this object lives.
         """
-        if self._images_per_person is None or self._connection.folder is not None:
-            identity = self._table.column("identity")
-            known = identity[identity != UNKNOWN]
-            self._images_per_person = len(known) / len(np.unique(known)) if len(known) else 1.0
-        return self._images_per_person
+        return self._table.contents(anew=False).images_per_person
 
     def check_filters(self, filters: Filters) -> None:
         """Refuse filters that name a camera or location of which there is no record.
@@ -359,49 +322,37 @@ class Gallery:
         Raises:
             FilterError: There is one.
         """
-        for name, asked in (("camera", filters.cameras), ("location", filters.locations)):
-            if not asked:
-                continue
-            there = set(self._table.column(name).tolist())
-            for value in asked:
-                if value not in there:
-                    known = ", ".join(str(key) for key in sorted(there - {UNKNOWN})) or "none"
-                    raise FilterError(
-                        f"{name} {value} is in no record of gallery {self.uri}; it has {known}"
-                    )
+        asked = [("camera", value, Filters(cameras=(value,))) for value in filters.cameras]
+        asked += [("location", value, Filters(locations=(value,))) for value in filters.locations]
+        for name, value, only in asked:
+            if not self.count(only):
+                contents = self._table.contents()
+                there = contents.cameras if name == "camera" else contents.locations
+                known = ", ".join(str(key) for key in sorted(there) if key != UNKNOWN) or "none"
+                raise FilterError(
+                    f"{name} {value} is in no record of gallery {self.uri}; it has {known}"
+                )
 
     def info(self) -> GalleryInfo:
         """Count what is in the gallery."""
-        names = ("camera", "location", "timestamp", "identity", "visible")
-
-        def read(census: Census) -> tuple[dict[str, NDArray[np.int64]], int]:
-            return {name: census.column(name) for name in names}, census.hidden
-
-        columns, hidden = self._table.counted(read)
-        when = columns["timestamp"][columns["timestamp"] != NO_TIME]
-        visible = int(columns["visible"].sum())
-        modalities = {"visible": visible, "infrared": len(columns["visible"]) - visible}
-        folder = self._connection.folder
-        self._index = self._collections.index()
-        recall = self._collections.read("recall")
+        contents = self._table.contents()
+        index, recall = self._index.describe()
         return GalleryInfo(
             uri=self.uri,
             name=self.name,
             model=self.model,
-            records=len(columns["camera"]),
-            hidden=hidden,
-            cameras=_counts(columns["camera"]),
-            locations=_counts(columns["location"]),
-            modalities={name: count for name, count in modalities.items() if count},
-            known_identities=len(set(columns["identity"].tolist()) - {UNKNOWN}),
-            first=moment_of(int(when.min())) if len(when) else None,
-            last=moment_of(int(when.max())) if len(when) else None,
-            index=self._index.kind,
-            index_settings={**self._index.build, **self._index.search},
-            recall=1.0 if self._index is EXACT else (recall or {}).get("recall"),
-            size_bytes=None
-            if folder is None
-            else sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
+            records=contents.records,
+            hidden=contents.hidden,
+            cameras=contents.cameras,
+            locations=contents.locations,
+            modalities=contents.modalities,
+            known_identities=contents.known_identities,
+            first=contents.first,
+            last=contents.last,
+            index=index.kind,
+            index_settings={**index.build, **index.search},
+            recall=recall,
+            size_bytes=self._connection.size_bytes(),
         )
 
     def measure_recall(self) -> float:
@@ -414,7 +365,7 @@ class Gallery:
         """
         self._check_writable()
         with self._writing:
-            return self._remember_recall(see_all(self._collections, self.model.embedding_size))
+            return self._index.measure_recall()
 
     def _check_writable(self) -> None:
         if not self.writable:
@@ -426,7 +377,7 @@ class Gallery:
         if matrix.ndim != 2 or matrix.shape[1] != size:
             raise GalleryModelError(
                 f"embeddings have shape {matrix.shape}, but gallery {self.uri} holds {size} "
-                f"numbers each, of {_words(self.model)}"
+                f"numbers each, of {self.model}"
             )
         lengths = np.linalg.norm(matrix, axis=1)
         if not (np.abs(lengths - 1) < UNIT_TOLERANCE).all():
@@ -436,40 +387,13 @@ class Gallery:
     def _set_hidden(self, ids: Sequence[str], *, hidden: bool) -> int:
         self._check_writable()
         with self._writing:
-            rows = self._table.required(ids, ("hidden", "embedding", *FIELDS))
-            changed = [row | {"hidden": hidden} for row in rows.values() if row["hidden"] != hidden]
-            for start in range(0, len(changed), BATCH):
-                self._table.write(changed[start : start + BATCH])
-            return len(changed)
+            return self._table.set_hidden(ids, hidden=hidden)
 
-    def _rebuild(self, index: Index, without: Iterable[str]) -> None:
-        """Copy the gallery, for an index or without some records."""
-        exact = copy_gallery(
-            self._collections, self.model.embedding_size, index, frozenset(without)
-        )
-        self._index = index
-        self._table.forget()
-        if index is not EXACT:
-            self._remember_recall(exact)
-
-    def _remember_recall(self, exact: ExactNeighbours) -> float:
-        found: list[list[str]] = []
-        if len(exact.queries):
-            found = [
-                [match.record.id for match in matches]
-                for matches in self.search(exact.queries, top=10)
-            ]
-        recall = measure_recall(exact, found)
-        self._collections.write("recall", {"recall": recall, "queries": len(found)})
-        return recall
-
-
-def _counts(column: NDArray[np.int64]) -> dict[int, int]:
-    values, counts = np.unique(column, return_counts=True)
-    return dict(zip(values.tolist(), counts.tolist(), strict=True))
-
-
-def _words(model: ModelIdentity) -> str:
-    return (
-        f"{model.preset} {model.checkpoint_sha256[:12]} ({model.embedding_size} numbers per image)"
-    )
+    def _replace(
+        self, *, index: Index | None = None, without: AbstractSet[str] = frozenset()
+    ) -> None:
+        """Copy the gallery, for another index or without some records."""
+        try:
+            self._index.replace(index, without)
+        finally:
+            self._table.forget()

@@ -5,7 +5,7 @@ Shapes: q queries, n records, D numbers per embedding.
 
 from __future__ import annotations
 
-from collections.abc import Collection as AbstractCollection
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from fprnet.gallery.collections import Collections, Index
 
-__all__ = ["ExactNeighbours", "copy_gallery", "measure_recall", "see_all"]
+__all__ = ["DEPTH", "ExactNeighbours", "copy_gallery", "measure_recall", "see_all"]
 
 QUERIES = 100
 DEPTH = 10  # recall@10
-WRITE_ROWS = 1000
 SEED = 0
 
 Array = NDArray[np.float32]
@@ -62,7 +61,7 @@ class ExactNeighbours:
 
 
 def copy_gallery(
-    collections: Collections, embedding_size: int, index: Index, without: AbstractCollection[str]
+    collections: Collections, embedding_size: int, index: Index, without: AbstractSet[str]
 ) -> ExactNeighbours:
     """Fill a new collection with all records but some, and put it in the place of the old one.
 
@@ -75,8 +74,7 @@ def copy_gallery(
     exact = ExactNeighbours(embedding_size)
     for page in collections.whole_pages(embedding_size):
         kept = [row for row in page if row["id"] not in without]
-        for start in range(0, len(kept), WRITE_ROWS):
-            collections.upsert(kept[start : start + WRITE_ROWS], target)
+        collections.upsert(kept, target)
         _show(exact, kept)
     collections.seal(target)
     collections.swap(target)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fprnet.embeddings.embedder import Embedder
 
 __all__ = [
+    "NO_FILTERS",
     "UNKNOWN",
     "Added",
     "Filters",
@@ -61,6 +62,11 @@ class ModelIdentity:
     def scale(self) -> Scale:
         """Of an untrained preset: "tiny" or "full"; a checkpoint knows its own."""
         return "tiny" if self.checkpoint_sha256.endswith(":tiny") else "full"
+
+    def __str__(self) -> str:
+        return (
+            f"{self.preset} {self.checkpoint_sha256[:12]} ({self.embedding_size} numbers per image)"
+        )
 
     def same_as(self, other: ModelIdentity) -> bool:
         """Whether embeddings of both can be compared."""
@@ -195,6 +201,9 @@ class Filters:
             "identity": self.identity,
             "modality": self.modality,
         }
+
+
+NO_FILTERS = Filters()
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from fprnet.errors import GalleryModelError, UsageError
 from fprnet.evaluation.reranking import rerank as rerank_distances
 from fprnet.gallery.answers import Answer, Person, RankedMatch
 from fprnet.gallery.calibration import Calibration
-from fprnet.gallery.gallery import NO_FILTERS, Gallery
-from fprnet.gallery.records import UNKNOWN, Filters, Match, ModelIdentity
+from fprnet.gallery.gallery import Gallery
+from fprnet.gallery.records import NO_FILTERS, UNKNOWN, Filters, Match, ModelIdentity
 
 __all__ = ["Searcher", "modality_warnings"]
 
@@ -156,6 +156,7 @@ class Searcher:
             false_match_rate=None if threshold is None else false_match_rate,
             in_gallery=None if threshold is None else any(match.accepted for match in matches),
             reranked=rerank,
+            warnings=() if candidates else ("no image of the gallery passes the filters",),
         )
 
     def explain(

@@ -1,4 +1,4 @@
-"""The rows of a gallery: read by id, written, counted."""
+"""The rows of a gallery: read by id, added, hidden and shown, counted."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fprnet.errors import GalleryMissingError
-from fprnet.gallery.census import COLUMNS, Census
-from fprnet.gallery.collections import Collections
+from fprnet.gallery.census import COLUMNS, Census, Contents
+from fprnet.gallery.collections import PAGE_ROWS, WRITE_ROWS, Collections
 from fprnet.gallery.connection import Connection
-from fprnet.gallery.records import Filters, check_id
-from fprnet.gallery.rows import expression, id_expression
+from fprnet.gallery.records import Added, Filters, GalleryRecord, check_id
+from fprnet.gallery.rows import FIELDS, expression, id_expression, row_of
 
-__all__ = ["BATCH", "Table"]
+__all__ = ["Table"]
 
-BATCH = 1000  # rows in one call
-SEAL_ROWS = 256  # written rows that Milvus may hold in memory, where it searches slowly
-CENSUS_ROWS = 10_000  # of one page
+SEAL_ROWS = 256  # written rows that Milvus Lite may hold in memory, where it searches slowly
 
 Result = TypeVar("Result")
 
@@ -38,6 +36,7 @@ class Table:
         self._collections = collections
         self._counting = threading.Lock()
         self._census: Census | None = None
+        self._contents: Contents | None = None
         self._unsealed = 0
 
     def found(self, ids: Iterable[str], fields: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -50,11 +49,11 @@ class Table:
         for id in unique:
             check_id(id)
         rows: dict[str, dict[str, Any]] = {}
-        for start in range(0, len(unique), BATCH):
+        for start in range(0, len(unique), WRITE_ROWS):
             found = self._connection.call(
                 self._connection.client.query,
                 self._collections.records,
-                filter=id_expression(unique[start : start + BATCH]),
+                filter=id_expression(unique[start : start + WRITE_ROWS]),
                 output_fields=list(fields),
             )
             rows |= {row["id"]: dict(row) for row in found}
@@ -78,23 +77,39 @@ class Table:
         """Return whether each of the ids that are there is hidden."""
         return {id: row["hidden"] for id, row in self.found(ids, ("id", "hidden")).items()}
 
-    def write(self, rows: list[dict[str, Any]]) -> None:
-        """Write rows, in place of those of the same ids."""
-        if not rows:
-            return
-        self._collections.upsert(rows)
-        with self._counting:
-            if self._census is not None:
-                self._census.put(rows)
-        self._unsealed += len(rows)
-        if self._unsealed >= SEAL_ROWS:
-            self.seal()
+    def add(self, vectors: NDArray[np.float32], records: Sequence[GalleryRecord]) -> Added:
+        """Write the records that are not there yet, with their embeddings ``(n, D)``."""
+        new = already = hidden = 0
+        for start in range(0, len(records), WRITE_ROWS):
+            part = records[start : start + WRITE_ROWS]
+            there = self.hidden(record.id for record in part)
+            rows = {
+                record.id: row_of(record, vector, hidden=False)
+                for record, vector in zip(part, vectors[start : start + WRITE_ROWS], strict=True)
+                if record.id not in there
+            }
+            self._write(list(rows.values()))
+            new += len(rows)
+            already += len(part) - len(rows)
+            hidden += sum(there.get(record.id, False) for record in part)
+        return Added(new, already, hidden)
+
+    def set_hidden(self, ids: Sequence[str], *, hidden: bool) -> int:
+        """Hide or show records; returns how many were not so before.
+
+        Raises:
+            GalleryMissingError: One of them is not there; nothing was changed then.
+        """
+        rows = self.required(ids, ("hidden", "embedding", *FIELDS))
+        changed = [row | {"hidden": hidden} for row in rows.values() if row["hidden"] != hidden]
+        self._write(changed)
+        return len(changed)
 
     def seal(self) -> None:
-        """Have everything written that Milvus still holds in memory."""
-        if self._unsealed:
+        """Have everything written that Milvus Lite still holds in memory; a server sees to it."""
+        if self._unsealed and self._connection.folder is not None:
             self._collections.seal()
-            self._unsealed = 0
+        self._unsealed = 0
 
     def forget(self) -> None:
         """Forget what was counted: the collection was replaced by one that is sealed."""
@@ -115,9 +130,15 @@ class Table:
         )
         return int(rows[0]["count(*)"])
 
-    def column(self, name: str) -> NDArray[np.int64]:
-        """Return one of the census's columns."""
-        return self.counted(lambda census: census.column(name))
+    def contents(self, *, anew: bool = True) -> Contents:
+        """Return what the records are.
+
+        Args:
+            anew: Of a server: read all rows again, and not only the first time.
+        """
+        if anew or self._contents is None or self._connection.folder is not None:
+            self._contents = self.counted(lambda census: census.contents())
+        return self._contents
 
     def counted(self, read: Callable[[Census], Result]) -> Result:
         """Return what ``read`` reads from the columns of all rows.
@@ -127,8 +148,20 @@ class Table:
         with self._counting:
             census = self._census
             if census is None:
-                pages = self._collections.pages(COLUMNS, CENSUS_ROWS)
+                pages = self._collections.pages(COLUMNS, PAGE_ROWS)
                 census = Census(row for page in pages for row in page)
                 if self._connection.folder is not None:
                     self._census = census
             return read(census)
+
+    def _write(self, rows: list[dict[str, Any]]) -> None:
+        """Write rows, in place of those of the same ids."""
+        if not rows:
+            return
+        self._collections.upsert(rows)
+        with self._counting:
+            if self._census is not None:
+                self._census.put(rows)
+        self._unsealed += len(rows)
+        if self._unsealed >= SEAL_ROWS:
+            self.seal()

@@ -18,6 +18,7 @@ from fprnet.reproduction.rows import (
     score_rows,
     score_table,
     selected,
+    trainings,
 )
 from fprnet.reproduction.runs import ScoredRun
 from fprnet.reproduction.workshop import Workshop
@@ -53,14 +54,7 @@ class Comparison:
 
     def works(self, workshop: Workshop) -> list[ScoredRun]:
         """Return the trainings of all rows; those of the first seed come first."""
-        request = workshop.request
-        rows = selected(self.rows(request), request.only)
-        return [
-            workshop.scored_run(variant, seed)
-            for seed in range(request.seeds)
-            for row in rows
-            for variant in row.variants
-        ]
+        return trainings(workshop, self.rows)
 
     def lay_out(self, workshop: Workshop) -> Result:
         """Return the table from the scores that are there."""

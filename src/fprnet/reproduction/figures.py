@@ -22,6 +22,7 @@ from fprnet.reproduction.rows import (
     score_rows,
     score_table,
     selected,
+    trainings,
 )
 from fprnet.reproduction.runs import ScoredRun, Variant
 from fprnet.reproduction.table8 import COLUMNS, EQUAL, METRICS, methods
@@ -64,14 +65,7 @@ class Figure:
 
     def works(self, workshop: Workshop) -> list[ScoredRun]:
         """Return the trainings of all rows; those of the first seed come first."""
-        request = workshop.request
-        rows = selected(self.rows(request), request.only)
-        return [
-            workshop.scored_run(variant, seed)
-            for seed in range(request.seeds)
-            for row in rows
-            for variant in row.variants
-        ]
+        return trainings(workshop, self.rows)
 
     def lay_out(self, workshop: Workshop) -> Result:
         """Draw what the scores and histories say."""

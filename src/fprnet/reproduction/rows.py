@@ -29,6 +29,7 @@ __all__ = [
     "score_rows",
     "score_table",
     "selected",
+    "trainings",
 ]
 
 NOT_IN_PAPER = "not in the paper's table"
@@ -94,6 +95,18 @@ def selected(rows: Sequence[Row], patterns: Sequence[str]) -> list[Row]:
             labels = ", ".join(f"'{row.label}'" for row in rows)
             raise UsageError(f"--only {pattern} fits no row; the rows are {labels}")
     return [row for row in rows if any(fits(row, pattern) for pattern in patterns)]
+
+
+def trainings(workshop: Workshop, rows: Callable[[Request], Sequence[Row]]) -> list[ScoredRun]:
+    """Return what the chosen rows train; all of the first seed come first."""
+    request = workshop.request
+    chosen = selected(rows(request), request.only)
+    return [
+        workshop.scored_run(variant, seed)
+        for seed in range(request.seeds)
+        for row in chosen
+        for variant in row.variants
+    ]
 
 
 def measure(workshop: Workshop, rows: Sequence[Row]) -> list[Measured]:

@@ -29,6 +29,13 @@ MEANINGS = {
     503: "The gallery is gone, the queue is full, or the service shuts down",
 }
 
+RETRY_AFTER = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}}
+HEADERS: dict[int, dict[str, Any]] = {
+    401: {"WWW-Authenticate": {"schema": {"type": "string"}}},
+    429: RETRY_AFTER,
+    503: RETRY_AFTER,
+}
+
 
 def _service(request: Request) -> Service:
     service: Service = getattr(request.app.state, SERVICE)
@@ -57,6 +64,10 @@ def allowed(permission: Permission) -> Any:  # noqa: ANN401 - FastAPI's own type
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return what OpenAPI says about a route's errors; those of the gate are of every route."""
     return {
-        status: {"model": ErrorAnswer, "description": MEANINGS[status]}
+        status: {
+            "model": ErrorAnswer,
+            "description": MEANINGS[status],
+            "headers": HEADERS.get(status, {}),
+        }
         for status in sorted({401, 403, 429, 503, *statuses})
     }

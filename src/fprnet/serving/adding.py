@@ -25,10 +25,11 @@ from fprnet.serving.images import Upload
 from fprnet.serving.problems import ProblemError, as_problem
 from fprnet.serving.requests import AddMetadata
 from fprnet.serving.service import Service, shutting_down
-from fprnet.serving.uploads import parts
+from fprnet.serving.uploads import Part, parts
 
 __all__ = ["add_images"]
 
+PAIRS = "parts 'metadata' (JSON) and 'image' (file), in pairs"
 AT_ONCE = 32  # images of a batch; twice as many may have arrived
 
 
@@ -46,7 +47,7 @@ async def add_images(request: Request, service: Service, caller: Caller) -> Asyn
     """Yield what became of each image, in order, as soon as it is known.
 
     Args:
-        request: Multipart; parts ``metadata`` and ``image`` by turns. Not yet read.
+        request: Multipart; parts ``metadata`` and ``image`` in pairs. Not yet read.
         service: With a writable gallery.
         caller: For the audit log.
 
@@ -91,6 +92,7 @@ async def _read(
 async def _images(request: Request, service: Service) -> AsyncIterator[_Sent]:
     settings = service.settings
     metadata: AddMetadata | ProblemError | None = None
+    image: Part | None = None
     index = 0
     async for part in parts(request, most=None, most_by_part=settings.image_bytes):
         if part.name == "metadata" and metadata is None:
@@ -98,26 +100,27 @@ async def _images(request: Request, service: Service) -> AsyncIterator[_Sent]:
                 metadata = parsed(part.content, AddMetadata, "part 'metadata'")
             except ProblemError as error:
                 metadata = error  # of this image only
-        elif part.name == "image" and metadata is not None:
-            if index >= settings.upload_images:
-                raise ProblemError(
-                    413,
-                    "too_many_images",
-                    f"there are more than {settings.upload_images} images",
-                    "send the others in another request",
-                )
-            yield _Sent(index, part.file, metadata, part.content)
-            metadata = None
-            index += 1
+        elif part.name == "image" and image is None:
+            image = part
         else:
-            raise unknown_part(part, "part 'metadata' (JSON), then part 'image' (file), in pairs")
+            raise unknown_part(part, PAIRS)
+        if metadata is None or image is None:
+            continue
+        if index >= settings.upload_images:
+            raise ProblemError(
+                413,
+                "too_many_images",
+                f"there are more than {settings.upload_images} images",
+                "send the others in another request",
+            )
+        yield _Sent(index, image.file, metadata, image.content)
+        metadata = image = None
+        index += 1
+    if image is not None:
+        raise ProblemError(422, "invalid", "an image has no part 'metadata'", f"send {PAIRS}")
     if metadata is not None or index == 0:
-        raise ProblemError(
-            422,
-            "image_missing",
-            "the last part 'metadata' has no image" if index or metadata else "there is no image",
-            "send part 'metadata' (JSON), then part 'image' (file), in pairs",
-        )
+        message = "there is no image" if metadata is None else "a part 'metadata' has no image"
+        raise ProblemError(422, "image_missing", message, f"send {PAIRS}")
 
 
 async def _add_batch(batch: list[_Sent], service: Service, caller: Caller) -> list[Added]:

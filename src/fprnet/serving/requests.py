@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from fprnet.data.records import Modality
 
@@ -38,7 +38,15 @@ RecordId = Annotated[
     str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the image's file")
 ]
 SearchId = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,64}$", description="Of an answer")]
-Number = Annotated[int, Field(ge=0, le=999_999_999)]  # of a camera, location or identity
+
+
+def _whole(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
+    """Return 3.0 as 3: to JSON, and so to our description, they are the same number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+Number = Annotated[Whole, Field(ge=0, le=999_999_999)]  # of a camera, location or identity
 
 RECORD_ID = "5f0c6f7f6c1d4f7f8f9b1c2d3e4f5a6b5f0c6f7f6c1d4f7f8f9b1c2d3e4f5a6b"
 SEARCH_ID = "kT3xW0q5m1YcZr8VhJt2Lw"
@@ -70,7 +78,7 @@ class SearchOptions(_Request):
     """How to search; the part ``options`` of an upload."""
 
     modality: Modality = Field(default="infrared", description="Of the query images")
-    top: int = Field(default=20, ge=1, le=MOST_MATCHES, description="Matches to return")
+    top: Whole = Field(default=20, ge=1, le=MOST_MATCHES, description="Matches to return")
     filters: Filters = Filters()
     confirmed: list[RecordId] = Field(
         default_factory=list,
@@ -88,8 +96,22 @@ class SearchOptions(_Request):
     rerank: bool = Field(default=False, description="k-reciprocal re-ranking of the top candidates")
 
 
+NULL = {"type": "null"}
+
+
+def _either(one: str, other: str) -> dict[str, Any]:
+    """Say in a JSON schema that a field is given and another is not."""
+    return {"required": [one], "properties": {one: {"not": NULL}, other: NULL}}
+
+
 class SearchByJson(SearchOptions):
     """A search without an upload: by embeddings, or an earlier search again with other options."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [_either("embeddings", "search"), _either("search", "embeddings")]
+        }
+    )
 
     embeddings: list[Annotated[list[float], Field(min_length=1, max_length=8192)]] | None = Field(
         default=None, min_length=1, max_length=MOST_QUERIES, description="(Q, D), of one person"
@@ -106,7 +128,7 @@ class SearchByJson(SearchOptions):
 
 
 class AddMetadata(_Request):
-    """What is known about an image to add: the part ``metadata`` before each part ``image``."""
+    """What is known about an image to add: the part ``metadata`` beside each part ``image``."""
 
     modality: Modality
     camera: Number | None = Field(default=None, examples=[3])
@@ -130,7 +152,7 @@ class ExplanationRequest(_Request):
 
     search: SearchId
     match: RecordId
-    query: int = Field(default=0, ge=0, lt=MOST_QUERIES, description="Which of the query images")
+    query: Whole = Field(default=0, ge=0, lt=MOST_QUERIES, description="Which of the query images")
 
 
 class FeedbackRequest(_Request):

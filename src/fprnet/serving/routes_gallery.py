@@ -51,7 +51,7 @@ UPLOAD: dict[str, Any] = {
                     "metadata": {"$ref": "#/components/schemas/AddMetadata"},
                     "image": {"type": "string", "format": "binary"},
                 },
-                "description": "Repeat the pair: a part metadata, then its part image",
+                "description": "Repeat the pair of a part metadata and a part image for each image",
             },
             "encoding": {
                 "metadata": {"contentType": "application/json"},

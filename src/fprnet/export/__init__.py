@@ -1,0 +1,1 @@
+"""A trained model becomes graphs that other programs run."""

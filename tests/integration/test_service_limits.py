@@ -1,0 +1,188 @@
+"""Who may reach ``fprnet serve``, how fast, from which pages, and how it comes to an end."""
+
+import http.client
+import json
+import shutil
+import signal
+import time
+from contextlib import closing, contextmanager
+
+import httpx2
+import pytest
+
+from fprnet.gallery.gallery import Gallery
+from fprnet.serving.keys import add_key, revoke_key
+from service_cases import (
+    IDS,
+    MODEL,
+    add,
+    client_at,
+    image_bytes,
+    part,
+    problem,
+    process_of,
+    search,
+    sha256,
+)
+
+BURST = 40
+UPLOAD = "/v1/gallery/images"
+KEPT = image_bytes(510)
+ABOUT = part("metadata", b'{"modality": "visible"}')
+ELSEWHERE = "https://elsewhere.example"
+
+
+def test_any_address_but_the_machines_own_needs_keys(fprnet, tmp_path):
+    words = ("serve", "--gallery", tmp_path / "people.db", "--port", 0, "--host", "0.0.0.0")
+    refused = fprnet(*words)
+    assert refused.status == 2
+    assert "fprnet keys add" in refused.complaint
+
+
+@pytest.fixture(scope="module")
+def guarded(serve, keys, tmp_path_factory):
+    """Reachable from other machines, only reads, and its buckets take an hour to fill."""
+    file = tmp_path_factory.mktemp("keys") / "keys.json"
+    shutil.copy(keys[0], file)
+    words = ("--host", "0.0.0.0", "--keys", file, "--read-only", "--rate", 0.01, "--burst", BURST)
+    with serve(*words, key=keys[1]["search"]) as (process, client):
+        yield process, client, file
+        assert process.stop(signal.SIGINT) == 0
+        assert "Traceback" not in process.log.read_text()
+
+
+def test_keys_are_asked_for(guarded, keys):
+    address = guarded[0].address
+    with client_at(address, keys[1]["monitor"]) as monitor, client_at(address) as stranger:
+        assert monitor.get("/metrics").status_code == 200
+        assert stranger.get("/healthz").status_code == 200
+        for path in ("/metrics", "/v1/gallery", "/v1/me", f"/v1/gallery/images/{IDS[0]}/content"):
+            assert problem(stranger.get(path)) == (401, "key_missing")
+
+
+def test_pages_of_other_sites_get_nothing(guarded, keys):
+    with client_at(guarded[0].address, keys[1]["write"], origin=ELSEWHERE) as client:
+        ask = {"Access-Control-Request-Method": "POST"}
+        preflight = client.options("/v1/search", headers=ask)
+        assert problem(preflight)[0] in (403, 405)
+        refused = client.post("/v1/search", json={"embeddings": [[1.0]]})
+        assert problem(refused) == (403, "foreign_origin")
+        for answer in (preflight, refused, client.get("/v1/gallery"), client.get("/healthz")):
+            assert not [name for name in answer.headers if name.startswith("access-control-")]
+            assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+def test_too_many_requests_of_one_key(guarded, keys):
+    process, client, _ = guarded
+    answers = [client.get("/v1/me") for _ in range(BURST + 5)]
+    assert [answer.status_code for answer in answers] == [200] * BURST + [429] * 5
+    assert problem(answers[-1]) == (429, "too_fast")
+    assert 1 <= int(answers[-1].headers["Retry-After"]) <= 100
+    with client_at(process.address, keys[1]["admin"]) as other:
+        assert other.get("/v1/me").status_code == 200
+    # Guessing keys is slowed down, too: by address.
+    elsewhere = httpx2.HTTPTransport(local_address="127.0.0.2")
+    with client_at(process.address, "fprnet_00000000_guess", transport=elsewhere) as guesser:
+        codes = [problem(guesser.get("/v1/me"))[0] for _ in range(BURST + 1)]
+    assert codes[-1] == 429
+    assert set(codes) == {401, 429}
+
+
+def test_key_that_is_revoked_while_the_service_runs(guarded):
+    process, _, file = guarded
+    with client_at(process.address, add_key(file, "ward-3", "search")) as client:
+        assert client.get("/v1/gallery").json()["writable"] is False
+        revoke_key(file, "ward-3")
+        assert problem(client.get("/v1/gallery")) == (401, "key_revoked")
+        kept = file.rename(file.with_name("kept.json"))
+        assert problem(client.get("/v1/gallery")) == (503, "keys_unreadable")
+        kept.rename(file)
+        assert problem(client.get("/v1/gallery")) == (401, "key_revoked")
+
+
+def test_gallery_that_is_only_read(guarded, keys):
+    image = f"/v1/gallery/images/{IDS[0]}"
+    with client_at(guarded[0].address, keys[1]["admin"]) as client:
+        assert problem(client.delete(image)) == (403, "read_only")
+        assert problem(client.patch(image, json={"hidden": True})) == (403, "read_only")
+        files = [("metadata", (None, '{"modality": "visible"}')), ("image", ("a.png", b"x"))]
+        assert problem(client.post("/v1/gallery/images", files=files)) == (403, "read_only")
+        assert client.get(image).status_code == 200
+
+
+@pytest.fixture(scope="module")
+def revived(serve):
+    """A service that was killed after it had acknowledged an image, and started again."""
+    words = ("--rate", 0)
+    with serve(*words) as (process, client):
+        (line,) = add(client, ({"modality": "visible"}, KEPT))
+        assert line["status"] == "added"
+        process.process.kill()
+        process.process.wait()
+        fixed = ("--gallery", process.folder / "people.db", *MODEL)
+        with process_of(*fixed, *words) as again:
+            again.folder = process.folder
+            yield again
+
+
+def test_what_was_acknowledged_before_sigkill_is_there(revived):
+    with client_at(revived.address) as client:
+        (match,) = search(client, KEPT, modality="visible", top=1)["matches"]
+        assert match["id"] == sha256(KEPT)
+        assert client.get(match["image"]).status_code == 200
+        (line,) = add(client, ({"modality": "visible"}, KEPT))
+        assert line["status"] == "known"
+
+
+def test_sigterm_finishes_what_was_accepted(revived):
+    """A search of which half has arrived is answered; a bulk says what it did not take."""
+    first, late, query = image_bytes(500), image_bytes(501), image_bytes(3)
+    with started(revived, "/v1/search") as asked, started(revived, UPLOAD) as adding:
+        form = part("images", query, file="a.png") + b"--x--\r\n"
+        asked.send(chunk(form[:200]))
+        # An image is complete when the next part begins.
+        adding.send(chunk(ABOUT + part("image", first, file="1.png") + ABOUT))
+        lines = adding.getresponse()
+        assert json.loads(lines.readline())["status"] == "added"
+        revived.process.send_signal(signal.SIGTERM)
+        wait_until_closed(revived)
+        asked.send(chunk(form[200:]) + chunk(b""))
+        answer = asked.getresponse()
+        assert answer.status == 200
+        assert json.loads(answer.read())["matches"][0]["id"] == IDS[3]
+        adding.send(chunk(part("image", late, file="2.png") + b"--x--\r\n") + chunk(b""))
+        (line,) = lines.read().splitlines()
+        assert json.loads(line)["error"]["code"] == "shutting_down"
+    assert revived.process.wait(60) == 0
+    assert "Traceback" not in revived.log.read_text()
+    with Gallery.open(str(revived.folder / "people.db")) as gallery:
+        assert gallery.known([sha256(first), sha256(late)]) == {sha256(first)}
+
+
+@contextmanager
+def started(process, path):
+    """Begin a POST whose form is sent piece by piece."""
+    host, port = process.address.removeprefix("http://").split(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=60)
+    connection.putrequest("POST", path)
+    connection.putheader("Content-Type", "multipart/form-data; boundary=x")
+    connection.putheader("Transfer-Encoding", "chunked")
+    connection.endheaders()
+    with closing(connection):
+        yield connection
+
+
+def chunk(content):
+    return b"%x\r\n%b\r\n" % (len(content), content)
+
+
+def wait_until_closed(process):
+    """Wait until the service takes no new connections."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            httpx2.get(f"{process.address}/healthz?live=1")
+        except httpx2.TransportError:
+            return
+        time.sleep(0.05)
+    raise AssertionError("it still listens")

@@ -1,0 +1,75 @@
+"""Fixtures of the tests of the service: a model, a stock of images, a running process."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from fprnet.embeddings.embedder import Embedder
+    from service_cases import Process
+
+
+@pytest.fixture(scope="session")
+def untrained() -> Embedder:
+    from fprnet.embeddings.embedder import load_model
+
+    return load_model("fprnet", scale="tiny", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def stock(untrained: Embedder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """See ``service_cases.make_stock``; copy it to change it."""
+    pytest.importorskip("pymilvus", reason="needs a gallery: pip install 'fprnet[gallery]'")
+    pytest.importorskip("fastapi", reason="needs the service: pip install 'fprnet[service]'")
+    from service_cases import make_stock
+
+    return make_stock(tmp_path_factory.mktemp("stock"), untrained)
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A file of keys; one key of each role by its name, and "gone", which was revoked."""
+    from fprnet.serving.keys import add_key, revoke_key
+    from fprnet.serving.roles import ROLES
+
+    file = tmp_path_factory.mktemp("keys") / "keys.json"
+    made = {role: add_key(file, role, role) for role in ROLES}
+    made["gone"] = add_key(file, "gone", "admin")
+    revoke_key(file, "gone")
+    return file, made
+
+
+@pytest.fixture(scope="session")
+def serve(stock: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """``with serve(*words) as (process, client)``: a service of a copy of the stock."""
+    from service_cases import MODEL, client_at, process_of
+
+    @contextmanager
+    def started(*words: object, key: str | None = None) -> Iterator[tuple[Process, Any]]:
+        folder = tmp_path_factory.mktemp("served")
+        shutil.copytree(stock / "people.db", folder / "people.db")
+        fixed = ("--gallery", folder / "people.db", *MODEL, "--images", stock / "day")
+        with process_of(*fixed, *words) as process:
+            process.folder = folder
+            with client_at(process.address, key) as client:
+                yield process, client
+
+    return started
+
+
+@pytest.fixture(scope="session")
+def running(
+    serve: Callable[..., Any], keys: tuple[Path, dict[str, str]]
+) -> Iterator[tuple[Process, Any]]:
+    """A service that tests share and leave with the records that they found; an admin's client."""
+    file, made = keys
+    with serve("--keys", file, "--rate", 0, key=made["admin"]) as (process, client):
+        yield process, client
+        assert process.stop() == 0
+        assert "Traceback" not in process.log.read_text()
