@@ -18,6 +18,7 @@ from PIL import Image
 from fprnet.benchmarking.drawn_gallery import LOCATIONS, drawn_embeddings, drawn_records
 from fprnet.benchmarking.measurement import Measurement, Sizes
 from fprnet.benchmarking.reranking import peak_gib
+from fprnet.benchmarking.untrained import write_untrained
 from fprnet.embeddings.embedder import load_model
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.lite_search import milvus_search
@@ -39,7 +40,9 @@ def measure(sizes: Sizes) -> Measurement:
     ``sizes.width`` below 64 takes the tiny network.
     """
     torch.set_num_threads(sizes.threads)
-    embedder = load_model("fprnet", scale="full" if sizes.width >= 64 else "tiny", device="cpu")
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoint = write_untrained(Path(folder), "full" if sizes.width >= 64 else "tiny")
+        embedder = load_model(checkpoint, device="cpu")
     vectors, queries = drawn_embeddings(sizes.records, embedder.embedding_size, QUERIES)
     records = drawn_records(sizes.records)
     with tempfile.TemporaryDirectory() as folder:
