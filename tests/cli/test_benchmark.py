@@ -14,7 +14,8 @@ import pymilvus  # noqa: F401
 import pytest
 import torch
 
-from fprnet.benchmarking import seeded
+from fprnet.benchmarking import embedding, seeded
+from fprnet.benchmarking.embedding_sides import released_model, seeded_people
 from fprnet.benchmarking.measurement import Measurement
 from fprnet.benchmarking.registry import BENCHMARKS
 from fprnet.benchmarking.reranking import measure_memory
@@ -143,12 +144,76 @@ def test_the_limit_is_told_beside_our_share_of_it():
     )
 
 
-def test_training_on_a_gpu_that_is_not_there(fprnet):
+@pytest.mark.slow
+def test_small_benchmark_of_embedding(fprnet, monkeypatch):
+    words = ("--size", "64x32", "--width", 8, "--images", 8, "--repeats", 1)
+    kept = {}
+
+    def measure_once(sizes):
+        if "result" not in kept:
+            kept["result"] = embedding.measure(sizes)
+        return kept["result"]
+
+    monkeypatch.setitem(BENCHMARKS, "embedding", measure_once)
+    result = fprnet("benchmark", "embedding", *words, "--precision", "float32", "--json")
+    assert result.status == 0, result.err
+    (measured,) = json.loads(result.out).values()
+    assert measured["images"] == 16
+    assert measured["ratio"] == pytest.approx(
+        measured["images_per_second"] / measured["plain_images_per_second"]
+    )
+    # float32 differs by rounding only, bfloat16 by more than that; all are still one network.
+    assert abs(measured["max_difference"]) < 1e-5
+    assert measured["scores"]["mAP"] == pytest.approx(measured["plain_scores"]["mAP"], abs=0.002)
+    assert 0.3 < measured["scores"]["mAP"] <= 1
+    assert {"pytorch-float32", "openvino-float32"} <= set(measured["cosines"])
+    for name, cosine in measured["cosines"].items():
+        assert cosine > (0.99999 if name.endswith("float32") else 0.998)
+        assert measured["speeds"][name] > 0
+        assert measured["gflop_per_second"][name] > 0
+    assert measured["default"] in measured["speeds"]
+    assert measured["precision"] == "float32"
+    assert 0 < measured["share_of_limit"] < 1
+    table = fprnet("benchmark", "embedding").out.splitlines()
+    assert [line.split()[0] for line in table[:3]] == ["embedding", "images/s", "plain"]
+    assert len(table) == 3 + len(measured["cosines"])
+
+
+def test_operations_of_an_embedding_are_those_of_its_convolutions():
+    """A 7x7 and 52 other convolutions of a ResNet-50 on 32 x 32 pixels, and a linear layer."""
+    size, width = (32, 32), 8
+    images, identity = seeded_people(8, size)
+    assert identity.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert (images["infrared"] == images["infrared"][..., :1]).all()
+    model = released_model(images, width, torch.device("cpu"))
+    total, inputs, side = 16 * 16 * 49 * 3 * width, width, 8
+    for stage, blocks in enumerate((3, 4, 6, 3)):
+        planes = width * 2**stage
+        for block in range(blocks):
+            before = side
+            side = side // 2 if stage and not block else side
+            total += before**2 * inputs * planes + side**2 * (9 * planes**2 + 4 * planes**2)
+            total += side**2 * inputs * 4 * planes * (not block)
+            inputs = 4 * planes
+    total += 32 * width * 512
+    assert embedding.operations_per_image(model, size) == 2 * total
+
+
+def test_scores_that_differ_are_an_exit_status(fprnet, monkeypatch):
+    wrong = Measurement(2.0, 0.0, tolerance=0.1, speeds="", further={"mAP": (0.003, 0.002)})
+    monkeypatch.setitem(BENCHMARKS, "embedding", lambda sizes: wrong)
+    result = fprnet("benchmark", "embedding")
+    assert result.status == 1
+    assert "embedding: the two sides differ by 0.003 in mAP" in result.err
+
+
+def test_networks_on_a_gpu_that_is_not_there(fprnet):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    result = fprnet("benchmark", "training", "--device", "cuda")
-    assert result.status == 2
-    assert "torch finds no GPU; use --device cpu" in result.complaint
+    for name in ("training", "embedding"):
+        result = fprnet("benchmark", name, "--device", "cuda")
+        assert result.status == 2
+        assert "torch finds no GPU; use --device cpu" in result.complaint
 
 
 def test_small_benchmark_of_the_service(monkeypatch, capsys):
@@ -163,8 +228,8 @@ def test_small_benchmark_of_the_service(monkeypatch, capsys):
     assert measured["requests_per_second"] == measured["requests"] / measured["seconds"]
     assert 0 < measured["alone_p50_ms"] <= measured["alone_p95_ms"]
     assert 0 < measured["p50_ms"] <= measured["p95_ms"]
-    assert measured["images_added_per_second"] > 0
     assert 1 <= measured["images_per_batch"] <= 4
+    assert 0 < sum(measured["stages_ms"].values()) < 1000 * measured["seconds"]
     assert measured["images_added_per_second"] > 0
 
 

@@ -145,6 +145,8 @@ def test_eight_bits(fprnet, trained, tiny_set, tmp_path, monkeypatch):
     assert (model.about["exported"], model.about["precision"]) == ("int8", "int8")
     evaluated = fprnet("evaluate", out, "--data", tiny_set, "--trials", 1, "--json")
     assert evaluated.status == 0, evaluated.err
+    other = fprnet("evaluate", out, "--data", tiny_set, "--precision", "bfloat16")
+    assert "computes in eight bits, not in bfloat16; leave precision out" in other.complaint
 
 
 def test_eight_bits_that_cost_too_much_are_not_kept(

@@ -45,6 +45,7 @@ def guarded(serve, keys, tmp_path_factory):
     file = tmp_path_factory.mktemp("keys") / "keys.json"
     shutil.copy(keys[0], file)
     words = ("--host", "0.0.0.0", "--keys", file, "--read-only", "--rate", 0.01, "--burst", BURST)
+    words += ("--trusted-proxy", "127.0.0.1")
     with serve(*words, key=keys[1]["search"]) as (process, client):
         yield process, client, file
         assert process.stop(signal.SIGINT) == 0
@@ -70,6 +71,25 @@ def test_pages_of_other_sites_get_nothing(guarded, keys):
         for answer in (preflight, refused, client.get("/v1/gallery"), client.get("/healthz")):
             assert not [name for name in answer.headers if name.startswith("access-control-")]
             assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+def test_address_is_what_the_trusted_proxy_says(guarded, keys):
+    process, _, _ = guarded
+    elsewhere = httpx2.HTTPTransport(local_address="127.0.0.3")
+    forwarded = {"X-Forwarded-For": "203.0.113.9"}
+    with (
+        client_at(process.address) as proxy,
+        client_at(process.address, transport=elsewhere) as liar,
+    ):
+        assert proxy.get("/v1/gallery", headers=forwarded).status_code == 401
+        assert liar.get("/v1/gallery/images", headers=forwarded).status_code == 401
+    with client_at(process.address, keys[1]["admin"]) as client:
+        search(client, KEPT)  # the log is written in order, and a search waits for it
+    log = process.folder / "people.db.service" / "audit.jsonl"
+    entries = [json.loads(line) for line in log.read_text().splitlines()]
+    denied = {entry["path"]: entry["address"] for entry in entries if entry["event"] == "denied"}
+    assert denied["/v1/gallery"] == "203.0.113.9"
+    assert denied["/v1/gallery/images"] == "127.0.0.3"
 
 
 def test_too_many_requests_of_one_key(guarded, keys):
@@ -132,6 +152,17 @@ def test_what_was_acknowledged_before_sigkill_is_there(revived):
         assert client.get(match["image"]).status_code == 200
         (line,) = add(client, ({"modality": "visible"}, KEPT))
         assert line["status"] == "known"
+
+
+def test_without_keys_only_this_machine_is_served(revived):
+    """Neither a proxy's clients nor a foreign name that points here."""
+    with client_at(revived.address) as client:
+        for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP"):
+            answer = client.get("/v1/gallery", headers={name: "203.0.113.9"})
+            assert problem(answer) == (403, "proxy_without_keys")
+        answer = client.get("/v1/gallery", headers={"Host": "evil.example"})
+        assert problem(answer) == (403, "foreign_host")
+        assert client.get("/v1/gallery", headers={"Host": "localhost"}).status_code == 200
 
 
 def test_sigterm_finishes_what_was_accepted(revived):

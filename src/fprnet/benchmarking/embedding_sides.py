@@ -28,7 +28,7 @@ from fprnet.models.resnet import Bottleneck
 __all__ = ["PlainEmbedding", "fast_backends", "released_model", "seeded_people"]
 
 SHOTS = 4  # images of a person in each modality
-OWN_SHARE = 0.8  # of a person's own pattern in an image
+OWN_SHARE = 0.7  # of a person's own pattern in an image
 BLOCK_STRENGTH = 0.1
 
 

@@ -25,18 +25,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from fprnet.benchmarking.drawn_gallery import drawn_embeddings, drawn_records
+from fprnet.benchmarking.untrained import write_untrained
 from fprnet.config.schema import Scale
 from fprnet.data.images import read_image
-from fprnet.embeddings.embedder import Embedder, load_model
+from fprnet.embeddings.embedder import load_model
 from fprnet.errors import GalleryError
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.records import GalleryRecord, ModelIdentity
 
-__all__ = ["ServiceLoad", "measure_service", "searches"]
+__all__ = ["ServiceLoad", "Tally", "measure_service", "searches"]
 
 KNOWN = 32  # images that are searched for
 ALONE = 100  # searches of one client, before the others come
@@ -46,6 +46,7 @@ BOUNDARY = "fprnet-benchmark"
 FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
 # What an operator asks: by night, not where the query was taken, by day.
 OPTIONS = {"modality": "infrared", "filters": {"exclude_location": 0, "modality": "visible"}}
+STAGES = ("decode", "embed", "search")
 SHOWN = 3  # complaints that are kept
 
 
@@ -58,7 +59,7 @@ class ServiceLoad:
         clients: That search at once, each again as soon as it is answered.
         seconds: For how long.
         added: Images that are added in one request, afterwards.
-        scale: Of preset fprnet, untrained: it takes the same time.
+        scale: Of preset fprnet.
         threads: Of the service (``OMP_NUM_THREADS``).
     """
 
@@ -71,8 +72,15 @@ class ServiceLoad:
 
 
 @dataclass
-class _Tally:
-    """What clients saw. Thread-safe."""
+class Tally:
+    """What clients saw. Thread-safe.
+
+    Attributes:
+        seconds: Of each request.
+        errors: Wrong or missing answers.
+        complaints: The first few of them.
+        lock: Held while these change.
+    """
 
     seconds: list[float] = field(default_factory=list)
     errors: int = 0
@@ -80,6 +88,7 @@ class _Tally:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, seconds: float, complaint: str | None) -> None:
+        """Count a request that took so long, and what was wrong with its answer."""
         with self.lock:
             self.seconds.append(seconds)
             if complaint is not None:
@@ -87,6 +96,7 @@ class _Tally:
                 self.complaints = [*self.complaints, complaint][:SHOWN]
 
     def milliseconds(self, share: float) -> float:
+        """Return the time within which so many of the requests were answered."""
         return 1000 * float(np.quantile(self.seconds, share))
 
 
@@ -96,25 +106,23 @@ def measure_service(load: ServiceLoad) -> dict[str, object]:
     Returns:
         Requests, errors and the first few of them, speeds; ``alone_*`` is of one client.
     """
-    embedder = load_model("fprnet", scale=load.scale, device="cpu")
     queries = [_picture(number) for number in range(KNOWN)]
     with tempfile.TemporaryDirectory(prefix="fprnet-") as name:
         folder = Path(name)
-        started = time.perf_counter()
-        _fill(folder, embedder, load.records, queries)
-        filling = time.perf_counter() - started
+        checkpoint = write_untrained(folder, load.scale)
+        _fill(folder, checkpoint, load.records, queries)
         started = time.perf_counter()
         with _serving(folder, load) as (process, address):
             starting = time.perf_counter() - started
             alone = searches(address, queries, clients=1, enough=lambda n, _: n >= ALONE)
-            before = _batches(address)
+            before = _counters(address)
             whole = time.perf_counter()
             crowd = searches(
                 address, queries, load.clients, enough=lambda _, seconds: seconds >= load.seconds
             )
             whole = time.perf_counter() - whole
-            images, batches = _batches(address) - before
-            adding = _Tally()
+            after = _counters(address)
+            adding = Tally()
             added_in = _add(address, load.added, adding)
             memory = _peak_gib(process.pid)
             process.send_signal(signal.SIGTERM)
@@ -134,8 +142,12 @@ def measure_service(load: ServiceLoad) -> dict[str, object]:
         "alone_p50_ms": alone.milliseconds(0.5),
         "alone_p95_ms": alone.milliseconds(0.95),
         "images_added_per_second": load.added / added_in,
-        "images_per_batch": images / batches,
-        "records_filled_per_second": load.records / filling,
+        "images_per_batch": _mean("fprnet_batch_images", "", before, after),
+        "stages_ms": {
+            stage: 1000
+            * _mean("fprnet_search_stage_seconds", f'{{stage="{stage}"}}', before, after)
+            for stage in STAGES
+        },
         "starting_seconds": starting,
         "peak_gib": memory,
         "scale": load.scale,
@@ -152,8 +164,9 @@ def _picture(number: int) -> bytes:
     return buffer.getvalue()
 
 
-def _fill(folder: Path, embedder: Embedder, count: int, queries: list[bytes]) -> None:
+def _fill(folder: Path, checkpoint: Path, count: int, queries: list[bytes]) -> None:
     """Make the gallery: drawn embeddings, and at location 1 those of the queries."""
+    embedder = load_model(checkpoint, device="cpu")
     vectors, _ = drawn_embeddings(count, embedder.embedding_size, queries=0)
     pixels = []
     for number, content in enumerate(queries):
@@ -165,7 +178,8 @@ def _fill(folder: Path, embedder: Embedder, count: int, queries: list[bytes]) ->
         GalleryRecord(_sha256(content), f"{number}.jpg", "visible", location=1)
         for number, content in enumerate(queries)
     ]
-    with Gallery.create(str(folder / "people.db"), ModelIdentity.of(embedder)) as gallery:
+    model = ModelIdentity.of(embedder, str(checkpoint))
+    with Gallery.create(str(folder / "people.db"), model) as gallery:
         gallery.add(np.concatenate([vectors, known]), [*drawn_records(count), *records])
 
 
@@ -173,8 +187,7 @@ def _fill(folder: Path, embedder: Embedder, count: int, queries: list[bytes]) ->
 def _serving(folder: Path, load: ServiceLoad) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Run the service for the time of the block; yields the process and ``HOST:PORT``."""
     log = folder / "log"
-    words = ["serve", "--gallery", folder / "people.db", "--model", "fprnet"]
-    words += ["--scale", load.scale, "--port", 0, "--rate", 0]
+    words = ["serve", "--gallery", folder / "people.db", "--port", 0, "--rate", 0]
     with log.open("wb") as file:
         process = subprocess.Popen(
             [sys.executable, "-m", "fprnet", *map(str, words)],
@@ -197,11 +210,11 @@ def _serving(folder: Path, load: ServiceLoad) -> Iterator[tuple[subprocess.Popen
 
 def searches(
     address: str, queries: list[bytes], clients: int, enough: Callable[[int, float], bool]
-) -> _Tally:
+) -> Tally:
     """Let clients search until it is enough: given a client's searches, and the seconds."""
     bodies = [_form(("images", content), ("options", _json(OPTIONS))) for content in queries]
     expected = [_sha256(content) for content in queries]
-    tally = _Tally()
+    tally = Tally()
     started = time.monotonic()
 
     def client(first: int) -> None:
@@ -239,7 +252,7 @@ def _search(connection: http.client.HTTPConnection, body: bytes, expected: str) 
     return None
 
 
-def _add(address: str, count: int, tally: _Tally) -> float:
+def _add(address: str, count: int, tally: Tally) -> float:
     """Add images in one request; returns the seconds until the last one is acknowledged."""
     about = _json({"modality": "infrared", "camera": 6, "location": 0})
     parts = []
@@ -259,13 +272,22 @@ def _add(address: str, count: int, tally: _Tally) -> float:
     return seconds
 
 
-def _batches(address: str) -> NDArray[np.float64]:
-    """Return how many images the model has embedded so far, and in how many batches."""
+def _counters(address: str) -> dict[str, float]:
+    """Return what the service has counted so far, by name and labels."""
     with closing(_connection(address)) as connection:
         connection.request("GET", "/metrics")
         text = connection.getresponse().read().decode()
-    values = dict(re.findall(r"^fprnet_batch_images_(sum|count) (\S+)$", text, re.MULTILINE))
-    return np.array([float(values["sum"]), float(values["count"])])
+    lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, _, value in lines}
+
+
+def _mean(name: str, labels: str, before: dict[str, float], after: dict[str, float]) -> float:
+    """Return the mean of what a histogram has got between two readings."""
+    total, count = (
+        after[f"{name}_{what}{labels}"] - before.get(f"{name}_{what}{labels}", 0.0)
+        for what in ("sum", "count")
+    )
+    return total / count
 
 
 def _peak_gib(process: int) -> float | None:

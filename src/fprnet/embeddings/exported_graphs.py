@@ -66,12 +66,12 @@ def open_graphs(
     Args:
         path: The folder, or one of the two graphs in it.
         runtime: "auto" or "openvino", which reads both formats.
-        precision: Of the convolutions that are not eight-bit.
+        precision: Of the convolutions; eight-bit graphs take "auto" only.
         threads: None takes `fprnet.embeddings.backend.worker_threads`.
 
     Raises:
         CheckpointError: A graph is missing, damaged, not from 'fprnet export', or of another model.
-        UsageError: The runtime is PyTorch.
+        UsageError: The runtime is PyTorch, or a precision was asked of eight-bit graphs.
     """
     import openvino
     import torch
@@ -100,6 +100,9 @@ def open_graphs(
             raise CheckpointError(
                 f"{files[modality]} is the graph of {found['modality']} images; export again"
             )
+    eight_bits = visible["weights"] == "int8"
+    if eight_bits and precision != "auto":
+        raise UsageError(f"{path} computes in eight bits, not in {precision}; leave precision out")
     chosen = choose_precision(precision, torch.device("cpu"), bfloat16_instructions=has_bfloat16())
 
     def open_graph(modality: Modality) -> Compile:
@@ -107,7 +110,7 @@ def open_graphs(
 
     backend = OpenVinoBackend(
         GraphSource(open_graph, int(visible["embedding_size"])),
-        precision="int8" if visible["weights"] == "int8" else chosen,
+        precision="int8" if eight_bits else chosen,
         threads=threads,
     )
     about = {**visible["model"], "exported": visible["weights"]}

@@ -21,7 +21,7 @@ from fprnet.data.augmentation import IMAGENET_MEAN, IMAGENET_STD
 from fprnet.data.cache import open_cache
 from fprnet.data.data_set import DataSet, Layout, open_data_set, recognise
 from fprnet.data.records import MODALITIES, Modality, Records
-from fprnet.embeddings.backend import Backend, Pixels, available_cores
+from fprnet.embeddings.backend import Backend, Choice, Pixels, available_cores
 from fprnet.embeddings.embedder import Embedder
 from fprnet.embeddings.exported_graphs import FORMAT, SUFFIXES, open_graphs
 from fprnet.embeddings.extract import extract_features
@@ -128,7 +128,8 @@ def export_model(
             graph = converted(model, embedder.size, modality)
             graph = quantised(graph, samples.training(modality))
             save_openvino(graph, folder / f"{modality}{SUFFIXES[format]}", about)
-        backend = open_graphs(folder, precision="float32").backend
+        precision: Choice = "float32" if weights == "float32" else "auto"
+        backend = open_graphs(folder, precision=precision).backend
         images = (
             dict.fromkeys(MODALITIES, seeded_images(embedder.size))
             if samples is None
