@@ -113,7 +113,8 @@ def _measure(sizes: Sizes, folder: Path) -> Measurement:
         tolerance=1 - LEAST_RECALL,
         speeds=f"{search_p50:.0f} ms against {plain_p50:.0f} of Milvus Lite alone among "
         f"{sizes.records} records; from the image file to the answer p50 {p50:.0f} ms, p95 "
-        f"{p95:.0f} ms, of which image and network {network_p50:.0f} ms (the tiny one {tiny_p50:.0f})",
+        f"{p95:.0f} ms, of which image and network {network_p50:.0f} ms (the tiny one "
+        f"{tiny_p50:.0f})",
         details=details,
     )
 
