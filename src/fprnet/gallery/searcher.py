@@ -195,7 +195,9 @@ def modality_warnings(pixels: NDArray[np.uint8], modality: Modality) -> tuple[st
 
     Infrared images have three equal channels, up to what JPEG does to them.
     """
-    spread = (pixels.max(axis=3) - pixels.min(axis=3)).mean(axis=(1, 2))
+    red, green, blue = np.moveaxis(pixels, 3, 0)  # many times faster than a maximum over axis 3
+    largest, smallest = (combine(combine(red, green), blue) for combine in (np.maximum, np.minimum))
+    spread = (largest - smallest).mean(axis=(1, 2))
     if modality == "infrared" and (spread > COLOURFUL).any():
         count = int((spread > COLOURFUL).sum())
         return (
