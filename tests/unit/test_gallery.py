@@ -1,12 +1,14 @@
 """The gallery keeps, finds, hides and erases what it should, and refuses the rest."""
 
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
+from milvus_lite.engine import collection
 
 from fprnet.errors import (
     FilterError,
@@ -17,7 +19,7 @@ from fprnet.errors import (
     GalleryModelError,
     UsageError,
 )
-from fprnet.gallery import lite_search, vector_index
+from fprnet.gallery import connection, lite_search, vector_index
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.rebuild import ExactNeighbours, measure_recall
 from fprnet.gallery.records import Added, Filters, GalleryRecord
@@ -383,6 +385,19 @@ def test_closed_means_closed(uri):
     gallery.close()
     with pytest.raises(GalleryError, match="closed"):
         gallery.search(vectors(1))
+
+
+def test_a_busy_machine_is_waited_for(gallery, monkeypatch):
+    gallery.add(vectors(1), [record(0)])
+    search = collection.execute_search_with_index
+
+    def slow(**arguments):
+        time.sleep(1)
+        return search(**arguments)
+
+    monkeypatch.setattr(collection, "execute_search_with_index", slow)
+    monkeypatch.setattr(connection, "TIMEOUT", 0.1)
+    assert ids_of(gallery.search(vectors(1))[0]) == [record(0).id]
 
 
 def test_threads_search_while_others_write(gallery):

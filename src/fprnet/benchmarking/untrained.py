@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -14,16 +15,22 @@ from fprnet.models.checkpoint import REIDENTIFICATION
 __all__ = ["write_untrained"]
 
 
-def write_untrained(folder: Path, scale: Scale) -> Path:
+def write_untrained(folder: Path, scale: Scale, overrides: Sequence[str] = ()) -> Path:
     """Write a checkpoint of preset fprnet with random weights; needs no ImageNet weights.
+
+    Args:
+        folder: Is made where there is none.
+        scale: Of the preset.
+        overrides: As of the command line, e.g. ``["--model.width", "32"]``.
 
     Raises:
         CheckpointError: The folder cannot be written.
     """
-    config = load_config("fprnet", scale=scale)
+    config = load_config("fprnet", scale=scale, overrides=overrides)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = build_model(config.model, identities=1, weights=False)
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "untrained.pt"
     REIDENTIFICATION.write(
         path,

@@ -31,9 +31,13 @@ __all__ = ["LOCK", "LONG", "Connection", "connect", "is_server"]
 
 SUFFIX = ".db"
 LOCK = "fprnet.lock"
-TIMEOUT = 60.0  # seconds that a server may take for one call
+TIMEOUT = 60.0  # seconds that a server may take for one call; a folder may take longer
 CONNECT_TIMEOUT = 10.0  # seconds
 LONG = 7200.0  # seconds, for what grows with the gallery: reading it, building an index
+
+# Pings find servers that are gone, which the own process never is: one that was busy for half a
+# minute would be taken for gone, or take the pings for an attack, and break the call off.
+NO_PINGS = {"grpc.keepalive_time_ms": 2**31 - 1, "grpc.keepalive_permit_without_calls": 0}
 
 Result = TypeVar("Result")
 
@@ -70,7 +74,8 @@ class Connection:
         if self.closed:
             raise GalleryError(f"gallery {self.uri} is closed")
         try:
-            return function(*args, **{"timeout": TIMEOUT, **kwargs})
+            timeout = TIMEOUT if self.folder is None else LONG
+            return function(*args, **{"timeout": timeout, **kwargs})
         except (MilvusException, grpc.RpcError, ValueError) as error:
             raise _translated(self.uri, error) from error
 
@@ -124,7 +129,12 @@ def connect(uri: str, token: str | None = None, *, create: bool = False) -> Conn
             folder = Path(uri)
             address = resources.enter_context(_embedded(folder, create=create))
         try:
-            client = MilvusClient(address, token=token or "", timeout=CONNECT_TIMEOUT)
+            client = MilvusClient(
+                address,
+                token=token or "",
+                timeout=CONNECT_TIMEOUT if folder is None else TIMEOUT,
+                grpc_options={} if folder is None else NO_PINGS,
+            )
         except (MilvusException, ValueError) as error:
             raise _translated(uri, error) from error
         resources.callback(client.close)
