@@ -92,6 +92,7 @@ class Table:
             new += len(rows)
             already += len(part) - len(rows)
             hidden += sum(there.get(record.id, False) for record in part)
+        self._seal_many()
         return Added(new, already, hidden)
 
     def set_hidden(self, ids: Sequence[str], *, hidden: bool) -> int:
@@ -103,6 +104,7 @@ class Table:
         rows = self.required(ids, ("hidden", "embedding", *FIELDS))
         changed = [row | {"hidden": hidden} for row in rows.values() if row["hidden"] != hidden]
         self._write(changed)
+        self._seal_many()
         return len(changed)
 
     def seal(self) -> None:
@@ -163,5 +165,8 @@ class Table:
             if self._census is not None:
                 self._census.put(rows)
         self._unsealed += len(rows)
+
+    def _seal_many(self) -> None:
+        """Seal what a call has written, once: every seal makes files, which Milvus merges later."""
         if self._unsealed >= SEAL_ROWS:
             self.seal()
