@@ -191,6 +191,17 @@ def test_a_gallery_that_outgrows_exact_search_gets_a_graph_and_its_recall(uri, m
             for rows, found in zip(best, gallery.search(queries, top=10), strict=True)
         ]
         assert sum(hits) >= 0.98 * 500
+        three = np.flatnonzero([one.camera != 3 for one in some])  # more than are searched exactly
+        best = [set(three[np.argsort(-row[three])[:10]]) for row in scores]
+        hits = [
+            len({some[row].id for row in rows} & set(ids_of(found)))
+            for rows, found in zip(
+                best,
+                gallery.search(queries, filters=Filters(cameras=(0, 1, 2)), top=10),
+                strict=True,
+            )
+        ]
+        assert sum(hits) >= 0.98 * 500
         (found,) = gallery.search(queries[:1], filters=Filters(cameras=(2,)), top=1000)
         assert set(ids_of(found)) == {one.id for one in some if one.camera == 2}
         gallery.erase([some[3].id])
