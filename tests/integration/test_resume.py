@@ -13,7 +13,11 @@ from conftest import TINY, assert_identical, checkpoint, command, environment, h
 from fprnet.config import preset_names
 
 # 3 epochs of 6 steps, so that a checkpoint every 4 steps lies inside epochs as well as at ends.
-LONGER = [*TINY, "--training.steps_per_epoch", "6", "--training.epochs", "3"]
+# Narrow networks: their checkpoints are small and hold the same parts.
+LONGER = [
+    *(*TINY, "--model.width", "8"),
+    *("--training.steps_per_epoch", "6", "--training.epochs", "3"),
+]
 EVERY = ["--training.checkpoint_every", "4"]
 RATE = {"paper": "0.0001"}  # from random weights; others 0.003
 
@@ -210,7 +214,8 @@ def test_weights_file_is_not_needed_to_continue(fprnet, tiny_set, trained, tmp_p
 
     weights = tmp_path / "warm.pt"
     shutil.copy(trained / "checkpoints" / "best.pt", weights)
-    words = (*words_for("one-stream", tiny_set, tmp_path / "run"), "--model.weights", str(weights))
+    words = words_for("one-stream", tiny_set, tmp_path / "run")
+    words += ["--model.width", "32", "--model.weights", str(weights)]  # as wide as they are
     assert fprnet(*words, "--max-steps", 1).status == 0
     weights.unlink()
     assert fprnet(*words, "--max-steps", 2).status == 0

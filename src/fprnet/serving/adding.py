@@ -170,7 +170,7 @@ async def _store(
     first: dict[str, int] = {}  # the same image may come twice
     for index, upload in uploads.items():
         first.setdefault(upload.sha256, index)
-    known = await service.in_thread(lambda: gallery.known(first))
+    known = await service.ask(lambda: gallery.known(first))
     new = [index for id, index in first.items() if id not in known]
     places = {i: service.pictures.place(uploads[i].sha256, uploads[i].content) for i in new}
     records = [_record(uploads[i].sha256, details[i], str(places[i])) for i in new]
@@ -187,7 +187,7 @@ async def _store(
 
     async with service.audited(caller, "add") as entry:
         entry["ids"] = [uploads[i].sha256 for i in new]
-        await service.in_thread(write, patience=None)
+        await service.in_thread(write)
     return set(new)
 
 

@@ -61,9 +61,9 @@ async def explain(request: Request, service: ServiceOf, caller: CallerOf) -> Exp
         )
     async with service.audited(caller, "explain") as entry:
         entry |= {"ids": [asked.match], "queries": [recent.uploads[asked.query].sha256]}
-        [record] = await service.in_thread(lambda: service.searcher.gallery.get([asked.match]))
-        content = await service.in_thread(lambda: service.pictures.content(record))
-        pixels, _ = await service.in_thread(
+        [record] = await service.ask(lambda: service.searcher.gallery.get([asked.match]))
+        content = await service.ask(lambda: service.pictures.content(record))
+        pixels, _ = await service.ask(
             lambda: decode_image(
                 content,
                 service.searcher.embedder.size,

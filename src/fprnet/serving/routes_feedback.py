@@ -77,7 +77,7 @@ async def mark(request: Request, service: ServiceOf, caller: CallerOf) -> Feedba
             "verdict": asked.verdict,
         }
         contents = [upload.content for upload in uploads]
-        await service.in_thread(lambda: service.feedback.add(judgement, contents), patience=None)
+        await service.in_thread(lambda: service.feedback.add(judgement, contents))
     return FeedbackAnswer(match=asked.match, verdict=asked.verdict)
 
 
@@ -128,7 +128,7 @@ async def export(
             ]
         if format == "csv":
             return _file(as_csv(judgements).encode(), "text/csv; charset=utf-8", "feedback.csv")
-        content = await service.in_thread(lambda: as_data_set(service, judgements), patience=None)
+        content = await service.in_thread(lambda: as_data_set(service, judgements))
         return _file(content, "application/zip", "feedback.zip")
 
 

@@ -74,7 +74,7 @@ VISIBILITY: dict[str, Any] = {
 @router.get("", dependencies=[allowed("search")], responses=errors())
 async def facts(service: ServiceOf) -> GalleryFacts:
     """Say what is in the gallery: what a form of filters offers, and what the service accepts."""
-    info = await service.in_thread(service.facts)
+    info = await service.ask(service.facts)
     settings = service.settings
     return GalleryFacts(
         records=info.records,
@@ -132,7 +132,7 @@ async def add(request: Request, service: ServiceOf, caller: CallerOf) -> Respons
 @router.get("/images/{id}", dependencies=[allowed("search")], responses=errors(404, 422))
 async def record(id: IdOf, service: ServiceOf) -> Record:
     """Say what the gallery knows about an image."""
-    [found] = await service.in_thread(lambda: service.searcher.gallery.get([id]))
+    [found] = await service.ask(lambda: service.searcher.gallery.get([id]))
     return record_of(found, service.pictures)
 
 
@@ -153,12 +153,12 @@ async def content(
     height: Annotated[int, Query(ge=16, le=2048, description="Pixels, at most")] = 256,
 ) -> Response:
     """Show an image, drawn anew as a JPEG."""
-    [found] = await service.in_thread(lambda: service.searcher.gallery.get([id]))
+    [found] = await service.ask(lambda: service.searcher.gallery.get([id]))
     tag = f'"{hashlib.sha256(f"{id} {height}".encode()).hexdigest()[:16]}"'
     headers = {"Cache-Control": "private, max-age=3600", "ETag": tag}
     if request.headers.get("if-none-match") == tag and service.pictures.address(found):
         return Response(status_code=304, headers=headers)
-    picture = await service.in_thread(lambda: service.pictures.jpeg(found, height))
+    picture = await service.ask(lambda: service.pictures.jpeg(found, height))
     return Response(picture, media_type="image/jpeg", headers=headers)
 
 
@@ -176,7 +176,7 @@ async def hide(id: IdOf, request: Request, service: ServiceOf, caller: CallerOf)
     change = gallery.remove if asked.hidden else gallery.restore
     async with service.audited(caller, "hide" if asked.hidden else "show") as entry:
         entry["ids"] = [id]
-        changed = await service.in_thread(lambda: change([id]), patience=None)
+        changed = await service.in_thread(lambda: change([id]))
     service.forget_facts()
     return Hidden(id=id, hidden=asked.hidden, changed=bool(changed))
 
@@ -202,7 +202,7 @@ async def erase(id: IdOf, service: ServiceOf, caller: CallerOf) -> Erased:
             service.searcher.gallery.erase([id])
             return image
 
-        image = await service.in_thread(everywhere, patience=None)
+        image = await service.in_thread(everywhere)
     service.forget_facts()
     return Erased(id=id, image_erased=image)
 

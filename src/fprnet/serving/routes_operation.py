@@ -45,7 +45,7 @@ async def health(
 )
 async def metrics(service: ServiceOf) -> Response:
     """Give out counters in Prometheus' text format."""
-    content = await service.in_thread(service.metrics.text)
+    content = await service.ask(service.metrics.text)
     return Response(content, media_type=MEDIA_TYPE)
 
 

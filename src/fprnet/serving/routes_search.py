@@ -108,7 +108,7 @@ async def search(request: Request, service: ServiceOf, caller: CallerOf) -> Sear
             ),
         }
         started = time.perf_counter()
-        found = await service.in_thread(lambda: run_search(service, query.embeddings, options))
+        found = await service.ask(lambda: run_search(service, query.embeddings, options))
         query.milliseconds["search"] = 1000 * (time.perf_counter() - started)
         entry["ids"] = [match.record.id for match in found.matches]
         recent = RecentSearch(

@@ -20,6 +20,7 @@ from starlette.types import Scope
 
 from fprnet.data.records import Modality
 from fprnet.errors import FprnetError, GalleryUnavailableError
+from fprnet.gallery.connection import is_server
 from fprnet.gallery.records import GalleryInfo
 from fprnet.gallery.searcher import Searcher
 from fprnet.serving.audit import AuditLog
@@ -37,7 +38,7 @@ __all__ = ["Service"]
 
 DECODERS = 2  # threads; decoding is short beside the model
 GALLERY_THREADS = 8
-GALLERY_PATIENCE = 20.0  # seconds that a search waits for a Milvus server
+SERVER_PATIENCE = 20.0  # seconds that a search waits for a Milvus server
 HEALTH_PATIENCE = 5.0
 FULL_PAUSE = 0.05  # seconds until an upload tries again to get into the queue
 FACTS_REST = 20  # counting is repeated after so many times the time that it took
@@ -146,14 +147,23 @@ class Service:
         """
         return await asyncio.wrap_future(self._queued(lambda: self.batcher.call(function)))
 
+    async def ask(self, function: Callable[[], Result]) -> Result:
+        """Ask the gallery in a thread. A server may be gone; an embedded gallery is only busy.
+
+        Raises:
+            GalleryUnavailableError: A server takes too long.
+        """
+        server = is_server(self.searcher.gallery.uri)
+        return await self.in_thread(function, SERVER_PATIENCE if server else None)
+
     async def in_thread(
-        self, function: Callable[[], Result], patience: float | None = GALLERY_PATIENCE
+        self, function: Callable[[], Result], patience: float | None = None
     ) -> Result:
-        """Run something that asks the gallery or the disk.
+        """Run something that asks the gallery or the disk, and has to be finished.
 
         Args:
             function: What.
-            patience: Seconds until the gallery counts as gone; None for what has to be finished.
+            patience: Seconds until the gallery counts as gone; the function goes on.
 
         Raises:
             GalleryUnavailableError: It takes too long.
