@@ -39,7 +39,6 @@ from fprnet.gallery.vector_index import VectorIndex
 
 __all__ = ["MOST_MATCHES", "Gallery"]
 
-UNIT_TOLERANCE = 1e-3  # how far an embedding's length may be from 1
 MOST_MATCHES = 1000  # of one search
 
 
@@ -72,7 +71,7 @@ class Gallery:
     ) -> None:
         self._connection = connection
         self._table = Table(connection, collections)
-        self._index = VectorIndex(connection, collections, model.embedding_size)
+        self._index = VectorIndex(connection, collections, model)
         self._writing = threading.RLock()
         self.uri = connection.uri
         self.name = name
@@ -200,7 +199,7 @@ class Gallery:
                 or the gallery was opened for reading.
         """
         self._check_writable()
-        vectors = self._checked(embeddings)
+        vectors = self._index.checked(embeddings)
         if len(vectors) != len(records):
             raise GalleryError(f"{len(vectors)} embeddings do not fit {len(records)} records")
         with self._writing:
@@ -307,7 +306,7 @@ class Gallery:
         """
         if not 1 <= top <= MOST_MATCHES:
             raise GalleryError(f"top is {top}; give 1 to {MOST_MATCHES}")
-        return self._index.search(self._checked(vectors), filters, top)
+        return self._index.search(self._index.checked(vectors), filters, top)
 
     def images_per_person(self) -> float:
         """Return how many visible records an identified person has on average; 1 without any.
@@ -370,19 +369,6 @@ class Gallery:
     def _check_writable(self) -> None:
         if not self.writable:
             raise GalleryError(f"gallery {self.uri} was opened for reading; open it writable")
-
-    def _checked(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        matrix = np.asarray(vectors, dtype=np.float32)
-        size = self.model.embedding_size
-        if matrix.ndim != 2 or matrix.shape[1] != size:
-            raise GalleryModelError(
-                f"embeddings have shape {matrix.shape}, but gallery {self.uri} holds {size} "
-                f"numbers each, of {self.model}"
-            )
-        lengths = np.linalg.norm(matrix, axis=1)
-        if not (np.abs(lengths - 1) < UNIT_TOLERANCE).all():
-            raise GalleryError("embeddings must have unit length; divide each by its length")
-        return matrix
 
     def _set_hidden(self, ids: Sequence[str], *, hidden: bool) -> int:
         self._check_writable()

@@ -10,13 +10,16 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 from numpy.typing import NDArray
 
+from fprnet.errors import GalleryError, GalleryModelError
 from fprnet.gallery.collections import EXACT, LARGEST_EXACT, Collections, Index
 from fprnet.gallery.connection import Connection
 from fprnet.gallery.rebuild import DEPTH, ExactNeighbours, copy_gallery, measure_recall, see_all
-from fprnet.gallery.records import NO_FILTERS, Filters, Match
+from fprnet.gallery.records import NO_FILTERS, Filters, Match, ModelIdentity
 from fprnet.gallery.rows import FIELDS, expression, record_of
 
 __all__ = ["VectorIndex"]
+
+UNIT_TOLERANCE = 1e-3  # how far an embedding's length may be from 1
 
 
 class VectorIndex:
@@ -25,16 +28,35 @@ class VectorIndex:
     Args:
         connection: Where the gallery is.
         collections: Of the gallery.
-        embedding_size: D.
+        model: Whose embeddings it holds.
     """
 
     def __init__(
-        self, connection: Connection, collections: Collections, embedding_size: int
+        self, connection: Connection, collections: Collections, model: ModelIdentity
     ) -> None:
         self._connection = connection
         self._collections = collections
-        self._size = embedding_size
+        self._model = model
         self._index = collections.index()
+
+    def checked(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return vectors as a ``(n, D)`` matrix of unit rows, or refuse them.
+
+        Raises:
+            GalleryModelError: They have another size than the model's.
+            GalleryError: One is not of unit length.
+        """
+        matrix = np.asarray(vectors, dtype=np.float32)
+        size = self._model.embedding_size
+        if matrix.ndim != 2 or matrix.shape[1] != size:
+            raise GalleryModelError(
+                f"embeddings have shape {matrix.shape}, but gallery {self._connection.uri} holds "
+                f"{size} numbers each, of {self._model}"
+            )
+        lengths = np.linalg.norm(matrix, axis=1)
+        if not (np.abs(lengths - 1) < UNIT_TOLERANCE).all():
+            raise GalleryError("embeddings must have unit length; divide each by its length")
+        return matrix
 
     def search(self, vectors: NDArray[np.float32], filters: Filters, top: int) -> list[list[Match]]:
         """Return, for each of ``(q, D)`` queries, the most alike records that pass."""
@@ -70,7 +92,7 @@ class VectorIndex:
             without: Ids of records that are left out.
         """
         index = index or self._index
-        exact = copy_gallery(self._collections, self._size, index, without)
+        exact = copy_gallery(self._collections, self._model.embedding_size, index, without)
         self._index = index
         if index is not EXACT:
             self._remember_recall(exact)
@@ -86,7 +108,7 @@ class VectorIndex:
 
     def measure_recall(self) -> float:
         """Compare the index with exact search now; returns recall@10."""
-        return self._remember_recall(see_all(self._collections, self._size))
+        return self._remember_recall(see_all(self._collections, self._model.embedding_size))
 
     def _remember_recall(self, exact: ExactNeighbours) -> float:
         found: list[list[str]] = []
