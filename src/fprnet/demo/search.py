@@ -117,7 +117,7 @@ def fill_and_search(
         image = Image.fromarray(read_image(query))
         explained = [
             (searcher.explain(query, Path(match.record.path)), image, picture)
-            for match, picture in zip(answer.matches[:EXPLAINED], shown, strict=False)
+            for match, picture in zip(answer.matches[:EXPLAINED], shown[:EXPLAINED], strict=True)
         ]
     picture = below(draw_answer(answer, [image], shown), draw_explanations(explained))
     return Found(query, int(features.identity[row]), answer, picture, measured)

@@ -7,40 +7,19 @@ of records that were searched. Shapes: n records.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fprnet.data.records import MODALITIES
-from fprnet.gallery.records import UNKNOWN, Filters
+from fprnet.gallery.records import UNKNOWN, Contents, Filters
 from fprnet.gallery.rows import NO_TIME, milliseconds, moment_of
 
-__all__ = ["COLUMNS", "Census", "Contents"]
+__all__ = ["COLUMNS", "Census"]
 
 COLUMNS = ("id", "camera", "location", "timestamp", "identity", "modality", "hidden")
 NUMBERS = ("camera", "location", "timestamp", "identity", "visible", "hidden")
-
-
-@dataclass(frozen=True)
-class Contents:
-    """What the records that can be found are: the counts of :class:`GalleryInfo`, and one more.
-
-    Attributes:
-        images_per_person: Records that name somebody, for each whom they name; 1 without any.
-    """
-
-    records: int
-    hidden: int
-    cameras: Mapping[int, int]
-    locations: Mapping[int, int]
-    modalities: Mapping[str, int]
-    known_identities: int
-    first: datetime | None
-    last: datetime | None
-    images_per_person: float
 
 
 class Census:

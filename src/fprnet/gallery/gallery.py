@@ -337,17 +337,10 @@ class Gallery:
         contents = self._table.contents()
         index, recall = self._index.describe()
         return GalleryInfo(
+            **vars(contents),
             uri=self.uri,
             name=self.name,
             model=self.model,
-            records=contents.records,
-            hidden=contents.hidden,
-            cameras=contents.cameras,
-            locations=contents.locations,
-            modalities=contents.modalities,
-            known_identities=contents.known_identities,
-            first=contents.first,
-            last=contents.last,
             index=index.kind,
             index_settings={**index.build, **index.search},
             recall=recall,

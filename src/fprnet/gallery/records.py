@@ -21,6 +21,7 @@ __all__ = [
     "NO_FILTERS",
     "UNKNOWN",
     "Added",
+    "Contents",
     "Filters",
     "GalleryInfo",
     "GalleryRecord",
@@ -230,13 +231,10 @@ class Match:
 
 
 @dataclass(frozen=True)
-class GalleryInfo:
-    """What a gallery holds.
+class Contents:
+    """What the records of a gallery are, counted.
 
     Attributes:
-        uri: Its address, without the token.
-        name: Of the gallery at that address.
-        model: Whose embeddings it holds.
         records: Those that a search can find.
         hidden: Those that ``remove`` has hidden.
         cameras: Camera -> records that can be found.
@@ -245,6 +243,28 @@ class GalleryInfo:
         known_identities: Different people among the records that name one.
         first: Time of the oldest record that has one; None without any.
         last: Time of the newest.
+        images_per_person: Records that name somebody, for each whom they name; 1 without any.
+    """
+
+    records: int
+    hidden: int
+    cameras: Mapping[int, int]
+    locations: Mapping[int, int]
+    modalities: Mapping[str, int]
+    known_identities: int
+    first: datetime | None
+    last: datetime | None
+    images_per_person: float
+
+
+@dataclass(frozen=True)
+class GalleryInfo(Contents):
+    """What a gallery holds, and what it is.
+
+    Attributes:
+        uri: Its address, without the token.
+        name: Of the gallery at that address.
+        model: Whose embeddings it holds.
         index: "FLAT" (exact), or the approximate index's name.
         index_settings: Of that index, e.g. ``{"M": 16, "efConstruction": 200, "ef": 256}``.
         recall: Measured recall@10 of the index against exact search; None where nothing was
@@ -255,14 +275,6 @@ class GalleryInfo:
     uri: str
     name: str
     model: ModelIdentity
-    records: int
-    hidden: int
-    cameras: Mapping[int, int]
-    locations: Mapping[int, int]
-    modalities: Mapping[str, int]
-    known_identities: int
-    first: datetime | None
-    last: datetime | None
     index: str
     index_settings: Mapping[str, int]
     recall: float | None

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fprnet.errors import GalleryMissingError
-from fprnet.gallery.census import COLUMNS, Census, Contents
+from fprnet.gallery.census import COLUMNS, Census
 from fprnet.gallery.collections import PAGE_ROWS, WRITE_ROWS, Collections
 from fprnet.gallery.connection import Connection
-from fprnet.gallery.records import Added, Filters, GalleryRecord, check_id
+from fprnet.gallery.records import Added, Contents, Filters, GalleryRecord, check_id
 from fprnet.gallery.rows import FIELDS, expression, id_expression, row_of
 
 __all__ = ["Table"]

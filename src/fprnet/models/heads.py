@@ -6,6 +6,7 @@ Shapes: R rows (images, or cells of a fusion block), D features, M identities.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import torch.nn.functional as F
@@ -103,8 +104,7 @@ class ProjectionHead(nn.Module):
         self.activation: Activation = activation
         self.outputs = sizes[-1]
         self.layers = nn.ModuleList(
-            _projection(before, after, layer)
-            for before, after in zip((inputs, *sizes), sizes, strict=False)
+            _projection(before, after, layer) for before, after in pairwise((inputs, *sizes))
         )
 
     def forward(self, x: Tensor, *, activate_last: bool = True) -> Tensor:

@@ -77,10 +77,11 @@ def methods_figure(
     methods = list(dict.fromkeys(method for of_series in series.values() for method in of_series))
     places = {method: place for place, method in enumerate(reversed(methods))}
     height = 0.6 + 0.27 * len(methods)
+    colours = (theme.curves[3], theme.curves[4], theme.ink)
     figure, all_axes = panels(len(metrics), theme, height=height, extra=0.5, columns=2)
     for number, (axes, metric) in enumerate(zip(all_axes, metrics, strict=True)):
         for (name, of_series), (marker, fill), colour in zip(
-            series.items(), SERIES, (theme.curves[3], theme.curves[4], theme.ink), strict=False
+            series.items(), SERIES[: len(series)], colours[: len(series)], strict=True
         ):
             axes.plot(
                 [scores[metric] for scores in of_series.values()],

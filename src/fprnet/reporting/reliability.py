@@ -24,8 +24,8 @@ def reliability_figure(measured: Mapping[str, Measured], theme: Theme = LIGHT) -
     """
     figure, (axes,) = panels(1, theme)
     axes.plot((0, 100), (0, 100), color=theme.grid, linewidth=2, label="honest")
-    colours = theme.curves[-len(measured) - 1 :]
-    for colour, (method, result) in zip(colours, measured.items(), strict=False):
+    colours = theme.curves[-len(measured) - 1 : -1]
+    for colour, (method, result) in zip(colours, measured.items(), strict=True):
         most = max((one.matches for one in result.bins), default=1)
         stated = [100 * one.stated for one in result.bins]
         found = [100 * one.found for one in result.bins]
