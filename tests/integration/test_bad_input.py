@@ -1,8 +1,8 @@
 """Mistakes of a user: one line, exit status 2, and nothing that existed before is lost."""
 
-import resource
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -170,12 +170,15 @@ def test_full_disk_keeps_the_old_checkpoint(fprnet, tiny_set, tmp_path):
     assert fprnet(*words, "--max-steps", 1).status == 0
     files = [run / "checkpoints" / name for name in ("last.pt", "best.pt")]
     before = [file.read_bytes() for file in files]
+    # Limited by a program of its own: code after a fork of this process, which may have loaded
+    # gRPC and its threads, can abort.
+    limited = f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))"
+    program = f"import os, resource, sys; {limited}; os.execv(sys.argv[1], sys.argv[1:])"
     full = subprocess.run(
-        command(*words),
+        [sys.executable, "-c", program, *command(*words)],
         capture_output=True,
         text=True,
         env=environment(),
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
         check=False,
     )
     complaint = Result(full.returncode, full.stdout, full.stderr).complaint
