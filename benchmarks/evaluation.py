@@ -8,8 +8,8 @@ form.
 
 from __future__ import annotations
 
-from fprnet.benchmarking.evaluation import TOLERANCE, measure_evaluation
-from fprnet.benchmarking.script import chosen_split, print_result, vectors_parser
+from fprnet_lab.benchmarking.evaluation import TOLERANCE, measure_evaluation
+from fprnet_lab.benchmarking.script import chosen_split, print_result, vectors_parser
 
 
 def main() -> None:

@@ -16,10 +16,10 @@ import time
 
 from PIL import Image
 
-from fprnet.data.generator.drawing import draw
-from fprnet.data.generator.layouts.sysu_mm01 import images_of
-from fprnet.data.generator.options import GeneratorOptions
-from fprnet.data.generator.writer import encoded
+from fprnet_lab.synthetic.drawing import draw
+from fprnet_lab.synthetic.layouts.sysu_mm01 import images_of
+from fprnet_lab.synthetic.options import GeneratorOptions
+from fprnet_lab.synthetic.writer import encoded
 
 SIZES = ((96, 48), (128, 64), (288, 144))
 

@@ -7,8 +7,8 @@
 
 from __future__ import annotations
 
-from fprnet.benchmarking.reranking import TOLERANCE, measure_memory, measure_reranking
-from fprnet.benchmarking.script import chosen_split, print_result, vectors_parser
+from fprnet_lab.benchmarking.reranking import TOLERANCE, measure_memory, measure_reranking
+from fprnet_lab.benchmarking.script import chosen_split, print_result, vectors_parser
 
 
 def main() -> None:

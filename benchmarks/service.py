@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from fprnet.benchmarking.service import ServiceLoad, measure_service
+from fprnet_lab.benchmarking.service import ServiceLoad, measure_service
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from fprnet.cli.main import main
-from fprnet.data.generator import GeneratorOptions, generate
+from fprnet_lab.synthetic import GeneratorOptions, generate
 
 ROOT = Path(__file__).parents[1]
 TRAINING_IDENTITIES = 12

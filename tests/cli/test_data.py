@@ -7,9 +7,9 @@ import pytest
 
 from fprnet.cli.data import COUNTS, LAYOUTS
 from fprnet.cli.main import main
-from fprnet.data.generator import GeneratorOptions
-from fprnet.data.generator.options import LAYOUT_DEFAULTS
 from fprnet.data.sysu_mm01 import read_records, read_split
+from fprnet_lab.synthetic import GeneratorOptions
+from fprnet_lab.synthetic.options import LAYOUT_DEFAULTS
 
 
 def test_generated_set_passes_its_check(fprnet, tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT, TINY, checkpoint
-from fprnet.data.generator import GeneratorOptions, generate
+from fprnet_lab.synthetic import GeneratorOptions, generate
 
 pytestmark = pytest.mark.slow
 

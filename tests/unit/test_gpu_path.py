@@ -5,7 +5,6 @@ import pytest
 import torch
 from torch.nn.utils import clip_grad_norm_
 
-from fprnet.benchmarking.training_sides import random_images
 from fprnet.config import load_config, preset_names
 from fprnet.data.transfer import sent
 from fprnet.losses.builders import build_objective
@@ -13,6 +12,7 @@ from fprnet.models.builders import build_model
 from fprnet.training.optimizer import make_optimizers
 from fprnet.training.position import Position
 from fprnet.training.training_set import TrainingSet
+from fprnet_lab.benchmarking.training_sides import random_images
 from pretended_gpu import OnGpu, pretended_gpu
 
 EVERY_CHANGE = (

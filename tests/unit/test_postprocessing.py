@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from fprnet.benchmarking.plain_reranking import plain_rerank
 from fprnet.errors import UsageError
 from fprnet.evaluation.postprocessing import expanded_queries
 from fprnet.evaluation.reranking import Reranking
 from fprnet.evaluation.scores import evaluate
 from fprnet.evaluation.sysu_mm01 import sysu_mm01_protocol
+from fprnet_lab.benchmarking.plain_reranking import plain_rerank
 from sysu_cases import by_definition, small_features, small_split
 
 SPLIT = small_split()

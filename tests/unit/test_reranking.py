@@ -8,10 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fprnet.benchmarking.plain_reranking import plain_rerank
 from fprnet.errors import UsageError
 from fprnet.evaluation import reranking
 from fprnet.evaluation.reranking import Reranking, rerank, reranked_blocks
+from fprnet_lab.benchmarking.plain_reranking import plain_rerank
 
 
 def people(queries: int, gallery: int, dimensions: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fprnet.cli.main import Subcommands
+    from typing import TypeAlias
+
     from fprnet.embeddings.embedder import Embedder
 
+Subcommands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
 __all__ = [
+    "Subcommands",
     "add_command",
     "add_json",
     "add_layout",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fprnet.cli.arguments import add_command, add_json, add_layout, existing_data_set, positive
 
 if TYPE_CHECKING:
-    from fprnet.cli.main import Subcommands
+    from fprnet.cli.arguments import Subcommands
     from fprnet.gallery.calibrating import Measured
 
 EXAMPLE = """\

@@ -10,7 +10,7 @@ from fprnet.cli.arguments import add_command, add_json
 from fprnet.cli.train import add_run_options, check_places, config_of
 
 if TYPE_CHECKING:
-    from fprnet.cli.main import Subcommands
+    from fprnet.cli.arguments import Subcommands
 
 EXAMPLE = """\
   fprnet cross-validate --preset fprnet --data RegDB --out runs/regdb

@@ -19,7 +19,7 @@ from fprnet.cli.arguments import (
 )
 
 if TYPE_CHECKING:
-    from fprnet.cli.main import Subcommands
+    from fprnet.cli.arguments import Subcommands
     from fprnet.evaluation.reranking import Reranking
     from fprnet.evaluation.scores import Scores
 

@@ -16,7 +16,7 @@ from fprnet.cli.arguments import (
 )
 
 if TYPE_CHECKING:
-    from fprnet.cli.main import Subcommands
+    from fprnet.cli.arguments import Subcommands
     from fprnet.export.export import Exported
 
 EXAMPLE = """\

@@ -18,7 +18,7 @@ from fprnet.cli.arguments import (
 )
 
 if TYPE_CHECKING:
-    from fprnet.cli.main import Subcommands
+    from fprnet.cli.arguments import Subcommands
 
 EXAMPLE = """\
   fprnet extract runs/fprnet/checkpoints/best.pt --data SYSU-MM01 --out features.npz

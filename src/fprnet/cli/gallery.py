@@ -22,7 +22,7 @@ from fprnet.cli.arguments import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fprnet.cli.main import Subcommands
+    from fprnet.cli.arguments import Subcommands
     from fprnet.data.records import Modality
     from fprnet.gallery.records import GalleryInfo
     from fprnet.gallery.sources import SourceImage

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fprnet.cli.arguments import add_command, add_json
 
 if TYPE_CHECKING:
-    from fprnet.cli.main import Subcommands
+    from fprnet.cli.arguments import Subcommands
 
 ADD = "Make a key and print it; it is shown only now."
 ADD_EXAMPLE = "  fprnet keys add ward-3 --role search --file keys.json"

@@ -8,36 +8,29 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
 
 from fprnet.cli import (
-    benchmark,
     calibrate,
     cross_validate,
     data,
-    demo,
     evaluate,
     export,
     extract,
     gallery,
     keys,
     models,
-    reproduce,
     search,
-    search_fusion,
     serve,
-    superres,
     train,
 )
 from fprnet.errors import FprnetError, UsageError
 
 if TYPE_CHECKING:
-    from typing import NoReturn, TypeAlias
-
-    Subcommands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+    from typing import NoReturn
 
 COMMANDS = (
-    demo,
     data,
     train,
     cross_validate,
@@ -45,16 +38,14 @@ COMMANDS = (
     extract,
     export,
     models,
-    superres,
     calibrate,
     gallery,
     search,
     serve,
     keys,
-    reproduce,
-    search_fusion,
-    benchmark,
 )
+COMMAND_GROUP = "fprnet.commands"
+"""Entry points of installed distributions: a module with ``add_parser(subcommands)`` each."""
 
 PATIENCE = 10.0  # seconds
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -72,8 +63,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _Parser(prog="fprnet", description=__doc__, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=_version())
     subcommands = parser.add_subparsers(metavar="COMMAND", required=True)
+    groups: dict[str, Any] = {"": subcommands}
     for command in COMMANDS:
-        command.add_parser(subcommands)
+        inner = command.add_parser(subcommands)
+        if inner is not None:
+            groups[command.__name__.rpartition(".")[2]] = inner
+    _add_installed_commands(groups)
     try:
         args, rest = parser.parse_known_args(argv)
         if rest and not args.takes_overrides:
@@ -94,6 +89,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("fprnet: interrupted; start the same command again to go on", file=sys.stderr)
         return 130
     return status
+
+
+def _add_installed_commands(groups: dict[str, Any]) -> None:
+    """Declare the commands that installed distributions bring; "data.generate" joins "data"."""
+    for point in entry_points(group=COMMAND_GROUP):
+        group, _, _ = point.name.rpartition(".")
+        if group not in groups:
+            print(
+                f"fprnet: command {point.name!r} of {point.value} belongs to no known command; "
+                "name its entry point without a dot",
+                file=sys.stderr,
+            )
+            continue
+        try:
+            module = point.load()
+        except ImportError as error:
+            print(
+                f"fprnet: command {point.name!r} cannot be loaded ({error}); "
+                "update or uninstall its distribution",
+                file=sys.stderr,
+            )
+            continue
+        module.add_parser(groups[group])
 
 
 def run() -> None:

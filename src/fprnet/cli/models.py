@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fprnet.cli.arguments import add_command, add_json, positive
 
 if TYPE_CHECKING:
-    from fprnet.cli.main import Subcommands
+    from fprnet.cli.arguments import Subcommands
 
 EXAMPLE = "  fprnet models --identities 395"
 

@@ -14,7 +14,7 @@ from fprnet.cli.gallery import add_address, token_of
 if TYPE_CHECKING:
     from PIL import Image
 
-    from fprnet.cli.main import Subcommands
+    from fprnet.cli.arguments import Subcommands
     from fprnet.embeddings.explanation import Explanation
     from fprnet.gallery.answers import Answer, RankedMatch
     from fprnet.gallery.records import Filters

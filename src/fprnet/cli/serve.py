@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fprnet.cli.arguments import add_command, existing_folder, mention_untrained, positive
 
 if TYPE_CHECKING:
-    from fprnet.cli.main import Subcommands
+    from fprnet.cli.arguments import Subcommands
     from fprnet.serving.settings import Settings
 
 EXAMPLE = """\

@@ -14,7 +14,7 @@ from fprnet.cli.arguments import add_command, add_json, add_layout, existing_dat
 from fprnet.errors import UsageError
 
 if TYPE_CHECKING:
-    from fprnet.cli.main import Subcommands
+    from fprnet.cli.arguments import Subcommands
     from fprnet.config import RunConfig
 
 OPTIONS = (

@@ -1,1 +1,1 @@
-"""Scores, training histories and rankings become plots, pictures and one page."""
+"""Scores and training histories become plots."""

@@ -1,0 +1,168 @@
+"""A search from the image file to the answer, among many records: milliseconds, recall, memory.
+
+The plain side is Milvus Lite's own search, with the same index and filter. Wall-clock time.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from fprnet.embeddings.embedder import Embedder, load_model
+from fprnet.gallery.adding import add_images
+from fprnet.gallery.gallery import Gallery
+from fprnet.gallery.lite_search import milvus_search
+from fprnet.gallery.records import Filters, GalleryRecord, ModelIdentity
+from fprnet.gallery.searcher import Searcher
+from fprnet.gallery.sources import of_folder
+from fprnet_lab.benchmarking.drawn_gallery import LOCATIONS, drawn_embeddings, drawn_records
+from fprnet_lab.benchmarking.measurement import Measurement, Sizes, Value
+from fprnet_lab.benchmarking.reranking import peak_gib
+from fprnet_lab.benchmarking.untrained import write_untrained
+
+__all__ = ["measure"]
+
+LEAST_RECALL = 0.98
+QUERIES = 100
+PLAIN_QUERIES = 10
+TOP = 10
+OWN_LOCATION = Filters(exclude_location=0, modality="visible")
+
+Question = TypeVar("Question")
+
+
+def measure(sizes: Sizes) -> Measurement:
+    """Fill a gallery with drawn embeddings, search it, and compare with exact search.
+
+    The network is fprnet on a ResNet-50 of the asked width and size, untrained: whom it finds does
+    not matter here. How long the tiny one takes to embed is measured beside it.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(sizes.threads)
+    try:
+        with tempfile.TemporaryDirectory(prefix="fprnet-") as folder:
+            return _measure(sizes, Path(folder))
+    finally:
+        torch.set_num_threads(before)
+
+
+def _measure(sizes: Sizes, folder: Path) -> Measurement:
+    height, width = sizes.size
+    words = {"--data.height": height, "--data.width": width, "--model.width": sizes.width}
+    overrides = [str(word) for pair in words.items() for word in pair]
+    embedder = load_model(write_untrained(folder / "full", "full", overrides), device="cpu")
+    tiny = load_model(write_untrained(folder / "tiny", "tiny"), device="cpu")
+    vectors, queries = drawn_embeddings(sizes.records, embedder.embedding_size, QUERIES)
+    records = drawn_records(sizes.records)
+    uri = str(folder / "people.db")
+    started = time.perf_counter()
+    with Gallery.create(uri, ModelIdentity.of(embedder)) as gallery:
+        gallery.add(vectors, records)
+    filling = time.perf_counter() - started
+    started = time.perf_counter()
+    with Gallery.open(uri, writable=True) as gallery:
+        opening = time.perf_counter() - started
+        recall = _recall(gallery, records, vectors, queries)
+        files = _pictures(folder / "images", max(2 * sizes.images, QUERIES))
+        searcher = Searcher(embedder, gallery)
+        whole = _milliseconds(lambda file: searcher.search([file], filters=OWN_LOCATION), files)
+        ours = _milliseconds(lambda query: _search(gallery, query), queries)
+        with milvus_search():
+            plain = _milliseconds(lambda query: _search(gallery, query), queries[:PLAIN_QUERIES])
+        index = gallery.info().index
+        # Of the other modality, so that no search meets them.
+        images = of_folder(folder / "images", "infrared")[: 2 * sizes.images]
+        started = time.perf_counter()
+        add_images(gallery, embedder, images, workers=sizes.threads, progress=False)
+        adding = time.perf_counter() - started
+    network_p50, tiny_p50 = (_embedding_p50(one, files) for one in (embedder, tiny))
+    p50, p95 = np.quantile(whole, (0.5, 0.95)).tolist()
+    search_p50, search_p95 = np.quantile(ours, (0.5, 0.95)).tolist()
+    plain_p50 = float(np.median(plain))
+    details: dict[str, Value] = {
+        "records": sizes.records,
+        "dimensions": embedder.embedding_size,
+        "index": index,
+        "p50_ms": p50,
+        "p95_ms": p95,
+        "image_and_network_p50_ms": network_p50,
+        "image_and_tiny_network_p50_ms": tiny_p50,
+        "search_p50_ms": search_p50,
+        "search_p95_ms": search_p95,
+        "plain_search_p50_ms": plain_p50,
+        "images_added_per_second": len(images) / adding,
+        "records_filled_per_second": sizes.records / filling,
+        "opening_seconds": opening,
+        "recall_at_10": recall,
+        "peak_gib": peak_gib(),
+        "runtime": embedder.about["runtime"],
+        "precision": embedder.about["precision"],
+        "threads": sizes.threads,
+    }
+    return Measurement(
+        ratio=plain_p50 / search_p50,
+        max_difference=1 - recall,
+        tolerance=1 - LEAST_RECALL,
+        speeds=f"{search_p50:.0f} ms against {plain_p50:.0f} of Milvus Lite alone among "
+        f"{sizes.records} records; from the image file to the answer p50 {p50:.0f} ms, p95 "
+        f"{p95:.0f} ms, of which image and network {network_p50:.0f} ms (the tiny one "
+        f"{tiny_p50:.0f})",
+        details=details,
+    )
+
+
+def _embedding_p50(embedder: Embedder, files: list[Path]) -> float:
+    """Return milliseconds from an image's file to its embedding."""
+    return float(np.median(_milliseconds(lambda file: embedder.embed([file], "infrared"), files)))
+
+
+def _milliseconds(work: Callable[[Question], object], questions: Iterable[Question]) -> list[float]:
+    """Return how long each of the first hundred questions takes, after one to warm up."""
+    asked = list(questions)[:QUERIES]
+    work(asked[0])
+    milliseconds = []
+    for question in asked:
+        started = time.perf_counter()
+        work(question)
+        milliseconds.append(1000 * (time.perf_counter() - started))
+    return milliseconds
+
+
+def _search(gallery: Gallery, query: NDArray[np.float32]) -> list[str]:
+    (found,) = gallery.search(query[None], filters=OWN_LOCATION, top=TOP)
+    return [match.record.id for match in found]
+
+
+def _recall(
+    gallery: Gallery,
+    records: list[GalleryRecord],
+    vectors: NDArray[np.float32],
+    queries: NDArray[np.float32],
+) -> float:
+    allowed = np.flatnonzero(np.arange(len(records)) % LOCATIONS)
+    scores = queries @ vectors[allowed].T
+    top = min(TOP, len(allowed))
+    hits = 0
+    for row, query in enumerate(queries):
+        best = allowed[np.argpartition(-scores[row], top - 1)[:top]]
+        hits += len({records[place].id for place in best} & set(_search(gallery, query)))
+    return hits / (len(queries) * top)
+
+
+def _pictures(folder: Path, count: int) -> list[Path]:
+    """Write infrared images as a camera's detector might cut them out."""
+    folder.mkdir()
+    generator = np.random.default_rng(1)
+    files = [folder / f"{number:04d}.jpg" for number in range(count)]
+    for file in files:
+        gray = Image.fromarray(generator.integers(0, 256, (24, 12), dtype=np.uint8))
+        gray.resize((144, 288), Image.Resampling.BICUBIC).convert("RGB").save(file)
+    return files

@@ -1,0 +1,1 @@
+"""Scores, training histories and rankings become pages and pictures of a report."""

@@ -1,0 +1,286 @@
+"""Table 7: SRCNN's structure as published and as built, and what the trained network is worth.
+
+The paper gives the structure and no quality; here PSNR and SSIM on people the network has never
+seen stand beside those of bicubic enlargement.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import nn
+from tqdm import tqdm
+
+from fprnet.data.images import read_image
+from fprnet.data.records import Records
+from fprnet.errors import TrainingError, UsageError
+from fprnet.files import sha256, write_text
+from fprnet_lab.reporting.page import Command, Illustration, Table, TablePage
+from fprnet_lab.reproduction.experiment import Result, mean_and_deviation
+from fprnet_lab.reproduction.runs import CAMERA, SuperresRun
+from fprnet_lab.reproduction.workshop import Workshop
+from fprnet_lab.superres.apply import sharpen
+from fprnet_lab.superres.bicubic import crop_to_multiple, resize
+from fprnet_lab.superres.colour import to_bytes
+from fprnet_lab.superres.networks import SuperResolution
+from fprnet_lab.superres.pairs import read_luma, select_camera
+from fprnet_lab.superres.scoring import Quality, mean_quality, score_image
+from fprnet_lab.superres.weights import load_network
+
+__all__ = ["TABLE_7", "Table7", "keep_cell"]
+
+FORMAT = 1  # of a cell's file
+PRESETS = {
+    "paper": "the paper's options, literally",
+    "fprnet": "the same network, taught what bicubic enlargement lacks, by Adam",
+}
+# Table 7: layer -> side of the output for an input of 128 x 128, channels, kernel.
+PUBLISHED = {
+    "preprocessing": ("256x256", "1", "bicubic x2"),
+    "conv1": ("256x256", "64", "9x9"),
+    "conv2": ("256x256", "32", "1x1"),
+    "conv3": ("512x512", "1", "5x5, PixelShuffle(2)"),
+}
+INPUT_SIDE = 128
+SHOWN = 6  # images before and after
+SHOWN_HEIGHT = 256  # pixels
+
+
+@dataclass(frozen=True)
+class Table7:
+    """SRCNN's structure, and its PSNR and SSIM against bicubic enlargement.
+
+    Attributes:
+        name: Of its files.
+        summary: One sentence, for the documents.
+    """
+
+    name: str = "table7"
+    summary: str = "SRCNN: its structure, and PSNR and SSIM against bicubic enlargement"
+
+    def works(self, workshop: Workshop) -> list[SuperresRun]:
+        """Return a training of each preset for each seed."""
+        seeds = range(workshop.request.seeds)
+        return [workshop.superres_run(preset, seed) for seed in seeds for preset in PRESETS]
+
+    def lay_out(self, workshop: Workshop) -> Result:
+        """Score the trained networks, once, and draw some images."""
+        request = workshop.request
+        records = workshop.data_set.records(visible_only=True)
+        test = select_camera(records, CAMERA, workshop.data_set.test)
+        cells = []
+        failed = []
+        for preset in PRESETS:
+            for seed in range(request.seeds):
+                run = workshop.superres_run(preset, seed)
+                if not run.done:
+                    failed.append(run)
+                    continue
+                numbers = _score(request.out / "cells", run, test)
+                cells.append({"preset": preset, "seed": seed, "camera": CAMERA, **numbers})
+        if not cells:
+            raise TrainingError(f"no training of SRCNN was finished; see {failed[0].log}")
+        networks = {
+            preset: load_network(workshop.superres_run(preset, 0).out).network
+            for preset in PRESETS
+            if workshop.superres_run(preset, 0).done
+        }
+        network = next(iter(networks.values()))
+        page = TablePage(
+            title="Table 7: SRCNN",
+            summary=(
+                f"SRCNN trained on the training people of camera {CAMERA} of {request.data}, "
+                f"measured on {len(test)} images of the test people of that camera, whom no "
+                f"training has seen: each image is made {network.factor} times smaller and "
+                f"enlarged again. Seeds: {request.seeds}. The networks have one size, whatever "
+                "the scale."
+            ),
+            tables=[_quality_table(cells), _structure_table(network)],
+            illustrations=[_before_and_after(test, networks)],
+            limits=[
+                *(f"{run.name} failed; {run.log} has what it said." for run in failed),
+                "The paper publishes the structure of its network and no PSNR or SSIM, so there is "
+                "nothing to compare the numbers with but bicubic enlargement.",
+                "On drawn people the numbers check that the network learns; they say nothing about "
+                "photographs.",
+            ],
+            commands=[
+                Command(
+                    f"training of preset {preset}, seed 0",
+                    shlex.join(["fprnet", *workshop.superres_run(preset, 0).arguments]),
+                )
+                for preset in PRESETS
+            ],
+        )
+        return Result(self.name, page, cells)
+
+
+def _score(folder: Path, run: SuperresRun, test: Records) -> dict[str, float]:
+    """Return the numbers of a network; they are kept in a file."""
+    about = {"weights": sha256(run.best), "images": [str(path) for path in test.path]}
+
+    def make() -> dict[str, float]:
+        network = load_network(run.best).network
+        bar = tqdm(test.files(), f"scoring {run.out.name}", unit="image", delay=1)
+        quality = mean_quality([_quality(network, file) for file in bar])
+        return {
+            "images": len(test),
+            "bicubic_psnr": quality.bicubic_psnr,
+            "bicubic_ssim": quality.bicubic_ssim,
+            "psnr": quality.psnr,
+            "ssim": quality.ssim,
+            "gain": quality.gain,
+        }
+
+    return keep_cell(folder / f"{run.out.name}.json", about, make)
+
+
+def keep_cell(
+    file: Path, about: Mapping[str, Any], make: Callable[[], Mapping[str, float]]
+) -> dict[str, float]:
+    """Return the numbers of a cell; they are made once and kept in a file.
+
+    Args:
+        file: JSON.
+        about: What the numbers depend on, plain values; other ones make them anew.
+        make: Called where there is no such file yet.
+
+    Raises:
+        UsageError: The file is damaged.
+    """
+    if file.is_file():
+        try:
+            kept = json.loads(file.read_text(encoding="utf-8"))
+            numbers: dict[str, float] = kept["numbers"]
+            if kept["format"] == FORMAT and kept["about"] == about:
+                return numbers
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"{file} is damaged; remove it and start again") from error
+    numbers = dict(make())
+    state = {"format": FORMAT, "about": about, "numbers": numbers}
+    write_text(file, json.dumps(state, indent=1) + "\n")
+    return numbers
+
+
+def _quality(network: SuperResolution, file: Path) -> Quality:
+    return score_image(network, read_luma(file), name=str(file))
+
+
+def _quality_table(cells: Sequence[Mapping[str, Any]]) -> Table:
+    bicubic = cells[0]
+    rows = [["bicubic", f"{bicubic['bicubic_psnr']:.2f}", f"{bicubic['bicubic_ssim']:.4f}", "0.00"]]
+    for preset in PRESETS:
+        of_preset = [cell for cell in cells if cell["preset"] == preset]
+        if not of_preset:
+            continue
+        psnr, ssim, gain = ([cell[key] for cell in of_preset] for key in ("psnr", "ssim", "gain"))
+        rows.append(
+            [
+                f"SRCNN, preset {preset}",
+                mean_and_deviation(psnr, 2),
+                mean_and_deviation(ssim, 4),
+                mean_and_deviation(gain, 2),
+            ]
+        )
+    return Table(
+        title="Quality on people never seen",
+        head=["", "PSNR, dB", "SSIM", "above bicubic, dB"],
+        rows=rows,
+        note="On Y of BT.601 studio range, borders shaved; mean over the images, ± is the standard "
+        "deviation over seeds. "
+        + "; ".join(f"{preset}: {words}" for preset, words in PRESETS.items())
+        + ".",
+    )
+
+
+def _structure_table(network: SuperResolution) -> Table:
+    """Run the network on the paper's input and compare every layer's output with Table 7."""
+    sides = {}
+    layers: dict[str, nn.Module] = {
+        "conv1": network.conv1,
+        "conv2": network.conv2,
+        "conv3": network.shuffle,  # Table 7 counts the shuffle to the third layer
+    }
+    hooks = [
+        layer.register_forward_hook(
+            lambda _, __, output, name=name: sides.update({name: tuple(output.shape)})
+        )
+        for name, layer in layers.items()
+    ]
+    first = network.conv1.register_forward_pre_hook(
+        lambda _, inputs: sides.update({"preprocessing": tuple(inputs[0].shape)})
+    )
+    with torch.inference_mode():
+        network(torch.zeros(1, 1, INPUT_SIDE, INPUT_SIDE))
+    for hook in (*hooks, first):
+        hook.remove()
+    kernels = {
+        "preprocessing": f"bicubic x{network.enlargement}",
+        **{name: _kernel(getattr(network, name)) for name in layers},
+    }
+    kernels["conv3"] += f", PixelShuffle({network.shuffle.upscale_factor})"
+    rows = []
+    for name, (side, channels, kernel) in PUBLISHED.items():
+        _, built_channels, height, width = sides[name]
+        ours = (f"{height}x{width}", str(built_channels), kernels[name])
+        same = "no" if ours == (side, channels, kernel) else "yes"
+        rows.append([name, f"{side}, {channels}, {kernel}", ", ".join(ours), same])
+    return Table(
+        title=f"Structure, for an input of {INPUT_SIDE}x{INPUT_SIDE}",
+        head=["layer", "published", "ours", "differs"],
+        rows=rows,
+        note="Size of the output, channels, structure.",
+    )
+
+
+def _kernel(layer: nn.Conv2d) -> str:
+    return "x".join(map(str, layer.kernel_size))
+
+
+def _before_and_after(test: Records, networks: dict[str, SuperResolution]) -> Illustration:
+    every = max(1, len(test) // SHOWN)
+    strips = [_strip(file, networks) for file in test.files()[::every][:SHOWN]]
+    columns = ["made smaller", "bicubic", *(f"preset {name}" for name in networks), "original"]
+    content = io.BytesIO()
+    Image.fromarray(np.concatenate(strips, axis=1)).save(content, "JPEG", quality=92)
+    return Illustration(
+        "Before and after",
+        f"{len(strips)} images of test people, evenly spaced, not chosen. Each in "
+        f"{len(columns)} pictures from left to right: {', '.join(columns)}.",
+        content.getvalue(),
+        wide=True,
+    )
+
+
+def _strip(file: Path, networks: dict[str, SuperResolution]) -> NDArray[np.uint8]:
+    """Return the pictures of one image beside each other, all of one height."""
+    factor = next(iter(networks.values())).factor
+    original = crop_to_multiple(read_image(file), factor)
+    size = original.shape[0], original.shape[1]
+    small = to_bytes(resize(original, (size[0] // factor, size[1] // factor)))
+    pictures = [
+        np.kron(small, np.ones((factor, factor, 1), np.uint8)),
+        to_bytes(resize(small, size)),
+        *(sharpen(network, small, size=size) for network in networks.values()),
+        original,
+    ]
+    width = max(1, round(size[1] * SHOWN_HEIGHT / size[0]))
+    enlarged = [
+        np.asarray(Image.fromarray(p).resize((width, SHOWN_HEIGHT), Image.Resampling.NEAREST))
+        for p in pictures
+    ]
+    gap = np.full((SHOWN_HEIGHT, 8, 3), 255, np.uint8)
+    return np.concatenate([*enlarged, gap], axis=1)
+
+
+TABLE_7 = Table7()

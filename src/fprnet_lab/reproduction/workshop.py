@@ -1,0 +1,275 @@
+"""A request becomes a folder of runs that all tables and figures share.
+
+A run's name holds a hash of all that it depends on: its whole config but the seed, the images, the
+weights that it starts from. So a row that stands in several tables is trained once, and other data,
+sizes or weights in the same folder take nothing of each other's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from fprnet.config import RunConfig, load_config
+from fprnet.data.data_set import DataSet, open_data_set
+from fprnet.data.records import Records
+from fprnet.data.sysu_mm01 import VISIBLE_CAMERAS
+from fprnet.errors import ConfigError, UsageError
+from fprnet.files import locked, sha256
+from fprnet.training.run_folder import RUN
+from fprnet_lab.jobs import Failure, Training, Work, work_side_by_side
+from fprnet_lab.reproduction.experiment import Request
+from fprnet_lab.reproduction.runs import ScoredRun, Sharpening, SuperresRun, Variant
+from fprnet_lab.superres.config import load_config as load_superres_config
+from fprnet_lab.synthetic.options import GeneratorOptions
+from fprnet_lab.synthetic.writer import generate
+
+__all__ = ["WARM_WORLD", "Workshop", "keys_of"]
+
+WARM_WORLD = GeneratorOptions(
+    validation_identities=0,
+    test_identities=0,
+    images_per_camera=8,
+    seed=1,  # other people and other places than the data set's
+    cameras=VISIBLE_CAMERAS,
+)
+# Of the user's changes the warm start takes those that make it smaller, and those of the trunk.
+WARM_START_KEYS = frozenset(
+    {"data.height", "data.width", "data.cache", "batches.identities"}
+    | {"model.backbone", "model.width", "model.last_stride"}
+    | {"training.epochs", "training.steps_per_epoch", "training.precision"}
+    | {"training.channels_last", "training.accelerator", "training.threads"}
+)
+SUPERRES = "--superres."
+RESERVED = {  # what the command has options of its own for
+    "seed": "--seeds",
+    "model.weights": "--weights",
+    "data.root": "--data",
+    "data.split": "--split",
+}
+
+
+class Workshop:
+    """The runs of a folder. Making this object reads lists, never images, and writes nothing.
+
+    Args:
+        request: What is asked for.
+
+    Raises:
+        FprnetError: The data set, the weights or an override are not what they should be.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.data_set: DataSet = open_data_set(request.data, split=request.split)
+        self._models, self._superres = _sorted_out(request.overrides)
+        self._images = _mark_of(self.data_set.records())
+        self._runs: dict[tuple[Variant, int], ScoredRun] = {}
+        self.warm_start: Training | None = None
+        self._weights: tuple[str, str] | None = None  # path, what marks its content
+        if request.weights is not None:
+            if not request.weights.is_file():
+                raise UsageError(
+                    f"{request.weights} does not exist; give a checkpoint to --weights"
+                )
+            self._weights = (str(request.weights.resolve()), sha256(request.weights))
+        elif request.scale == "tiny":
+            self.warm_start = self._plan_warm_start()
+
+    @property
+    def runs(self) -> Path:
+        """Folder of the run folders."""
+        return self.request.out / "runs"
+
+    def scored_run(self, variant: Variant, seed: int) -> ScoredRun:
+        """Return the run of a variant, to be trained and scored.
+
+        Raises:
+            ConfigError: The overrides do not fit the preset.
+            UsageError: One of the user's overrides is what the variant itself changes.
+        """
+        if (variant, seed) in self._runs:
+            return self._runs[variant, seed]
+        training = self.training(variant, seed)
+        run = ScoredRun(
+            training=training,
+            data=self.request.data,
+            scores=self.request.out / "cells" / f"{training.out.name}.json",
+            needs=self.needs_of(variant),
+        )
+        self._runs[variant, seed] = run
+        return run
+
+    def training(self, variant: Variant, seed: int) -> Training:
+        """Return the training of a variant; raises what `scored_run` does."""
+        for key in keys_of(self._models) & keys_of(variant.overrides):
+            raise UsageError(f"--{key} is what the rows of this experiment differ in; leave it out")
+        split = self.request.split
+        overrides = [*self._models, *variant.overrides]
+        overrides += [] if split is None else ["--data.split", str(split)]
+        config = self._config(variant.preset, overrides)
+        marks = {"images": self._images, "weights": config.model.weights}
+        if self._weights is not None:
+            overrides += ["--model.weights", self._weights[0]]
+            marks["weights"] = self._weights[1]
+        data = self.request.data
+        if variant.sharpened:
+            data = self.sharpening.out
+            marks["images"] = data.name
+        name = f"{variant.preset}-{_hash(_computed(config) | marks)}-seed{seed}"
+        return Training(
+            variant.preset,
+            data,
+            self.runs / name,
+            self.request.scale,
+            overrides=("--seed", str(seed), *overrides),
+        )
+
+    def config(self, training: Training) -> RunConfig:
+        """Return the config of one of this folder's trainings."""
+        return load_config(training.preset, scale=training.scale, overrides=training.overrides)
+
+    def superres_run(self, preset: str, seed: int) -> SuperresRun:
+        """Return the training of SRCNN.
+
+        Raises:
+            ConfigError: The overrides do not fit it.
+        """
+        split = self.request.split
+        overrides = self._superres + (() if split is None else ("--split", str(split)))
+        config = load_superres_config(preset, overrides=overrides)
+        values = {k: v for k, v in vars(config).items() if k not in ("seed", "data", "threads")}
+        name = f"srcnn-{preset}-{_hash(values | {'images': self._images})}-seed{seed}"
+        return SuperresRun(preset, seed, self.request.data, self.runs / name, overrides)
+
+    @cached_property
+    def sharpening(self) -> Sharpening:
+        """The data set whose training images of one camera are sharper."""
+        network = self.superres_run("fprnet", 0)
+        name = network.out.name.removeprefix("srcnn-fprnet-")
+        return Sharpening(network, self.request.out / f"sharpened-{name}", split=self.request.split)
+
+    def needs_of(self, variant: Variant) -> tuple[Work, ...]:
+        """Return what has to be there before a variant can be trained."""
+        needs: list[Work] = [] if self.warm_start is None else [self.warm_start]
+        return (*needs, self.sharpening) if variant.sharpened else tuple(needs)
+
+    @contextmanager
+    def opened(self) -> Iterator[list[int]]:
+        """Hold the folder, and yield what the processes have to keep open to hold it, too.
+
+        Raises:
+            UsageError: It cannot be a folder.
+        """
+        out = self.request.out
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"--out {out} cannot be a folder ({error.strerror}); give another one"
+            ) from error
+        # The processes inherit the lock: if this one is killed, the next one waits for them.
+        waiting = f"another process is at work in {out}; waiting for it"
+        with locked(out / ".lock", waiting=waiting) as lock:
+            yield [lock.fileno()]
+
+    def work(self, works: Sequence[Work], description: str, keep_open: list[int]) -> list[Failure]:
+        """Do what is left of some work; a training that fails does not take the others along.
+
+        Args:
+            works: Trainings of this workshop.
+            description: Of the progress bar.
+            keep_open: What `opened` has yielded.
+
+        Raises:
+            FprnetError: The people for the warm start cannot be drawn.
+        """
+        warm = self.warm_start
+        wanted = any(warm in work.needs and work.next_command() for work in works)
+        if warm is not None and wanted and not warm.finished:
+            generate(warm.data, WARM_WORLD, workers=self.request.workers)
+        return work_side_by_side(
+            works,
+            description=description,
+            workers=self.request.workers,
+            keep_open=keep_open,
+            keep_going=True,
+        )
+
+    def _plan_warm_start(self) -> Training:
+        # The data set says nothing to the warm start; its people are of another world.
+        overrides = _only(self._models, WARM_START_KEYS)
+        name = f"warm-start-{_hash(_computed(self._config('warm-start', overrides)))}"
+        world, out = self.request.out / "warm-world", self.runs / name
+        training = Training("warm-start", world, out, "tiny", overrides=overrides)
+        self._weights = (str(training.best.resolve()), name)
+        return training
+
+    def _config(self, preset: str, overrides: Sequence[str]) -> RunConfig:
+        try:
+            return load_config(preset, scale=self.request.scale, overrides=overrides)
+        except ConfigError as error:
+            raise ConfigError(f"preset {preset}: {error}") from error
+
+
+def keys_of(overrides: Sequence[str]) -> set[str]:
+    """Return the keys of ``["--training.epochs", "40", "--loss.game=sum"]``."""
+    return {word.removeprefix("--").partition("=")[0] for word in overrides if word[:2] == "--"}
+
+
+def _only(overrides: Sequence[str], keys: frozenset[str]) -> tuple[str, ...]:
+    """Return the overrides of some keys, each as one word."""
+    kept, words = [], list(overrides)
+    while words:
+        key, equals, value = words.pop(0).partition("=")
+        value = value if equals else (words.pop(0) if words else "")
+        if key.removeprefix("--") in keys:
+            kept.append(f"{key}={value}")
+    return tuple(kept)
+
+
+def _sorted_out(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the overrides of re-identification models, and those of SRCNN.
+
+    Raises:
+        UsageError: One is no override, or something that has an option of its own.
+    """
+    models: list[str] = []
+    superres: list[str] = []
+    target = models
+    for word in words:
+        if word.startswith("--"):
+            key = word.removeprefix("--").partition("=")[0]
+            if key in RESERVED:
+                raise UsageError(f"--{key} is given as {RESERVED[key]} here")
+            if "." not in key:
+                raise UsageError(f"unknown option --{key}; see its --help")
+            target = superres if word.startswith(SUPERRES) else models
+            word = "--" + word.removeprefix(SUPERRES) if target is superres else word
+        target.append(word)
+    return tuple(models), tuple(superres)
+
+
+def _computed(config: RunConfig) -> dict[str, Any]:
+    """Return the values of a config that decide what a run computes, its seed aside."""
+    free = RUN.free | {"preset", "seed", "model.weights"}
+    return {key: value for key, value in RUN.keys(config).items() if key not in free}
+
+
+def _mark_of(records: Records) -> str:
+    """Return a hash of all images' names and sizes in bytes: where the folder lies is no matter."""
+    mark = hashlib.sha256()
+    for path, file in zip(records.path, records.files(), strict=True):
+        size = file.stat().st_size if file.is_file() else -1
+        mark.update(f"{path} {size}\n".encode())
+    return mark.hexdigest()
+
+
+def _hash(values: Mapping[str, Any]) -> str:
+    text = json.dumps(values, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:10]

@@ -1,0 +1,123 @@
+"""A folder of images and a network become a table of PSNR and SSIM, as the literature has them."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fprnet.data.images import map_with_bar
+from fprnet.data.sysu_mm01 import IMAGE_SUFFIXES
+from fprnet.errors import DataError
+from fprnet_lab.superres.pairs import read_luma
+from fprnet_lab.superres.scoring import Quality, mean_quality, score_image
+from fprnet_lab.superres.weights import LoadedNetwork
+
+__all__ = ["SuperresScores", "evaluate_folder"]
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class SuperresScores:
+    """PSNR and SSIM on luma.
+
+    Attributes:
+        network: Its name.
+        sha256: Of its weights.
+        scale: How many times the images were made smaller and larger again.
+        images: File name -> numbers.
+        unreadable: Files that were skipped.
+    """
+
+    network: str
+    sha256: str
+    scale: int
+    images: dict[str, Quality]
+    unreadable: tuple[str, ...]
+
+    @property
+    def mean(self) -> Quality:
+        """The mean over the images."""
+        return mean_quality(list(self.images.values()))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON object that ``fprnet superres evaluate --json`` prints."""
+        return {
+            "format": FORMAT,
+            "network": self.network,
+            "weights_sha256": self.sha256,
+            "scale": self.scale,
+            "mean": dataclasses.asdict(self.mean),
+            "images": {name: dataclasses.asdict(quality) for name, quality in self.images.items()},
+            "unreadable": list(self.unreadable),
+        }
+
+    def table(self) -> str:
+        """Return a line for each image and one for the mean."""
+        rows = {**self.images, "mean": self.mean}
+        width = max(map(len, rows))
+        lines = [
+            f"{'x' + str(self.scale):<{width}} {'bicubic':>10} {'SSIM':>8} {self.network:>10} "
+            f"{'SSIM':>8} {'gain':>7}"
+        ]
+        for name, q in rows.items():
+            lines.append(
+                f"{name:<{width}} {q.bicubic_psnr:10.2f} {q.bicubic_ssim:8.4f} {q.psnr:10.2f} "
+                f"{q.ssim:8.4f} {q.gain:+7.2f}"
+            )
+        return "\n".join(lines)
+
+
+def evaluate_folder(
+    loaded: LoadedNetwork,
+    folder: Path,
+    *,
+    skip_unreadable: bool = False,
+    workers: int = 1,
+    progress: bool = True,
+) -> SuperresScores:
+    """Score every image of a folder.
+
+    Args:
+        loaded: The network; its factor is the scale.
+        folder: Images, e.g. those of Set5.
+        skip_unreadable: Leave out images that cannot be read or are too small, and name them.
+        workers: Threads.
+        progress: Show a bar on stderr.
+
+    Raises:
+        DataError: There are no images, or one cannot be read or scored.
+    """
+    files = sorted(
+        file
+        for file in folder.iterdir()
+        if file.suffix.lower() in (*IMAGE_SUFFIXES, ".tif", ".tiff") and file.name[0] != "."
+    )
+    if not files:
+        raise DataError(f"{folder} holds no images; they end in {', '.join(IMAGE_SUFFIXES)}")
+
+    def measure(file: Path) -> Quality | DataError:
+        try:
+            return score_image(loaded.network, read_luma(file), name=str(file))
+        except DataError as error:
+            if not skip_unreadable:
+                raise
+            return error
+
+    results = map_with_bar(measure, files, workers, "scoring", progress=progress)
+    images: dict[str, Quality] = {}
+    unreadable = []
+    for file, result in zip(files, results, strict=True):
+        if isinstance(result, Quality):
+            images[file.name] = result
+        else:
+            unreadable.append(file.name)
+            print(f"skipped: {result}", file=sys.stderr)
+    if not images:
+        raise DataError(f"no image of {folder} can be scored; give larger or undamaged ones")
+    return SuperresScores(
+        loaded.name, loaded.sha256, loaded.network.factor, images, tuple(unreadable)
+    )

@@ -1,0 +1,99 @@
+"""What the demo sets out to do, and how it follows its trainings."""
+
+import json
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fprnet.cli.main import main
+from fprnet.config import load_config
+from fprnet.errors import TrainingError
+from fprnet_lab.demo.plan import ROWS, plan_demo
+from fprnet_lab.jobs import Training, read_history, work_side_by_side
+from fprnet_lab.synthetic.layouts.sysu_mm01 import images_of
+from fprnet_lab.synthetic.options import GeneratorOptions
+
+
+def config_of(training: Training):
+    return load_config(training.preset, scale=training.scale, overrides=training.overrides)
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_both_models_differ_in_the_preset_only(quick):
+    plan = plan_demo(Path("demo"), quick=quick)
+    configs = {label: config_of(training) for label, training in plan.trainings.items()}
+    one, ours = configs["one-stream"], configs["fprnet"]
+    assert one.augmentation == ours.augmentation
+    assert one.augmentation.gray_projection > 0
+    assert one.model.weights == ours.model.weights == str(plan.warm_start.best)
+    assert one.training == ours.training
+    assert one.seed == ours.seed
+    images = {c.batches.identities * c.batches.images for c in configs.values()}
+    assert images == {32}
+    assert set(configs) < set(ROWS)
+
+
+def test_warm_start_sees_other_people():
+    plan = plan_demo(Path("demo"), quick=False)
+    assert plan.warm_world.seed != plan.world.seed
+    assert plan.warm_world.cameras == (1, 2, 4, 5)
+    assert plan.world.splits["test"] == tuple(range(233, 297))
+
+
+def test_the_warm_world_by_hand_holds_the_same_visible_images():
+    # The bytes of an image depend on its seed, identity, camera and number alone (and on the size).
+    warm = plan_demo(Path("demo"), quick=False).warm_world
+    by_hand = replace(
+        warm, validation_identities=1, test_identities=1, cameras=GeneratorOptions().cameras
+    )
+    for person in warm.splits["train"]:
+        visible = {c: n for c, n in images_of(by_hand, person).items() if c in warm.cameras}
+        assert visible == images_of(warm, person)
+
+
+def test_sizes_keep_their_files_apart_but_share_the_report():
+    full, quick = (plan_demo(Path("demo"), quick=quick) for quick in (False, True))
+    assert full.data == Path("demo/data")
+    assert quick.data == Path("demo/quick/data")
+    assert full.out == quick.out
+    assert full.features("chance") == Path("demo/features/chance.npz")
+
+
+def test_commands_are_what_the_command_line_takes(tmp_path, capsys):
+    plan = plan_demo(tmp_path / "a folder", quick=True)
+    lines = [shlex.split(command.line) for command in plan.commands()]
+    assert [words[0] for words in lines] == ["fprnet"] * len(lines)
+    assert lines[1][1:] == plan.warm_start.arguments
+    plan.data.mkdir(parents=True)
+    for training in plan.trainings.values():
+        assert main([*training.arguments, "--print-config"]) == 0
+        assert f"preset: {training.preset}" in capsys.readouterr().out
+
+
+def test_history_of_a_run_that_has_not_begun_is_empty(tmp_path):
+    assert read_history(tmp_path) == []
+
+
+def test_finished_runs_are_left_alone(tmp_path):
+    training = Training(
+        "fprnet", tmp_path / "nowhere", tmp_path / "run", "tiny", ("--training.epochs", "2")
+    )
+    training.best.parent.mkdir(parents=True)
+    metrics = training.out / "metrics.jsonl"
+    metrics.write_text(json.dumps({"epoch": 1}) + "\n")
+    training.best.touch()
+    assert not training.finished
+    metrics.write_text("".join(json.dumps({"epoch": epoch}) + "\n" for epoch in (1, 2)))
+    assert training.finished
+    work_side_by_side(
+        [training], description="nothing", workers=1
+    )  # the data set does not even exist
+    assert not training.log.exists()
+
+
+def test_a_training_that_fails_is_one_sentence_with_its_reason(tmp_path, capsys):
+    training = Training("fprnet", tmp_path / "nowhere", tmp_path / "runs" / "a", "tiny")
+    with pytest.raises(TrainingError, match=r"status 2: .*nowhere is no folder.*a\.log"):
+        work_side_by_side([training], description="training", workers=1)
