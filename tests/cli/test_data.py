@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
-from fprnet.cli.data import COUNTS, LAYOUTS
 from fprnet.cli.main import main
 from fprnet.data.sysu_mm01 import read_records, read_split
+from fprnet_lab.cli.generate import COUNTS, LAYOUTS
 from fprnet_lab.synthetic import GeneratorOptions
 from fprnet_lab.synthetic.options import LAYOUT_DEFAULTS
 

@@ -13,8 +13,8 @@ from fprnet.embeddings.store import Features
 from fprnet.evaluation.protocols import Protocol, Trial
 from fprnet.evaluation.scores import ScoreRow, Trials, evaluate
 from fprnet.evaluation.sysu_mm01 import sysu_mm01_protocol
-from fprnet.reporting import ranked_gallery
 from fprnet.reporting.plots import DARK, LIGHT, cmc_figure, convergence_figure, png
+from fprnet_lab.reporting import ranked_gallery
 from fprnet_lab.reporting.page import Command, Illustration, Report, render
 from fprnet_lab.reporting.ranked_gallery import (
     Match,

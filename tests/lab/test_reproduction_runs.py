@@ -19,7 +19,7 @@ from test_documented_commands import commands
 
 from conftest import TINY, command, environment, history
 from fprnet.cli.main import main
-from fprnet.training import side_by_side
+from fprnet_lab import jobs
 from fprnet_lab.reproduction import workshop
 from fprnet_lab.synthetic import GeneratorOptions
 
@@ -43,8 +43,8 @@ class HereAndNow:
 
 @pytest.fixture
 def in_this_process(monkeypatch):
-    monkeypatch.setattr(side_by_side.subprocess, "Popen", HereAndNow)
-    monkeypatch.setattr(side_by_side, "LOOK_EVERY", 0)
+    monkeypatch.setattr(jobs.subprocess, "Popen", HereAndNow)
+    monkeypatch.setattr(jobs, "LOOK_EVERY", 0)
 
 
 @pytest.fixture

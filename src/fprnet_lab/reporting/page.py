@@ -189,7 +189,7 @@ def data_address(picture: bytes) -> str:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("fprnet.reporting"),
+        loader=PackageLoader("fprnet_lab.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

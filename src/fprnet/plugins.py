@@ -1,0 +1,175 @@
+"""The names of foreign code become modules, if the user has allowed them, and say where they lie.
+
+Nothing is imported because a config or a checkpoint names it: its distribution or file must have
+been named by the user, with ``--plugin`` or in ``FPRNET_PLUGINS``. The working directory is never
+searched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from fprnet.errors import UsageError
+
+__all__ = ["VARIABLE", "allow_plugins", "load_module", "offer", "offered", "source_of"]
+
+VARIABLE = "FPRNET_PLUGINS"
+"""Environment variable: names of distributions and paths of files, separated by commas."""
+
+OWN = ("fprnet", "fprnet_lab")
+_OFFERED: dict[str, Any] = {}
+
+
+def allow_plugins(names: Sequence[str]) -> None:
+    """Allow components of these distributions and files, here and in processes started from here.
+
+    Args:
+        names: An installed distribution's name, or the path of a ``.py`` file, each.
+
+    Raises:
+        UsageError: There is no such distribution or file.
+    """
+    known = _allowed()
+    for name in names:
+        word = str(Path(name).resolve()) if name.endswith(".py") else name
+        _check(word)
+        if word not in known:
+            known.append(word)
+    os.environ[VARIABLE] = ",".join(known)
+
+
+def load_module(name: str) -> ModuleType | None:
+    """Import a module of fprnet or of an allowed plugin; None where nobody has allowed it.
+
+    Args:
+        name: ``package.module``; of a file ``my_method.py`` it is ``my_method``.
+
+    Raises:
+        UsageError: It is allowed but cannot be imported.
+    """
+    top = name.partition(".")[0]
+    try:
+        if top in OWN:
+            return importlib.import_module(name)
+        for word in _allowed():
+            _check(word)
+            if word.endswith(".py") and Path(word).stem == name:
+                return _load_file(Path(word))
+            if not word.endswith(".py") and top in _packages(word):
+                with _without_working_directory():
+                    return importlib.import_module(name)
+    except ImportError as error:
+        raise UsageError(f"module {name} cannot be imported ({error}); correct its name") from error
+    return None
+
+
+def source_of(module: str) -> str | None:
+    """Return whose code a module is: None for fprnet's own, else distribution and version, or file.
+
+    "circle-reid 1.2" for an installed distribution, "my_method.py sha256:..." for a file.
+    """
+    top = module.partition(".")[0]
+    if top in OWN:
+        return None
+    for word in _allowed():
+        if word.endswith(".py") and Path(word).stem == module:
+            digest = hashlib.sha256(Path(word).read_bytes()).hexdigest()
+            return f"{Path(word).name} sha256:{digest}"
+        if not word.endswith(".py") and top in _packages(word):
+            return f"{distribution(word).name} {distribution(word).version}"
+    return None
+
+
+def offer(thing: Any) -> tuple[str, str]:  # noqa: ANN401 - a function or class of the caller's
+    """Make an object of the running program a component; return its import path and its source.
+
+    Args:
+        thing: A function or class that the Python caller passes itself.
+
+    Raises:
+        UsageError: It has no name by which a config could speak of it.
+    """
+    name = getattr(thing, "__qualname__", None)
+    if name is None or not callable(thing):
+        raise UsageError(f"{thing!r} is no function or class; give one that makes it")
+    word = f"{thing.__module__}:{name}"
+    _OFFERED[word] = thing
+    try:
+        text = inspect.getsource(thing)
+    except (OSError, TypeError):
+        text = repr(thing)
+    return word, f"Python object sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def offered(word: str) -> Any:  # noqa: ANN401 - what was offered
+    """Return the object that the running program offered under an import path, or None."""
+    return _OFFERED.get(word)
+
+
+def _allowed() -> list[str]:
+    return [word for word in os.environ.get(VARIABLE, "").split(",") if word]
+
+
+def _check(word: str) -> None:
+    if word.endswith(".py"):
+        if not Path(word).is_file():
+            raise UsageError(f"plugin {word} does not exist; give the path of a Python file")
+        return
+    try:
+        distribution(word)
+    except (PackageNotFoundError, ValueError) as error:
+        raise UsageError(
+            f"plugin {word!r} is no installed distribution; install it with pip, or give the path "
+            "of a .py file"
+        ) from error
+
+
+def _packages(name: str) -> set[str]:
+    """Return the top-level packages of an installed distribution."""
+    wanted = distribution(name).name
+    found = {top for top, owners in packages_distributions().items() if wanted in owners}
+    return found or {wanted.replace("-", "_")}
+
+
+def _load_file(path: Path) -> ModuleType:
+    known = sys.modules.get(path.stem)
+    if known is not None:
+        if Path(known.__file__ or "").resolve() == path:
+            return known
+        raise UsageError(f"plugin {path} has the name of another module; rename the file")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"plugin {path} is no Python file; give another")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # classes look up their module, e.g. to be pickled
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[path.stem]
+        raise UsageError(f"plugin {path} fails when imported ({error}); correct it") from error
+    return module
+
+
+@contextmanager
+def _without_working_directory() -> Iterator[None]:
+    """Hide the working directory from imports: a file there may bear a plugin's name."""
+    before = list(sys.path)
+    here = str(Path.cwd())
+    script = sys.path[:1]  # where 'python -m' and interactive sessions put it
+    if script and script[0] in ("", here):
+        sys.path[:1] = []
+    try:
+        yield
+    finally:
+        sys.path[:] = before
