@@ -14,13 +14,15 @@ SMALL = ("--model.width", "8", "--model.weights", "none")
 
 
 @cache
-def preset(name, size=(96, 48)):
+def preset(name, size=(96, 48), overrides=()):
     """A model of a preset at tiny scale, in evaluation mode, and its config; leave it unchanged.
+
+    ``overrides`` is a tuple of words, ``("--model.split", "1")``.
 
     Statistics, scales and shifts of BatchNorm are random, so that folding them wrongly shows.
     """
     place = ("--data.height", str(size[0]), "--data.width", str(size[1]))
-    config = load_config(name, scale="tiny", overrides=[*SMALL, *place])
+    config = load_config(name, scale="tiny", overrides=[*SMALL, *place, *overrides])
     torch.manual_seed(3)
     model = build_model(config.model, identities=IDENTITIES).eval()
     with torch.no_grad():

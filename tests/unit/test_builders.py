@@ -1,5 +1,7 @@
 """Configs become models and objectives: what a key says is what is built."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -29,6 +31,12 @@ def test_weights_come_from_the_global_seed(preset):
         torch.manual_seed(3)
         states.append(model_of(preset).state_dict())
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+
+
+def test_a_discriminator_needs_a_main_head():
+    model = load_config("paper", overrides=["--model.cross_modality.main", "false"]).model
+    with pytest.raises(ConfigError, match=r"model\.cross_modality\.main is false"):
+        build_model(replace(model, discriminator=(4,)), identities=5, weights=False)
 
 
 def test_released_has_the_published_number_of_parameters():

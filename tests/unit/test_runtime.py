@@ -63,6 +63,17 @@ def test_every_preset_gives_the_same_embeddings(name):
     assert (np.abs(different).max() > 1e-3) == own_weights
 
 
+def test_without_a_main_head_the_pooled_stage_is_traced():
+    without_main = ("--model.cross_modality.main", "false")
+    model, config = preset("paper", overrides=without_main)
+    assert model.prediction.main_features is None
+    images = pictures(2)
+    size = (config.data.height, config.data.width)
+    backend = backend_of_model(model, size, precision="float32", threads=1, keep=False)
+    embeddings = embed_images(backend, images, "visible")
+    np.testing.assert_allclose(embeddings, expected(model, images, "visible"), atol=FLOAT32)
+
+
 @pytest.mark.parametrize(
     ("name", "size"), [("fprnet", (97, 49)), ("agw", (95, 50)), ("paper", (66, 33))]
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from fprnet.config.schema import ModelConfig, PyramidConfig
+from fprnet.errors import ConfigError
 from fprnet.models.cross_modality_prediction import CrossModalityPrediction
 from fprnet.models.discriminator import ModalityDiscriminator
 from fprnet.models.fprnet import Prediction, Reidentifier
@@ -49,6 +50,11 @@ def build_model(config: ModelConfig, *, identities: int, weights: bool = True) -
     streams = Streams(backbone, config.split, zero_padding=config.input == "zero-padded")
     discriminator = None
     if config.discriminator:
+        if prediction.main_features is None:
+            raise ConfigError(
+                "model.discriminator needs the features of a main head, but "
+                "model.cross_modality.main is false; set it to true or remove the discriminator"
+            )
         discriminator = ModalityDiscriminator(prediction.main_features, config.discriminator)
     return Reidentifier(streams, pyramids, prediction, discriminator)
 

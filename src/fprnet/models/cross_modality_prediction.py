@@ -170,12 +170,8 @@ class CrossModalityPrediction(nn.Module):
             }
         )
         self.embedding_size = channels if self.main_head is None else self.main_head.outputs
-
-    @property
-    def main_features(self) -> int:
-        """Size of the features of head "main"."""
-        assert self.main_head is not None
-        return self.main_head.outputs
+        # An attribute, since tracing evaluates every property of a module; None: no main head.
+        self.main_features = None if self.main_head is None else self.main_head.outputs
 
     def stripes_of(self, modality: Modality) -> dict[int, int]:
         """Return level -> 1 of the pyramid levels that training needs of one modality."""
