@@ -210,6 +210,12 @@ def test_negative_seed():
         ),
         ("paper", ["--model.cross_modality.fusion", "none"], "both are none, or neither"),
         ("paper", ["--model.cross_modality.main_layers", "[]"], "give sizes above 0"),
+        ("paper", ["--model.cross_modality.modality_layers", "[0]"], "give sizes above 0"),
+        (
+            "released",
+            ["--model.cross_modality.modality_layers", "[256]"],
+            "model.cross_modality.modality_layers is [256] but has no effect",
+        ),
         ("paper", ["--model.cross_modality.modality_blocks", "none"], "nothing to compare"),
         ("released", ["--model.cross_modality.main", "false"], "shared needs"),
         ("warm-start", ["--training.validate_every", "1"], "leaves nothing to validate"),

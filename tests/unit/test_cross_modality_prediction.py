@@ -21,7 +21,7 @@ def prediction(**options: Any) -> CrossModalityPrediction:
     torch.manual_seed(0)
     options = {
         "fusion": SPEC, "level_channels": P, "main_layers": (10,), "fusion_layers": (6, 5),
-        **options,
+        "modality_layers": (10,), **options,
     }  # fmt: skip
     return CrossModalityPrediction(C, M, **options)
 
@@ -149,6 +149,21 @@ def test_paper_main_and_fusion_heads() -> None:
     torch.testing.assert_close(outputs["fusion"].features, features)
     torch.testing.assert_close(outputs["fusion"].logits, module.fusion_classifier.linear(features))
     assert not any(isinstance(m, torch.nn.BatchNorm1d) for m in module.modules())
+
+
+def test_each_head_has_sizes_of_its_own() -> None:
+    single = paper(modality_layers=(7,))
+    double = paper(modality_layers=(7,), main_layers=(10, 10))  # Table 6: of the IR-RGB block
+    for module in (single, double):
+        for head in module.modality_heads.values():
+            assert [tuple(layer.weight.shape) for layer in head.head.layers] == [(7, 4 * C)]
+    changed = {
+        name
+        for name, parameter in double.named_parameters()
+        if name not in dict(single.named_parameters())
+        or parameter.shape != single.get_parameter(name).shape
+    }
+    assert changed == {"main_head.layers.1.weight"}
 
 
 @pytest.mark.parametrize(

@@ -130,10 +130,16 @@ def _model_faults(model: ModelConfig) -> Iterable[str]:
     else:
         if model.levels != LevelsConfig():
             yield "model.levels has no effect with model.prediction cross-modality; remove it"
-        for name in ("main_layers", "fusion_layers"):
+        for name in ("main_layers", "fusion_layers", "modality_layers"):
             sizes = getattr(model.cross_modality, name)
             if not sizes or min(sizes) < 1:
                 yield f"model.cross_modality.{name} is {list(sizes)}, give sizes above 0"
+        blocks, sizes = model.cross_modality.modality_blocks, model.cross_modality.modality_layers
+        if blocks in ("none", "shared") and sizes != CrossModalityConfig().modality_layers:
+            yield (
+                f"model.cross_modality.modality_layers is {list(sizes)} but has no effect with "
+                f"model.cross_modality.modality_blocks {blocks}; remove it"
+            )
         fusion = model.cross_modality.fusion != "none"
         if fusion != (model.pyramid.order != "none"):
             yield (

@@ -94,6 +94,7 @@ class CrossModalityConfig:
     layer: Literal["eigenlayer", "linear-batchnorm"] = "eigenlayer"
     main_layers: tuple[int, ...] = (512,)
     fusion_layers: tuple[int, ...] = (128, 64)
+    modality_layers: tuple[int, ...] = (512,)  # of the RGB and the IR block's own heads
     main_activation: Literal["leaky-relu", "relu", "none"] = "leaky-relu"
     fusion_activation: Literal["leaky-relu", "relu"] = "relu"
     fusion: str = "r5 i5 i4 r4 r5 i5 i2 r2"  # one row is 'horizontal', / starts another; or none

@@ -106,6 +106,7 @@ def _prediction(config: ModelConfig, channels: int, identities: int) -> Predicti
         layer=cross.layer,
         main_layers=cross.main_layers,
         fusion_layers=cross.fusion_layers,
+        modality_layers=cross.modality_layers,
         main_activation=cross.main_activation,
         fusion_activation=cross.fusion_activation,
         leaky_classifier=cross.leaky_classifier,

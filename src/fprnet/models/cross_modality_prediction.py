@@ -98,6 +98,8 @@ class CrossModalityPrediction(nn.Module):
         layer: "eigenlayer" (``paper``) or "linear-batchnorm" (``released``).
         main_layers: Layer sizes of the main head; ``(512, 512)`` is Table 6's double SVD.
         fusion_layers: Layer sizes of the fusion head; one of them is Table 6's single SVD.
+        modality_layers: Layer sizes of the RGB and the IR block's own heads; "shared" modality
+            blocks have none.
         main_activation: After each main layer.
         fusion_activation: After each fusion layer.
         leaky_classifier: A LeakyReLU before every classifier, as in the released code.
@@ -117,6 +119,7 @@ class CrossModalityPrediction(nn.Module):
         layer: Layer = "linear-batchnorm",
         main_layers: Sequence[int] = (512,),
         fusion_layers: Sequence[int] = (128, 64),
+        modality_layers: Sequence[int] = (512,),
         main_activation: Activation = "leaky-relu",
         fusion_activation: Activation = "relu",
         leaky_classifier: bool = True,
@@ -126,7 +129,7 @@ class CrossModalityPrediction(nn.Module):
         super().__init__()
         if modality_blocks not in ("none", "shared", "own", "enlarged"):
             raise ValueError(
-                f"modality_blocks is {modality_blocks!r}; use off, shared, own or enlarged"
+                f"modality_blocks is {modality_blocks!r}; use none, shared, own or enlarged"
             )
         if not main and fusion is None:
             raise ValueError("without a main block there must be a fusion block; give a spec")
@@ -159,7 +162,7 @@ class CrossModalityPrediction(nn.Module):
             {
                 modality: ModalityHead(
                     channels,
-                    main_layers,
+                    modality_layers,
                     identities,
                     enlarge=modality_blocks == "enlarged",
                     layer=layer,
