@@ -30,6 +30,7 @@ def paper(**options: Any) -> CrossModalityPrediction:
     return prediction(
         **{
             "layer": "eigenlayer",
+            "fusion_activated_layers": "first",
             "leaky_classifier": False,
             "modality_blocks": "enlarged",
             **options,
@@ -145,7 +146,7 @@ def test_paper_main_and_fusion_heads() -> None:
     first, second = module.fusion_head.layers
     pooled = {c: vectors[f"level{c.level}"].part(c.modality) for c in SPEC.cells}
     rows, _ = SPEC.fuse(pooled, LABELS.visible, LABELS.infrared)
-    features = ((rows @ first.weight.T).relu() @ second.weight.T).relu()
+    features = (rows @ first.weight.T).relu() @ second.weight.T  # no ReLU after the second
     torch.testing.assert_close(outputs["fusion"].features, features)
     torch.testing.assert_close(outputs["fusion"].logits, module.fusion_classifier.linear(features))
     assert not any(isinstance(m, torch.nn.BatchNorm1d) for m in module.modules())

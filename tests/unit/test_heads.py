@@ -78,6 +78,25 @@ def test_eigenlayers_have_neither_bias_nor_batch_norm() -> None:
     assert head.outputs == 4
 
 
+@pytest.mark.parametrize("sizes", [(4,), (5, 4), (6, 5, 4)])
+def test_activation_of_the_first_layer_alone(sizes: tuple[int, ...]) -> None:
+    head = ProjectionHead(6, sizes, layer="eigenlayer", activation="relu", activated_layers="first")
+    x = torch.randn(3, 6, generator=torch.Generator().manual_seed(0))
+    weights = [layer.weight for layer in head.layers]
+    expected = (x @ weights[0].T).relu()
+    for weight in weights[1:]:
+        expected = expected @ weight.T
+    torch.testing.assert_close(head(x), expected)
+    with pytest.raises(ValueError, match="activated_layers is 'last'"):
+        ProjectionHead(
+            6,
+            sizes,
+            layer="eigenlayer",
+            activation="relu",
+            activated_layers="last",  # type: ignore[arg-type]
+        )
+
+
 def test_unit_length_is_float32() -> None:
     rows = unit_length(torch.tensor([[3.0, 4.0]], dtype=torch.bfloat16))
     assert rows.dtype == torch.float32

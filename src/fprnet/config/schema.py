@@ -97,6 +97,7 @@ class CrossModalityConfig:
     modality_layers: tuple[int, ...] = (512,)  # of the RGB and the IR block's own heads
     main_activation: Literal["leaky-relu", "relu", "none"] = "leaky-relu"
     fusion_activation: Literal["leaky-relu", "relu"] = "relu"
+    fusion_activated_layers: Literal["all", "first"] = "all"  # layers that it follows
     fusion: str = "r5 i5 i4 r4 r5 i5 i2 r2"  # one row is 'horizontal', / starts another; or none
     main: bool = True  # the IR-RGB block
     modality_blocks: Literal["none", "shared", "own", "enlarged"] = "enlarged"

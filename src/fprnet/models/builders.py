@@ -109,6 +109,7 @@ def _prediction(config: ModelConfig, channels: int, identities: int) -> Predicti
         modality_layers=cross.modality_layers,
         main_activation=cross.main_activation,
         fusion_activation=cross.fusion_activation,
+        fusion_activated_layers=cross.fusion_activated_layers,
         leaky_classifier=cross.leaky_classifier,
         main=cross.main,
         modality_blocks=cross.modality_blocks,

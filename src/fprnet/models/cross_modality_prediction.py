@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from fprnet.data.records import MODALITIES, Modality
 from fprnet.models.fusion import FusionSpec
 from fprnet.models.heads import (
+    ActivatedLayers,
     Activation,
     HeadOutput,
     Layer,
@@ -101,7 +102,9 @@ class CrossModalityPrediction(nn.Module):
         modality_layers: Layer sizes of the RGB and the IR block's own heads; "shared" modality
             blocks have none.
         main_activation: After each main layer.
-        fusion_activation: After each fusion layer.
+        fusion_activation: After the activated fusion layers.
+        fusion_activated_layers: "first" (``paper``, section 3.2: fusion block -> SVD -> ReLU ->
+            SVD -> classifier) or "all" (``released``: a ReLU after the second layer as well).
         leaky_classifier: A LeakyReLU before every classifier, as in the released code.
         main: Whether there is a main block.
         modality_blocks: "none"; "shared" (``released``: RGB and IR block pass the main head and
@@ -122,6 +125,7 @@ class CrossModalityPrediction(nn.Module):
         modality_layers: Sequence[int] = (512,),
         main_activation: Activation = "leaky-relu",
         fusion_activation: Activation = "relu",
+        fusion_activated_layers: ActivatedLayers = "all",
         leaky_classifier: bool = True,
         main: bool = True,
         modality_blocks: ModalityBlocks = "shared",
@@ -153,6 +157,7 @@ class CrossModalityPrediction(nn.Module):
                 fusion_layers,
                 layer=layer,
                 activation=fusion_activation,
+                activated_layers=fusion_activated_layers,
             )
             self.fusion_classifier = IdentityClassifier(
                 self.fusion_head.outputs, identities, leaky=leaky_classifier

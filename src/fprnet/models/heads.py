@@ -16,6 +16,7 @@ from fprnet.models.precision import at_least_float32
 from fprnet.models.svd_layer import SvdLayer
 
 __all__ = [
+    "ActivatedLayers",
     "Activation",
     "BatchNormNeck",
     "HeadOutput",
@@ -28,6 +29,7 @@ __all__ = [
 
 Layer = Literal["eigenlayer", "linear-batchnorm"]
 Activation = Literal["leaky-relu", "relu", "none"]
+ActivatedLayers = Literal["all", "first"]
 
 LEAKY_SLOPE = 0.1
 CLASSIFIER_STD = 0.001
@@ -51,7 +53,7 @@ class HeadOutput(NamedTuple):
 
 
 def activated(x: Tensor, activation: Activation) -> Tensor:
-    """Return ``x`` after an activation by name; "leaky-relu" has the paper's slope 0.1."""
+    """Return ``x`` after an activation by name; "leaky-relu" has the released code's slope 0.1."""
     match activation:
         case "leaky-relu":
             return F.leaky_relu(x, LEAKY_SLOPE)
@@ -85,33 +87,49 @@ class BatchNormNeck(nn.BatchNorm1d):
 
 
 class ProjectionHead(nn.Module):
-    """Layers of one kind with an activation after each.
+    """Layers of one kind, with an activation after all of them or after the first.
 
     Args:
         inputs: Size of the incoming vectors.
         sizes: Size after each layer, e.g. ``(128, 64)``.
         layer: "eigenlayer" (SVD layer: no bias, no BatchNorm) or "linear-batchnorm" (Linear
             Kaiming fan_out with bias 0, then BatchNorm1d with weight N(1, 0.01), as released).
-        activation: After each layer.
+        activation: Function after the activated layers.
+        activated_layers: "all", or "first": x -> layer -> activation -> layer -> features.
     """
 
     def __init__(
-        self, inputs: int, sizes: Sequence[int], *, layer: Layer, activation: Activation
+        self,
+        inputs: int,
+        sizes: Sequence[int],
+        *,
+        layer: Layer,
+        activation: Activation,
+        activated_layers: ActivatedLayers = "all",
     ) -> None:
         super().__init__()
         if not sizes:
             raise ValueError("a projection head needs at least one layer size")
+        if activated_layers not in ("all", "first"):
+            raise ValueError(f"activated_layers is {activated_layers!r}; use all or first")
         self.activation: Activation = activation
+        self.activated_layers: ActivatedLayers = activated_layers
         self.outputs = sizes[-1]
         self.layers = nn.ModuleList(
             _projection(before, after, layer) for before, after in pairwise((inputs, *sizes))
         )
 
     def forward(self, x: Tensor, *, activate_last: bool = True) -> Tensor:
-        """Return ``(R, sizes[-1])`` for ``(R, inputs)``, the last activation on request."""
+        """Return ``(R, sizes[-1])`` for ``(R, inputs)``.
+
+        Args:
+            x: Incoming vectors.
+            activate_last: False leaves the activation after the last layer out.
+        """
         for number, layer in enumerate(self.layers, start=1):
             x = layer(x)
-            if activate_last or number < len(self.layers):
+            is_activated = self.activated_layers == "all" or number == 1
+            if is_activated and (activate_last or number < len(self.layers)):
                 x = activated(x, self.activation)
         return x
 
