@@ -80,7 +80,7 @@ def test_equations_2_to_8(game: str, discrepancy: str) -> None:
         assert loss.terms[head].item() == pytest.approx(value, rel=1e-6)
 
 
-@pytest.mark.parametrize("game", ["count", "rate", "main", "fusion"])
+@pytest.mark.parametrize("game", ["count", "rate", "max", "main", "fusion"])
 def test_the_loser_gets_a_gradient_of_zero_and_the_winner_its_own(game: str) -> None:
     outputs = random_outputs()
     loss = HybridLoss(game=game, discrepancy="differentiable")(outputs)  # type: ignore[arg-type]
@@ -94,6 +94,40 @@ def test_the_loser_gets_a_gradient_of_zero_and_the_winner_its_own(game: str) -> 
         fusion,
         not fusion,
     )
+
+
+# One row of two identities whose logits are x apart: the cross entropy is log(1 + e^x).
+@pytest.mark.parametrize(
+    ("main", "fusion", "expected", "taken"),
+    [
+        (0.0, 1.0, math.log(1 + math.e), "fusion"),
+        (1.0, 0.0, math.log(1 + math.e), "main"),
+        (-1.0, 0.0, math.log(2), "fusion"),
+        (0.0, 0.0, math.log(2), "main"),  # a tie
+    ],
+)
+def test_minimax_minimises_the_larger_loss(
+    main: float, fusion: float, expected: float, taken: str
+) -> None:
+    outputs = {
+        head: HeadOutput(
+            torch.zeros(1, 1), torch.tensor([[0.0, x]], requires_grad=True), torch.tensor([0])
+        )
+        for head, x in (("main", main), ("fusion", fusion))
+    }
+    loss = HybridLoss(game="max", discrepancy="none")(outputs)
+    loss.total.backward()
+    assert loss.terms["joint"].item() == pytest.approx(expected)
+    assert {head for head, output in outputs.items() if output.logits.grad.any()} == {taken}
+    assert loss.terms[f"wins_{taken}"].item() == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_minimax_compares_the_losses_that_it_minimises(seed: int) -> None:
+    outputs = random_outputs(seed, scale=4.0)
+    for smoothing in (0.0, 0.6):
+        terms = HybridLoss(game="max", smoothing=smoothing)(outputs).terms
+        assert terms["joint"] == torch.maximum(terms["main"], terms["fusion"])
 
 
 def slopes(joint: float, visible: float, infrared: float, loss: HybridLoss) -> tuple[float, ...]:

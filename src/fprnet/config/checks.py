@@ -134,10 +134,10 @@ def _model_faults(model: ModelConfig) -> Iterable[str]:
             sizes = getattr(model.cross_modality, name)
             if not sizes or min(sizes) < 1:
                 yield f"model.cross_modality.{name} is {list(sizes)}, give sizes above 0"
-        blocks, sizes = model.cross_modality.modality_blocks, model.cross_modality.modality_layers
-        if blocks in ("none", "shared") and sizes != CrossModalityConfig().modality_layers:
+        blocks, layers = model.cross_modality.modality_blocks, model.cross_modality.modality_layers
+        if blocks in ("none", "shared") and layers != CrossModalityConfig().modality_layers:
             yield (
-                f"model.cross_modality.modality_layers is {list(sizes)} but has no effect with "
+                f"model.cross_modality.modality_layers is {list(layers)} but has no effect with "
                 f"model.cross_modality.modality_blocks {blocks}; remove it"
             )
         fusion = model.cross_modality.fusion != "none"

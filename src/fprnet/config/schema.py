@@ -135,7 +135,9 @@ class LossConfig:
     confusion_weight: float = 0.0  # gamma of cmGAN: how much the model works against it
     level_weight: float = 1.0  # of the mean over the levels' losses
     label_smoothing: float = 0.0
-    game: Literal["count", "rate", "sum", "main", "fusion"] = "rate"  # which block gives L_ri
+    # Which block gives L_ri: the one that classifies more rows right (count, rate), the one with
+    # the larger loss (max: a minimax game), both (sum), or always the same one.
+    game: Literal["count", "rate", "max", "sum", "main", "fusion"] = "rate"
     joint_weight: float = 1.0  # lambda 1 of Eq. 2
     visible_weight: float = 1.0  # lambda 2
     infrared_weight: float = 1.0  # lambda 3

@@ -1,15 +1,15 @@
-"""The paper's game and hybrid loss (paper 3.2 and 3.3, Eqs. 2 to 8).
+"""The paper's game and hybrid loss (paper 3.2, Eqs. 2 to 8).
 
-L_ri is the cross entropy of the block that wins the game, L_r and L_i those of the RGB and IR
-block; L' = l1 L_ri + l2 L_r + l3 L_i + e^|d| with d = L_ri - (L_r + L_i) / 2. Baselines add a
-ranking loss on the main block.
+L_ri is the cross entropy of the block that becomes the joint feature U, L_r and L_i those of the
+RGB and IR block; L' = l1 L_ri + l2 L_r + l3 L_i + e^|d| with d = L_ri - (L_r + L_i) / 2. Baselines
+add a ranking loss on the main block.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -22,19 +22,26 @@ from fprnet.models.heads import HeadOutput
 
 __all__ = ["Discrepancy", "Game", "HybridLoss", "fusion_wins"]
 
-Game = Literal["count", "rate", "sum", "main", "fusion"]
+Game = Literal["count", "rate", "max", "sum", "main", "fusion"]
 Discrepancy = Literal["none", "detached", "differentiable"]
 
 
-def fusion_wins(main: HeadOutput, fusion: HeadOutput, game: Game) -> Tensor:
+def fusion_wins(
+    main: HeadOutput, fusion: HeadOutput, game: Game, *, smoothing: float = 0.0
+) -> Tensor:
     """Whether the fusion block becomes the joint feature U, a bool scalar on the device.
+
+    Ties go to the main block.
 
     Args:
         main: Head of the IR-RGB block.
         fusion: Head of the fusion block.
-        game: "count": more correctly classified rows (released code: raw counts over blocks of
-            different sizes); "rate": a larger share of them; ties go to the main block; "main" and
-            "fusion": that one, whatever happens.
+        game: "count": the block with more correctly classified rows (released code: raw counts
+            over blocks of different sizes); "rate": with a larger share of them; "max": with the
+            larger cross entropy, so that L_ri = max(L_main, L_fusion) is what is minimised (a
+            minimax game, as the caption of Fig. 1 calls it); "main" and "fusion": that one,
+            whatever happens.
+        smoothing: Label smoothing of the cross entropies that "max" compares.
     """
     of_main, of_fusion = correct_rows(main), correct_rows(fusion)
     match game:
@@ -42,11 +49,16 @@ def fusion_wins(main: HeadOutput, fusion: HeadOutput, game: Game) -> Tensor:
             return of_fusion > of_main
         case "rate":  # of_fusion / rows > of_main / rows, in whole numbers so that ties are exact
             return of_fusion * len(main.labels) > of_main * len(fusion.labels)
+        case "max":
+            of_main, of_fusion = (
+                identity_loss(block, smoothing=smoothing).detach() for block in (main, fusion)
+            )
+            return of_fusion > of_main
         case "main":
             return torch.zeros_like(of_main, dtype=torch.bool)
         case "fusion":
             return torch.ones_like(of_main, dtype=torch.bool)
-    raise ConfigError(f"game '{game}' has no winner; use count, rate, main or fusion")
+    raise ConfigError(f"game '{game}' has no winner; use count, rate, max, main or fusion")
 
 
 @dataclass(frozen=True)
@@ -54,8 +66,8 @@ class HybridLoss:
     """Eq. 8, each part optional.
 
     Outputs that are missing (Table 5 removes components) leave their term out; a block without an
-    opponent always wins, and no wins are counted. The loser of a game enters with weight 0: its
-    gradient is 0, not None.
+    opponent always wins, and no wins are counted. The block that does not become U enters with
+    weight 0: its gradient is 0, not None.
 
     Attributes:
         l1: Weight of the joint loss L_ri.
@@ -80,8 +92,8 @@ class HybridLoss:
 
     def __post_init__(self) -> None:
         for name, value, known in (
-            ("game", self.game, ("count", "rate", "sum", "main", "fusion")),
-            ("discrepancy", self.discrepancy, ("none", "detached", "differentiable")),
+            ("game", self.game, get_args(Game)),
+            ("discrepancy", self.discrepancy, get_args(Discrepancy)),
         ):
             if value not in known:
                 raise ConfigError(f"{name} '{value}' is unknown; use one of {', '.join(known)}")
@@ -135,6 +147,8 @@ class HybridLoss:
             return losses[blocks[0]], {}
         if self.game == "sum":
             return losses["main"] + losses["fusion"], {}
-        fusion = fusion_wins(outputs["main"], outputs["fusion"], self.game)
+        fusion = fusion_wins(
+            outputs["main"], outputs["fusion"], self.game, smoothing=self.smoothing
+        )
         joint = torch.where(fusion, losses["fusion"], losses["main"])
         return joint, {"wins_main": (~fusion).float(), "wins_fusion": fusion.float()}
