@@ -1,7 +1,8 @@
 """Restraint and relaxation of SVD layers (SVDNet, Sun et al., ICCV 2017, algorithm 1).
 
-After the base training come rounds. A round decorrelates the layers (W <- U S), trains the rest
-while they are frozen (restraint), then trains everything (relaxation).
+After ``base_epochs`` come rounds. A round decorrelates the layers (W <- U S), trains the rest while
+they are frozen (restraint), then trains everything (relaxation). With 0 base epochs, as in preset
+``paper``, the first round decorrelates and freezes layers that are still random.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ class RestraintSchedule:
     """Which epochs begin a round and which keep the SVD layers frozen.
 
     Args:
-        model: Its ``SvdLayer`` modules are meant.
+        model: Model whose ``SvdLayer`` modules are decorrelated and frozen.
         restraint_epochs: Frozen epochs of a round; 0 with ``relaxation_epochs`` 0 turns it all off.
         relaxation_epochs: Epochs of a round that train everything.
         base_epochs: Epochs before the first round.
