@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
+import importlib
 import inspect
 import types
 import typing
@@ -39,14 +40,22 @@ class Kind:
 
     Attributes:
         noun: What messages call it, e.g. "backbone".
-        members: Name -> function or class: the public dict of what comes with fprnet.
+        where: Import path of the public dict of what comes with fprnet: name -> function or class.
+            It is imported when it is first looked into, so that kinds can be named anywhere.
         supplied: Names of the arguments that the program passes by position; everything else in a
             component's signature is an option.
     """
 
     noun: str
-    members: Mapping[str, Callable[..., Any]]
+    where: str
     supplied: tuple[str, ...] = ()
+
+    @property
+    def members(self) -> Mapping[str, Callable[..., Any]]:
+        """The public dict."""
+        module, _, name = self.where.partition(":")
+        members: Mapping[str, Callable[..., Any]] = getattr(importlib.import_module(module), name)
+        return members
 
 
 @dataclass(frozen=True)
@@ -71,8 +80,17 @@ class Component:
         return _resolve(self.kind, self.name)[0]
 
     def build(self, *supplied: Any) -> Any:
-        """Call it with what the program supplies and with its options."""
-        return self.target(*supplied, **self.options)
+        """Call it with what the program supplies and with its options.
+
+        Components among the options that need nothing from the program are built before; the
+        others are passed as they are, for the component to build.
+        """
+        options = {name: _built(value) for name, value in self.options.items()}
+        return self.target(*supplied, **options)
+
+    def with_options(self, **options: Any) -> Component:
+        """Return it with some options replaced."""
+        return dataclasses.replace(self, options={**self.options, **options})
 
     def faults(self, config: object) -> Iterable[str]:
         """Yield what the component and those inside it find unfit in a whole config.
@@ -85,6 +103,14 @@ class Component:
             yield from check(self.options, config)
         for component in components_in(self.options):
             yield from component.faults(config)
+
+
+def _built(value: Any) -> Any:
+    if isinstance(value, Component) and not value.kind.supplied:
+        return value.build()
+    if isinstance(value, Mapping) and value:
+        return {name: _built(inner) for name, inner in value.items()}
+    return value
 
 
 def components_in(value: Any) -> Iterable[Component]:

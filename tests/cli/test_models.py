@@ -3,7 +3,7 @@
 import json
 
 from fprnet.config import load_config, preset_names
-from fprnet.models.summary import summarise
+from fprnet.runs.preset_summary import summarise
 
 
 def test_released_has_the_published_number_of_parameters(fprnet):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from conftest import TINY, Result, command, environment
-from fprnet.models.checkpoint import load_trained
+from fprnet.runs.trained_model import load_trained
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from conftest import TINY, checkpoint, history, run_process
 from fprnet.config import config_from_dict, load_config, preset_names
 from fprnet.losses.builders import build_objective
 from fprnet.models.builders import build_model
-from fprnet.models.checkpoint import load_trained
+from fprnet.runs.trained_model import load_trained
 
 GAME = ("paper", "released")
 
@@ -92,7 +92,7 @@ def test_every_parameter_receives_a_gradient(preset):
     visible, infrared = torch.randn(2, 12, 3, 96, 48)
     labels = torch.arange(6).repeat_interleave(2)
     terms = build_objective(loss, config.model)(model(visible, infrared, labels, labels))
-    terms.of_all_players.backward()
+    terms.total_with_adversary.backward()
     silent = [
         name
         for name, parameter in model.named_parameters()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 
-from fprnet.models.fprnet import Prediction
+from fprnet.models.reidentifier import Prediction
 from fprnet.models.pair import Pair
 from fprnet.models.pooling import pool_stripes
 

@@ -9,13 +9,13 @@ from fprnet.config import load_config, preset_names
 from fprnet.config.schema import LossConfig
 from fprnet.errors import ConfigError
 from fprnet.losses.builders import build_objective
-from fprnet.losses.hybrid import HybridLoss
-from fprnet.losses.levels import LevelLoss
+from fprnet.methods.paper.objective import HybridLoss
+from fprnet.methods.levels.objective import LevelLoss
 from fprnet.losses.ranking import RankingLoss
 from fprnet.models.builders import build_model
-from fprnet.models.cross_modality_prediction import CrossModalityPrediction
-from fprnet.models.level_prediction import LevelPrediction
-from fprnet.models.summary import summarise
+from fprnet.methods.paper.head import CrossModalityPrediction
+from fprnet.methods.levels.head import LevelPrediction
+from fprnet.runs.preset_summary import summarise
 from fprnet.models.svd_layer import SvdLayer
 
 

@@ -13,7 +13,7 @@ from fprnet.config import load_config
 from fprnet.errors import CheckpointError
 from fprnet.files import sha256
 from fprnet.models.builders import build_model
-from fprnet.models.checkpoint import REIDENTIFICATION, load_trained
+from fprnet.runs.trained_model import REIDENTIFICATION, load_trained
 
 SMALL = ["--model.width", "8"]
 

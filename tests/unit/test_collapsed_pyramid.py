@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from fprnet.config import load_config
 from fprnet.losses.builders import build_objective
 from fprnet.models.builders import build_model
-from fprnet.models.fprnet import Reidentifier
+from fprnet.models.reidentifier import Reidentifier
 from fprnet.models.pyramid import FeaturePyramid, Order
 from fprnet.models.weight_maps import pooling_functionals
 

@@ -13,17 +13,17 @@ import torch.multiprocessing as mp
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from fprnet.losses.adversarial import AdversarialLoss
-from fprnet.losses.hybrid import HybridLoss
-from fprnet.losses.levels import LevelLoss
+from fprnet.methods.cmgan.objective import AdversarialLoss
+from fprnet.methods.paper.objective import HybridLoss
+from fprnet.methods.levels.objective import LevelLoss
 from fprnet.losses.ranking import RankingLoss
 from fprnet.models.batch_norm import SynchronisedBatchNorm2d, synchronise_batch_norm
-from fprnet.models.cross_modality_prediction import CrossModalityPrediction
-from fprnet.models.discriminator import ModalityDiscriminator
+from fprnet.methods.paper.head import CrossModalityPrediction
+from fprnet.methods.cmgan.discriminator import ModalityDiscriminator
 from fprnet.models.distributed import gather_rows
-from fprnet.models.fprnet import Reidentifier
-from fprnet.models.fusion import FusionSpec
-from fprnet.models.level_prediction import LevelPrediction
+from fprnet.models.reidentifier import Reidentifier
+from fprnet.methods.paper.fusion import FusionSpec
+from fprnet.methods.levels.head import LevelPrediction
 from fprnet.models.pyramid import FeaturePyramid
 from fprnet.models.resnet import ResNet
 from fprnet.models.streams import Streams
@@ -142,7 +142,7 @@ def whole_model(rank: int | None, make: Callable[[], Reidentifier]) -> dict[str,
         wrapped = DistributedDataParallel(synchronise_batch_norm(model))
         outputs = wrapped(visible, infrared, labels, labels, gather=gather_rows)
     loss = objective(outputs)
-    loss.of_all_players.backward()
+    loss.total_with_adversary.backward()
     gradients = {f"{n} gradient": p.grad for n, p in model.named_parameters() if p.requires_grad}
     terms = {f"loss {name}": term for name, term in loss.terms.items()}
     return {**gradients, **dict(model.named_buffers()), **terms}

@@ -102,7 +102,7 @@ def losses(config, gpu, *, resident: bool) -> list[torch.Tensor]:
         )
         for optimizer in optimizers.values():
             optimizer.zero_grad(set_to_none=True)
-        terms.of_all_players.backward()
+        terms.total_with_adversary.backward()
         clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers.values():
             optimizer.step()

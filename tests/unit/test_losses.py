@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fprnet.errors import ConfigError
 from fprnet.losses.identity import accuracy, correct_rows, identity_loss
-from fprnet.losses.levels import LevelLoss
+from fprnet.methods.levels.objective import LevelLoss
 from fprnet.losses.ranking import (
     RankingLoss,
     batch_hard_triplet,

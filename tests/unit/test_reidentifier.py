@@ -5,12 +5,12 @@ import torch
 from torch import Tensor, nn
 
 from fprnet.data.records import Modality
-from fprnet.losses.hybrid import HybridLoss
-from fprnet.losses.levels import LevelLoss
-from fprnet.models.cross_modality_prediction import CrossModalityPrediction
-from fprnet.models.fprnet import Reidentifier
-from fprnet.models.fusion import FusionSpec
-from fprnet.models.level_prediction import LevelPrediction
+from fprnet.methods.paper.objective import HybridLoss
+from fprnet.methods.levels.objective import LevelLoss
+from fprnet.methods.paper.head import CrossModalityPrediction
+from fprnet.models.reidentifier import Reidentifier
+from fprnet.methods.paper.fusion import FusionSpec
+from fprnet.methods.levels.head import LevelPrediction
 from fprnet.models.pyramid import FeaturePyramid
 from fprnet.models.resnet import ResNet
 from fprnet.models.streams import Streams

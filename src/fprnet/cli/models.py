@@ -31,7 +31,7 @@ def add_parser(subcommands: Subcommands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print one line, or one JSON entry, for each preset."""
-    from fprnet.models.summary import summarise_presets
+    from fprnet.runs.preset_summary import summarise_presets
 
     summaries = summarise_presets(scale=args.scale, identities=args.identities)
     if args.json:

@@ -1,30 +1,25 @@
 """A preset, a scale, a user's YAML file and command-line overrides become one checked config.
 
-Later sources win: ``configs/PRESET.yaml``, its ``scales: SCALE`` part, ``--config FILE``, then
-overrides such as ``--training.epochs 40``. The whole is checked at once, before the first image is
-read.
+Later sources win: the preset's file, its ``scales: SCALE`` part, ``--config FILE``, then overrides
+such as ``--training.epochs 40``. The whole is checked at once, before the first image is read.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-import re
-from argparse import ArgumentError
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
+from fprnet import plugins
+from fprnet.components import CLASS_PATH, INIT_ARGS, fill, nearest, plain
 from fprnet.config.checks import faults_of
 from fprnet.config.schema import RunConfig, Scale
 from fprnet.errors import ConfigError
-
-if TYPE_CHECKING:
-    from jsonargparse import ArgumentParser
 
 __all__ = [
     "config_as_dict",
@@ -35,13 +30,19 @@ __all__ = [
     "to_yaml",
 ]
 
+SCALES = ("full", "tiny")
+
+
+@cache
+def _presets() -> Mapping[str, Path]:
+    """Return the presets that come with fprnet: one YAML file each, in the folder of its method."""
+    methods = Path(str(resources.files("fprnet.methods")))
+    return {file.stem: file for file in sorted(methods.glob("*/*.yaml"))}
+
 
 def preset_names() -> list[str]:
     """Return the names of the presets, as ``--preset`` takes them, sorted."""
-    folder = resources.files("fprnet.config.presets")
-    return sorted(
-        f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")
-    )
+    return sorted(_presets())
 
 
 def preset_summary(preset: str) -> str:
@@ -63,10 +64,12 @@ def load_config(
     """Build the config of a run from a preset, a scale, a file and command-line overrides.
 
     Args:
-        preset: Name of a file under ``configs/``; None takes the file's, or "fprnet".
+        preset: Name of a preset; a path of a YAML file ("./mine.yaml"); or "package:name", the
+            file ``name.yaml`` in a package that the user has allowed. None takes the file's, or
+            "fprnet".
         scale: "full" is the preset itself, "tiny" what CPU demos and tests use; None takes the
             file's, or "full".
-        seed: Of every random number of the run; None takes the file's, or 0.
+        seed: Seed of every random number of the run; None takes the file's, or 0.
         file: A YAML file with the same keys, any subset of them; a run's ``config.yaml`` is one.
         overrides: ``["--training.epochs", "40", ...]``; ``--key=value`` works as well.
 
@@ -94,28 +97,15 @@ def config_from_dict(values: Mapping[str, Any]) -> RunConfig:
     """Fill the dataclasses from nested values and check them.
 
     Raises:
-        ConfigError: A misspelled key (the nearest name is offered), a wrong type, or values that do
-            not fit together.
+        ConfigError: A misspelled key (the nearest name is offered), a wrong type, a component that
+            nobody has allowed, or values that do not fit together: all faults in one message.
     """
-    _check_keys(values)
-    parser = _parser()
-    try:
-        config = RunConfig(**vars(parser.instantiate(parser.parse_object(dict(values)))))
-    except ArgumentError as error:
-        raise ConfigError(f"config: {_type_fault(error, values)}") from error
-    faults = list(faults_of(config))
+    config, faults = fill(RunConfig, values)
+    faults = faults or list(faults_of(config))
     if faults:
         raise ConfigError("config: " + "; ".join(faults))
-    return config
-
-
-@cache
-def _parser() -> ArgumentParser:
-    from jsonargparse import ArgumentParser
-
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(RunConfig)
-    return parser
+    checked: RunConfig = config
+    return checked
 
 
 def to_yaml(config: RunConfig) -> str:
@@ -125,53 +115,67 @@ def to_yaml(config: RunConfig) -> str:
 
 def config_as_dict(config: RunConfig) -> dict[str, Any]:
     """Return the complete config as nested plain values, as YAML and JSON hold them."""
-    values: dict[str, Any] = _plain(dataclasses.asdict(config))
+    values: dict[str, Any] = plain(config)
     return values
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any YAML value
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return value
-
-
 def _preset_text(preset: str) -> str:
+    """Return the text of a preset's file, by name, by path, or in an allowed package."""
+    if preset in _presets():
+        return _presets()[preset].read_text(encoding="utf-8")
+    package, colon, name = preset.partition(":")
+    if colon:
+        module = plugins.load_module(package)
+        if module is None:
+            raise ConfigError(
+                f"preset {preset} lies in a package that is not allowed; if you trust it, add "
+                f"--plugin {package.partition('.')[0]}"
+            )
+        file = resources.files(module) / f"{name}.yaml"
+        if file.is_file():
+            return file.read_text(encoding="utf-8")
+        raise ConfigError(f"preset {preset}: the package {package} has no file {name}.yaml")
+    if preset.endswith((".yaml", ".yml")):
+        return _read_text(Path(preset))
     names = preset_names()
-    if preset not in names:
-        raise ConfigError(
-            f"preset {preset!r} does not exist{_nearest(preset, names)}; "
-            f"the presets are {', '.join(names)}"
-        )
-    return (resources.files("fprnet.config.presets") / f"{preset}.yaml").read_text(encoding="utf-8")
+    raise ConfigError(
+        f"preset {preset!r} does not exist{nearest(preset, names)}; the presets are "
+        f"{', '.join(names)}, or give a file such as ./mine.yaml"
+    )
 
 
 def _preset_values(preset: str, scale: str) -> dict[str, Any]:
-    values: dict[str, Any] = yaml.safe_load(_preset_text(preset))
+    values = _values(_preset_text(preset), f"preset {preset}")
     scales = values.pop("scales", {})
-    if scale not in ("full", "tiny"):
-        raise ConfigError(f"scale {scale!r} does not exist; the scales are full, tiny")
+    if scale not in SCALES:
+        raise ConfigError(f"scale {scale!r} does not exist; the scales are {', '.join(SCALES)}")
     return _merge(values, scales.get(scale, {}))
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:
+    return _values(_read_text(file), f"config file {file}")
+
+
+def _read_text(file: Path) -> str:
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return file.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(
             f"config file {file} cannot be read ({error.strerror}); correct the path"
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"config file {file} is not text; give a YAML file") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(
-            f"config file {file} is not YAML ({_one_line(error)}); correct it"
-        ) from error
+
+
+def _values(text: str, where: str) -> dict[str, Any]:
+    """Return the values of a YAML text; whatever YAML may hold, the complaint is one sentence."""
+    try:
+        values = yaml.safe_load(text)
+        json.dumps(values, default=str)  # an alias to itself would never end
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError, TypeError) as error:
+        raise ConfigError(f"{where} is not YAML ({_one_line(error)}); correct it") from error
     if not isinstance(values, dict):
-        raise ConfigError(
-            f"config file {file} holds no keys; write e.g. 'training: {{epochs: 40}}'"
-        )
+        raise ConfigError(f"{where} holds no keys; write e.g. 'training: {{epochs: 40}}'")
     return values
 
 
@@ -193,93 +197,52 @@ def _nested(overrides: Sequence[str]) -> dict[str, Any]:
         *parents, last = key.split(".")
         inner = nested
         for parent in parents:
+            if isinstance(inner.get(parent), str):  # --model.backbone X --model.backbone.width 32
+                inner[parent] = {CLASS_PATH: inner[parent]}
             inner = inner.setdefault(parent, {})
-            if not isinstance(inner, dict):
-                raise ConfigError(f"--{key} and --{parent} cannot be given together; drop one")
-        inner[last] = value
+        if isinstance(inner.get(last), dict):
+            inner[last][CLASS_PATH] = value
+        else:
+            inner[last] = value
     return nested
 
 
 def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested values of which those above win, key by key.
+
+    Another component takes the place of the one below with all its options; options alone, or the
+    same component's, join those below. Values by number (``stripes``) are replaced whole.
+    """
     merged = dict(below)
     for key, value in above.items():
-        inner = merged.get(key)
-        # A dict of values (levels.stripes) is replaced whole; a section is merged key by key.
-        both = isinstance(inner, Mapping) and isinstance(value, Mapping) and key != "stripes"
-        merged[key] = _merge(inner, value) if both else value  # type: ignore[arg-type]
+        merged[key] = _merged_value(merged.get(key), value)
     return merged
 
 
-def _check_keys(values: Mapping[str, Any]) -> None:
-    known = set(_keys(RunConfig))
-    sections = {key.rpartition(".")[0] for key in known if "." in key}
-    sections |= {section.rpartition(".")[0] for section in sections if "." in section}
-
-    def walk(inner: Mapping[str, Any], prefix: str) -> Iterable[str]:
-        for key, value in inner.items():
-            name = f"{prefix}{key}"
-            if name not in known and isinstance(value, Mapping) and value:
-                yield from walk(value, f"{name}.")
-            elif name in sections:
-                yield f"{name} is a section; set one of its keys, e.g. {_first(known, name)}"
-            elif name not in known:
-                yield f"{name} is not a key{_nearest(name, known)}"
-
-    faults = list(walk(values, ""))
-    if faults:
-        raise ConfigError("config: " + "; ".join(faults))
-
-
-EXPECTED = {
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "str": "text",
-    "float | None": "a number or null",
-    "int | None": "a whole number or null",
-    "str | None": "text or null",
-    "tuple[int, ...]": "whole numbers such as [30, 60]",
-    "dict[int, int]": "whole numbers such as {5: 1, 4: 2}",
-}
+def _merged_value(below: Any, above: Any) -> Any:  # noqa: ANN401 - any YAML value
+    if isinstance(above, str) and above == _component_name(below):
+        return below  # the same component, its options stay
+    if not isinstance(above, Mapping):
+        return above
+    name = _component_name(below)
+    if isinstance(below, str):
+        below = {CLASS_PATH: below}
+    if not isinstance(below, Mapping) or any(not isinstance(key, str) for key in above):
+        return above
+    if CLASS_PATH in above and above[CLASS_PATH] != name:
+        return above
+    if name is None:
+        return _merge(below, above)
+    options = {key: value for key, value in above.items() if key not in (CLASS_PATH, INIT_ARGS)}
+    options = {**(above.get(INIT_ARGS) or {}), **options}
+    return {**below, INIT_ARGS: _merge(below.get(INIT_ARGS) or {}, options)}
 
 
-def _type_fault(error: ArgumentError, values: Mapping[str, Any]) -> str:
-    """Say the parser's complaint about one key in our words."""
-    named = re.match(r'Parser key "([^"]+)"', str(error))
-    if named is None:
-        return _one_line(error)
-    section, value = RunConfig, values
-    *parents, last = named[1].split(".")
-    for parent in parents:
-        field = next(item for item in dataclasses.fields(section) if item.name == parent)
-        section, value = field.default_factory, value[parent]  # type: ignore[assignment]
-    kind = str(next(item for item in dataclasses.fields(section) if item.name == last).type)
-    if kind.startswith("Literal"):
-        choices = re.findall(r"['\"]([^'\"]+)['\"]", kind) + ["null"] * kind.endswith("None")
-        expected = "one of " + ", ".join(choices)
-    else:
-        expected = EXPECTED[kind]
-    return f"{named[1]} is {value[last]}, expected {expected}"
-
-
-def _keys(section: type) -> Iterable[str]:
-    # A section is a field whose default is made by another dataclass.
-    for item in dataclasses.fields(section):
-        if dataclasses.is_dataclass(item.default_factory):
-            for key in _keys(item.default_factory):
-                yield f"{item.name}.{key}"
-        else:
-            yield item.name
-
-
-def _first(known: Iterable[str], section: str) -> str:
-    return min(key for key in known if key.startswith(f"{section}."))
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    matches = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
-    return f" (did you mean {matches[0]}?)" if matches else ""
+def _component_name(value: Any) -> str | None:  # noqa: ANN401 - any YAML value
+    if isinstance(value, str):
+        return value
+    return value.get(CLASS_PATH) if isinstance(value, Mapping) else None
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return " ".join(str(error).split())[:300]

@@ -6,14 +6,15 @@ Shapes: P identities in a batch, K images of each of them in each modality; M id
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fprnet.errors import DataError, UsageError
+from fprnet.ranges import PositiveInt
 
-__all__ = ["Batch", "IdentitySampler"]
+__all__ = ["SAMPLERS", "Batch", "IdentitySampler", "Sampler"]
 
 NAMED = 5  # identities that a message names before it only counts
 
@@ -59,6 +60,27 @@ class Batch:
         return Batch(self.label[rows], self.visible[rows], infrared, self.images)
 
 
+class Sampler(Protocol):
+    """What decides which images each step shows.
+
+    Attributes:
+        identity: ``(M,)`` int64, sorted: the identity number of each label.
+        left_out: ``(L,)`` int64: identities that are never shown.
+        steps_per_epoch: At least 1.
+    """
+
+    identity: NDArray[np.int64]
+    left_out: NDArray[np.int64]
+    steps_per_epoch: int
+
+    @property
+    def images_per_modality(self) -> int:
+        """Rows of one modality in a batch."""
+
+    def batch(self, step: int) -> Batch:
+        """Return the whole batch of a step, a pure function of the seed and the step's number."""
+
+
 class IdentitySampler:
     """Batches of P distinct identities with K images each, the same people in both modalities.
 
@@ -68,9 +90,10 @@ class IdentitySampler:
     Args:
         identity_visible: ``(N_v,)``, the identity number of every visible image.
         identity_infrared: ``(N_i,)``, that of every infrared image; None uses visible ones only.
-        identities: P.
-        images: K. An identity with fewer images shows each of them once, then again.
-        seed: At least 0.
+        seed: Seed of all batches, at least 0.
+        identities: P, distinct people in a batch.
+        images: K, images of each of them in each modality. An identity with fewer images shows
+            each of them once, then again.
 
     Attributes:
         identity: ``(M,)`` int64, sorted: the identity number of each label. Those that have images
@@ -86,10 +109,10 @@ class IdentitySampler:
         self,
         identity_visible: NDArray[np.int64],
         identity_infrared: NDArray[np.int64] | None,
-        *,
-        identities: int,
-        images: int,
         seed: int,
+        *,
+        identities: PositiveInt = 32,
+        images: PositiveInt = 1,
     ) -> None:
         if identities < 1 or images < 1 or seed < 0:
             raise UsageError(
@@ -117,6 +140,11 @@ class IdentitySampler:
         most = max(sum(map(len, rows)) for rows in (self._visible, self._infrared or []))
         self.steps_per_epoch = max(1, most // (identities * images))
 
+    @property
+    def images_per_modality(self) -> int:
+        """P K, rows of one modality in a batch."""
+        return self.identities * self.images
+
     def __len__(self) -> int:
         return len(self.identity)
 
@@ -140,6 +168,10 @@ class IdentitySampler:
         self, random: np.random.Generator, rows: list[NDArray[np.int64]], label: NDArray[Any]
     ) -> NDArray[np.int64]:
         return np.concatenate([_draw_images(random, rows[one], self.images) for one in label])
+
+
+SAMPLERS = {"identities": IdentitySampler}
+"""Samplers by the name that ``batches`` takes."""
 
 
 def _rows_of_each(

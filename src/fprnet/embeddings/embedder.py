@@ -23,9 +23,8 @@ from fprnet.embeddings.exported_graphs import holds_graphs, open_graphs
 from fprnet.embeddings.extract import embed_images
 from fprnet.embeddings.pytorch_backend import PyTorchBackend
 from fprnet.errors import CheckpointError, UsageError
-from fprnet.models.builders import build_model
-from fprnet.models.checkpoint import load_trained
-from fprnet.models.fprnet import Reidentifier
+from fprnet.models.reidentifier import Reidentifier
+from fprnet.runs.trained_model import load_trained
 
 __all__ = ["Embedder", "load_model"]
 
@@ -182,7 +181,7 @@ def load_model(
         config = load_config(str(source), scale=scale)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            model = build_model(config.model, identities=1)
+            model = config.model.build(1)
         about: dict[str, Any] = {
             "preset": str(source),
             "trained": False,

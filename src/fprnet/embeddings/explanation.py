@@ -24,8 +24,8 @@ from torch import Tensor
 from fprnet.data.augmentation import normalise
 from fprnet.data.records import Modality
 from fprnet.embeddings.embedder import Embedder
-from fprnet.models.fprnet import Reidentifier
 from fprnet.models.pooling import StripedMaps, stripe_weights
+from fprnet.models.reidentifier import Reidentifier
 
 __all__ = ["Explanation", "PartSimilarity", "Picture", "explain"]
 
@@ -159,7 +159,7 @@ def _parts(embedder: Embedder, image: Picture, modality: Modality) -> dict[str, 
     with torch.no_grad():
         maps = model.embedding_maps(normalise(pixels.to(device)), modality)
     pooled = {name: striped.pooled().requires_grad_() for name, striped in maps.items()}
-    features = model.prediction.embedding_parts(pooled)
+    features = model.head.embedding_parts(pooled)
     return {
         name: _Part(maps[name], pooled[name], features[name][0].cpu().double()) for name in maps
     }

@@ -14,8 +14,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from fprnet.data.augmentation import IMAGENET_MEAN, IMAGENET_STD
 from fprnet.data.records import Modality
-from fprnet.models.fprnet import Reidentifier
-from fprnet.models.resnet import BasicBlock, Bottleneck
+from fprnet.models.reidentifier import Reidentifier
 
 __all__ = ["InferenceGraph", "folded"]
 
@@ -51,13 +50,13 @@ class InferenceGraph(nn.Module):
 def folded(model: Reidentifier) -> Reidentifier:
     """Return a copy in evaluation mode whose convolutions contain the BatchNorm after them.
 
-    Folded is what follows a convolution, or a Linear, in an ``nn.Sequential``, and within the
-    blocks of a ResNet, whose normalisation ``bn1`` follows ``conv1``, and so on. Every other
-    BatchNorm stays.
+    Folded is what follows a convolution, or a Linear, in an ``nn.Sequential``, and in modules that
+    say with ``children_in_order = True`` that each child follows the one before it where both are a
+    convolution and its BatchNorm, as in the blocks of a ResNet. Every other BatchNorm stays.
     """
     model = copy.deepcopy(model).eval()
     for module in list(model.modules()):
-        if isinstance(module, (nn.Sequential, BasicBlock, Bottleneck)):
+        if isinstance(module, nn.Sequential) or getattr(module, "children_in_order", False):
             _fold_neighbours(module)
     return model
 

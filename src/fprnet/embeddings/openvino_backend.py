@@ -23,7 +23,7 @@ from fprnet.data.records import Modality
 from fprnet.embeddings.backend import Embeddings, Pixels, Precision, Runtime, worker_threads
 from fprnet.embeddings.graph_cache import fingerprint, read_graph, write_graph
 from fprnet.embeddings.inference_graph import InferenceGraph
-from fprnet.models.fprnet import Reidentifier
+from fprnet.models.reidentifier import Reidentifier
 
 __all__ = [
     "GraphSource",

@@ -14,7 +14,7 @@ from fprnet.data.augmentation import normalise
 from fprnet.data.records import Modality
 from fprnet.embeddings.backend import Embeddings, Pixels, Runtime
 from fprnet.embeddings.inference_graph import folded
-from fprnet.models.fprnet import Reidentifier
+from fprnet.models.reidentifier import Reidentifier
 
 __all__ = ["PyTorchBackend"]
 

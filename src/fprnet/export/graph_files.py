@@ -20,7 +20,7 @@ from fprnet.embeddings.exported_graphs import KEY, SUFFIXES
 from fprnet.embeddings.inference_graph import InferenceGraph
 from fprnet.embeddings.openvino_backend import converted
 from fprnet.errors import UsageError
-from fprnet.models.fprnet import Reidentifier
+from fprnet.models.reidentifier import Reidentifier
 
 __all__ = ["Format", "require_onnx", "save_openvino", "write_graph_file"]
 

@@ -15,7 +15,7 @@ from fprnet.data.augmentation import normalise
 from fprnet.data.records import Modality
 from fprnet.embeddings.backend import Backend, Embeddings, Pixels
 from fprnet.embeddings.extract import embed_images
-from fprnet.models.fprnet import Reidentifier
+from fprnet.models.reidentifier import Reidentifier
 
 __all__ = ["Parity", "compare", "seeded_images"]
 

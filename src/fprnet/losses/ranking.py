@@ -5,8 +5,9 @@ Shapes: R rows, the first V of them of visible images; D features; d is ``(R, R)
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -15,71 +16,121 @@ from torch import Tensor
 from fprnet.errors import ConfigError
 from fprnet.models.heads import HeadOutput, unit_length
 from fprnet.models.precision import at_least_float32
+from fprnet.ranges import NonNegative, Positive
 
 __all__ = [
-    "Ranking",
+    "RANKING_LOSSES",
+    "BatchHardTriplet",
+    "CrossModalityTopRanking",
     "RankingLoss",
+    "WeightedRegularisedTriplet",
     "batch_hard_triplet",
     "cross_modality_top_ranking",
     "euclidean_distances",
     "weighted_regularised_triplet",
 ]
 
-Ranking = Literal[
-    "weighted-regularised-triplet", "batch-hard-triplet", "cross-modality-top-ranking"
-]
-
-RANKINGS: tuple[Ranking, ...] = get_args(Ranking)
-MARGINS = {"batch-hard-triplet": 0.3, "cross-modality-top-ranking": 0.5}  # of their papers
 TINY = 1e-12  # square root has no gradient at 0; rows this close are one point
 
 
+class RankingLoss(Protocol):
+    """The features of one head to a scalar; a function of (features, labels) is one step away."""
+
+    def __call__(self, output: HeadOutput) -> Tensor:
+        """Return the loss of one head's rows.
+
+        Raises:
+            ConfigError: The loss cannot be computed on rows of this kind.
+        """
+
+
+class _Pooled:
+    """A ranking loss that compares all rows, whatever their modality."""
+
+    @staticmethod
+    def faults(options: Mapping[str, Any], config: Any) -> Iterable[str]:  # noqa: ANN401
+        """Yield a fault where no identity has two images in a batch."""
+        del options
+        images = config.batches.options.get("images", 2)
+        if images < 2:
+            yield (
+                f"a triplet loss compares images of one person but batches.images is {images}; "
+                "set it to 2 or more"
+            )
+
+
 @dataclass(frozen=True)
-class RankingLoss:
-    """One of the losses below, by name, on the features of a head.
+class WeightedRegularisedTriplet(_Pooled):
+    """`weighted_regularised_triplet` of a head, both modalities pooled."""
+
+    def __call__(self, output: HeadOutput) -> Tensor:
+        """Return the loss of one head, a scalar."""
+        return weighted_regularised_triplet(output.features, output.labels)
+
+
+@dataclass(frozen=True)
+class BatchHardTriplet(_Pooled):
+    """`batch_hard_triplet` of a head, both modalities pooled.
 
     Attributes:
-        name: "weighted-regularised-triplet" and "batch-hard-triplet" pool the modalities,
-            "cross-modality-top-ranking" ranks one against the other.
-        margin: Of the latter two; None is that of their papers, 0.3 and 0.5.
-        intra_weight: lambda of the last: above 0 it is BDTR's loss.
-        intra_margin: Of that part.
+        margin: How much nearer a positive must be than a negative; 0.3 in its paper.
     """
 
-    name: Ranking = "weighted-regularised-triplet"
-    margin: float | None = None
-    intra_weight: float = 0.0
-    intra_margin: float = 0.1
+    margin: Positive = 0.3
 
-    def __post_init__(self) -> None:
-        if self.name not in RANKINGS:
-            raise ConfigError(f"ranking '{self.name}' is unknown; use one of {', '.join(RANKINGS)}")
+    def __call__(self, output: HeadOutput) -> Tensor:
+        """Return the loss of one head, a scalar."""
+        return batch_hard_triplet(output.features, output.labels, margin=self.margin)
+
+
+@dataclass(frozen=True)
+class CrossModalityTopRanking:
+    """`cross_modality_top_ranking` of a head: one modality is ranked against the other.
+
+    Attributes:
+        margin: rho_1; 0.5 in its paper, 1.4 in cmGAN's.
+        intra_modality_weight: lambda; above 0 it is BDTR's loss.
+        intra_modality_margin: rho_2.
+    """
+
+    margin: Positive = 0.5
+    intra_modality_weight: NonNegative = 0.0
+    intra_modality_margin: NonNegative = 0.1
 
     def __call__(self, output: HeadOutput) -> Tensor:
         """Return the loss of one head, a scalar.
 
         Raises:
-            ConfigError: The loss ranks one modality against the other, but the head's rows are not
-                of one modality each.
+            ConfigError: The head's rows are not of one modality each.
         """
-        if self.name == "weighted-regularised-triplet":
-            return weighted_regularised_triplet(output.features, output.labels)
-        margin = MARGINS[self.name] if self.margin is None else self.margin
-        if self.name == "batch-hard-triplet":
-            return batch_hard_triplet(output.features, output.labels, margin=margin)
         if output.visible_rows is None:
             raise ConfigError(
-                f"ranking '{self.name}' needs rows of one modality each, which a fusion block does "
-                "not have; use another ranking"
+                "cross-modality-top-ranking needs rows of one modality each, which a fusion block "
+                "does not have; use another ranking loss"
             )
         return cross_modality_top_ranking(
             output.features,
             output.labels,
             output.visible_rows,
-            margin=margin,
-            intra_weight=self.intra_weight,
-            intra_margin=self.intra_margin,
+            margin=self.margin,
+            intra_weight=self.intra_modality_weight,
+            intra_margin=self.intra_modality_margin,
         )
+
+    @staticmethod
+    def faults(options: Mapping[str, Any], config: Any) -> Iterable[str]:  # noqa: ANN401
+        """Yield a fault where only one modality is trained on."""
+        del options
+        if config.data.modalities == "visible":
+            yield "data.modalities is visible but cross-modality-top-ranking needs both"
+
+
+RANKING_LOSSES = {
+    "weighted-regularised-triplet": WeightedRegularisedTriplet,
+    "batch-hard-triplet": BatchHardTriplet,
+    "cross-modality-top-ranking": CrossModalityTopRanking,
+}
+"""Ranking losses by the name that ``loss.ranking`` takes."""
 
 
 def euclidean_distances(features: Tensor) -> Tensor:

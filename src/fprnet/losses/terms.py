@@ -30,7 +30,7 @@ class LossTerms:
     adversary: Tensor | None = None
 
     @property
-    def of_all_players(self) -> Tensor:
+    def total_with_adversary(self) -> Tensor:
         """The sum of both losses: its backward pass gives each player its own gradient."""
         return self.total if self.adversary is None else self.total + self.adversary
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from fprnet.errors import ConfigError
-from fprnet.models.fprnet import Reidentifier
+from fprnet.models.reidentifier import Reidentifier
 
 __all__ = ["check_compiler", "compile_trunk"]
 
@@ -35,7 +35,7 @@ def check_compiler(device: torch.device) -> None:
 
 
 def compile_trunk(model: Reidentifier, **options: Any) -> None:  # noqa: ANN401 - torch.compile's
-    """Compile layer1 to layer4 of the trunk; parameters, keys and checkpoints stay what they are.
+    """Compile stages 2 to 5 of the trunk; parameters, keys and checkpoints stay what they are.
 
     Stem, pyramid and heads stay eager: they are a few per cent of the work.
 
@@ -46,5 +46,5 @@ def compile_trunk(model: Reidentifier, **options: Any) -> None:  # noqa: ANN401 
     streams = model.streams
     for part in (streams.visible, streams.infrared, streams.shared):
         for name, stage in part.named_children():
-            if name.startswith("layer"):
+            if streams.stage_ends.get(name, 1) > 1:
                 stage.compile(**options)

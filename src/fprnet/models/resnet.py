@@ -29,6 +29,7 @@ class BasicBlock(nn.Module):
     """
 
     expansion = 1
+    children_in_order = True  # bn1 follows conv1, and so on: they may be folded
 
     def __init__(self, inputs: int, planes: int, stride: int = 1) -> None:
         super().__init__()
@@ -58,6 +59,7 @@ class Bottleneck(nn.Module):
     """
 
     expansion = 4
+    children_in_order = True  # bn1 follows conv1, and so on: they may be folded
 
     def __init__(self, inputs: int, planes: int, stride: int = 1) -> None:
         super().__init__()
@@ -135,6 +137,17 @@ class ResNet(nn.Sequential):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    @property
+    def stage_ends(self) -> dict[str, int]:
+        """Name of the child that ends a stage -> the stage."""
+        return STAGE_ENDS
+
+    def load_pretrained(self, source: str) -> None:
+        """Fill the weights from "imagenet" or a file, as `load_backbone_weights` does."""
+        from fprnet.models.weights import load_backbone_weights
+
+        load_backbone_weights(self, source)
 
     def stages(self, first: int, last: int) -> nn.Sequential:
         """Return stages ``first`` to ``last`` (1..5, both included) under their own key names.

@@ -10,15 +10,15 @@ import copy
 from torch import Tensor, nn
 
 from fprnet.data.records import MODALITIES
+from fprnet.models.backbones import Backbone
 from fprnet.models.network_input import ZeroPadding
 from fprnet.models.pair import Pair
-from fprnet.models.resnet import STAGE_ENDS, ResNet
 
 __all__ = ["Streams"]
 
 
 class Streams(nn.Module):
-    """A ResNet whose first ``split`` stages exist once per modality (Wu et al., ICCV 2017).
+    """A backbone whose first stages exist once per modality (Wu et al., ICCV 2017).
 
     Shared stages run once over the rows of both modalities, so that their BatchNorm sees both.
     Both separate streams start from the same weights, those of ``backbone``: streams that start
@@ -26,26 +26,31 @@ class Streams(nn.Module):
 
     Args:
         backbone: Network, weights already loaded; its modules become the visible and shared ones.
-        split: Stages that are separate: 0 shares everything (one-stream), 1 separates the stem,
-            2 also layer1, ..., 5 separates everything.
+        separate_stages: Stages that are separate: 0 shares everything (one-stream), 1 separates
+            the stem, 2 also the first residual stage, ..., 5 separates everything.
         zero_padding: Whether each modality's image goes into a channel of its own (deep
             zero-padding, Wu et al., ICCV 2017); the backbone then takes two channels.
     """
 
-    def __init__(self, backbone: ResNet, split: int, *, zero_padding: bool = False) -> None:
+    def __init__(
+        self, backbone: Backbone, separate_stages: int, *, zero_padding: bool = False
+    ) -> None:
         super().__init__()
-        if not 0 <= split <= 5:
-            raise ValueError(f"split is {split}; it must be 0 (all shared) to 5 (all separate)")
+        if not 0 <= separate_stages <= 5:
+            raise ValueError(
+                f"separate_stages is {separate_stages}; it must be 0 (all shared) to 5 (all apart)"
+            )
         expected = 2 if zero_padding else 3
         if backbone.input_channels != expected:
             raise ValueError(
                 f"the backbone takes {backbone.input_channels} channels; it must take {expected}"
             )
-        self.split = split
+        self.separate_stages = separate_stages
+        self.stage_ends = dict(backbone.stage_ends)
         self.stage_channels = dict(backbone.stage_channels)
-        self.visible = backbone.stages(1, split)
+        self.visible = backbone.stages(1, separate_stages)
         self.infrared = copy.deepcopy(self.visible)
-        self.shared = backbone.stages(split + 1, 5)
+        self.shared = backbone.stages(separate_stages + 1, 5)
         self.padding = (
             nn.ModuleDict({modality: ZeroPadding(modality) for modality in MODALITIES})
             if zero_padding
@@ -71,7 +76,7 @@ class Streams(nn.Module):
         blocks += [(name, block, block) for name, block in self.shared.named_children()]
         for name, block_of_visible, block_of_infrared in blocks:
             rows = rows.through(block_of_visible, block_of_infrared)
-            if name in STAGE_ENDS:
-                maps[STAGE_ENDS[name]] = rows
+            if name in self.stage_ends:
+                maps[self.stage_ends[name]] = rows
         del maps[1]  # the paper leaves C(1) out: too large
         return maps

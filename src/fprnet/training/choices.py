@@ -18,7 +18,7 @@ import torch
 import yaml
 
 from fprnet.config import RunConfig
-from fprnet.models.builders import build_backbone
+from fprnet.methods.network import untrained
 
 __all__ = ["Precision", "fastest_precision", "pays", "with_choices"]
 
@@ -32,7 +32,7 @@ def with_choices(config: RunConfig, out: Path, *, device: torch.device) -> RunCo
     """Return the config with ``training.precision`` and ``training.threads`` filled in.
 
     What is given stands, and a run in ``out`` goes on with its own. Otherwise on a CPU a few images
-    are sent through the run's own backbone: in bfloat16 and in float32, then with one thread and
+    are sent through the run's own network: in bfloat16 and in float32, then with one thread and
     with all that torch may use. A GPU that computes in bfloat16 does so, with one thread. The
     processes of ``torchrun`` must all choose the same: float32 on a CPU, and one thread each.
     """
@@ -55,7 +55,7 @@ def with_choices(config: RunConfig, out: Path, *, device: torch.device) -> RunCo
 
 
 def fastest_precision(config: RunConfig, device: torch.device) -> Precision:
-    """Return the precision in which a run's backbone is trained faster.
+    """Return the precision in which a run's network is trained faster.
 
     CPUs without matrix units for bfloat16 compute it at a fraction of float32's speed, though they
     may have instructions for it.
@@ -151,19 +151,18 @@ def _recorded(out: Path) -> Mapping[str, Any]:
 
 
 def _probe(config: RunConfig) -> Callable[[Precision], object]:
-    """Return a forward and backward pass of the run's backbone on a few images."""
+    """Return a forward and backward pass of the run's network on a few images."""
     memory_format = (
         torch.channels_last if config.training.channels_last else torch.contiguous_format
     )
     with torch.random.fork_rng(devices=[]):
-        backbone = build_backbone(config.model).to(memory_format=memory_format)  # type: ignore[call-overload]
-        size = (config.data.height, config.data.width)
-        images = torch.randn(IMAGES, backbone.input_channels, *size)
+        network = untrained(config.model).build(1).to(memory_format=memory_format)
+        images = torch.randn(IMAGES, 3, config.data.height, config.data.width)
     images = images.contiguous(memory_format=memory_format)
 
     def work(precision: Precision) -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-            features = backbone(images)
-        features.float().mean().backward()
+            embeddings = network.embed(images, "infrared")
+        embeddings.float().mean().backward()
 
     return work

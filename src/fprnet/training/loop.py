@@ -6,9 +6,9 @@ that was killed and started again computes what an uninterrupted one computes, b
 
 from __future__ import annotations
 
-import dataclasses
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,17 +16,17 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
-from torch.optim import SGD
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from fprnet.config import RunConfig
+from fprnet.config import RunConfig, config_as_dict
 from fprnet.errors import CheckpointError
 from fprnet.losses.terms import Objective
-from fprnet.models.checkpoint import load_weights
+from fprnet.methods.callbacks import Callback
 from fprnet.models.distributed import gather_rows
-from fprnet.models.fprnet import Reidentifier
+from fprnet.runs.trained_model import load_weights
 from fprnet.training.epoch_record import (
     check_loss,
     check_varies,
@@ -37,13 +37,12 @@ from fprnet.training.epoch_record import (
     write_events,
 )
 from fprnet.training.position import Position
-from fprnet.training.restraint import RestraintSchedule
 from fprnet.training.run_folder import TrainingFolder, open_events
 from fprnet.training.training_set import TrainingSet
 
 __all__ = ["Outcome", "Validation", "train"]
 
-Validation = Callable[[Reidentifier], Mapping[str, float]]
+Validation = Callable[[Any], Mapping[str, float]]
 CHECK_EVERY = 10  # steps between looks at the loss; each look waits for the device
 
 
@@ -82,15 +81,16 @@ class _Run:
 
     config: RunConfig
     fabric: Fabric
-    model: Reidentifier
+    model: nn.Module
     wrapped: nn.Module
     objective: Objective
-    optimizers: dict[str, Any]  # by player; Fabric's wrappers of SGD
+    optimizers: dict[str, Any]  # by player; Fabric's wrappers
     schedulers: Mapping[str, LambdaLR]
     data: TrainingSet
-    restraint: RestraintSchedule
+    callbacks: Sequence[Callback]
     folder: TrainingFolder
     steps_per_epoch: int
+    validates: bool
 
     @property
     def total_steps(self) -> int:
@@ -98,16 +98,16 @@ class _Run:
 
     @property
     def learning_rate(self) -> float:
-        return self.config.optimizer.learning_rate
+        return float(self.config.optimizer.options.get("learning_rate", math.nan))
 
 
 def train(
     config: RunConfig,
     folder: TrainingFolder,
     data: TrainingSet,
-    model: Reidentifier,
+    model: nn.Module,
     objective: Objective,
-    optimizers: Mapping[str, SGD],
+    optimizers: Mapping[str, Optimizer],
     schedulers: Mapping[str, LambdaLR],
     *,
     fabric: Fabric,
@@ -117,7 +117,7 @@ def train(
     """Train, or continue, the run in a folder.
 
     Args:
-        config: Of the run.
+        config: Config of the run.
         folder: A run of the same config found there is continued.
         data: The training images.
         model: Freshly built; its weights are replaced when a run is continued.
@@ -147,15 +147,10 @@ def train(
             optimizers=dict(zip(optimizers, fabric_optimizers, strict=True)),
             schedulers=schedulers,
             data=data,
-            restraint=RestraintSchedule(
-                model,
-                config.training.restraint_epochs,
-                config.training.relaxation_epochs,
-                base_epochs=config.training.base_epochs,
-                freeze_statistics=config.training.freeze_statistics,
-            ),
+            callbacks=[callback.build(model) for callback in config.callbacks.values()],
             folder=folder,
             steps_per_epoch=config.training.steps_per_epoch or data.steps_per_epoch,
+            validates=validate is not None,
         )
         first_step = position.step
         last_step = min(run.total_steps, max_steps or run.total_steps)
@@ -196,10 +191,12 @@ def _epoch(
     end = min(last_step, (epoch + 1) * run.steps_per_epoch)
     if begun == 0:
         position.begin_epoch()
-        run.restraint.begin(epoch, run.optimizers["model"])
+        for callback in run.callbacks:
+            callback.begin_epoch(epoch, run.optimizers)
     started, first = time.monotonic(), position.step
     run.wrapped.train()
-    run.restraint.freeze_statistics(epoch)
+    for callback in run.callbacks:
+        callback.set_modes(epoch)
     with tqdm(
         total=run.steps_per_epoch,
         initial=begun,
@@ -210,7 +207,7 @@ def _epoch(
         while position.step < end:
             groups = [g for o in run.optimizers.values() for g in o.param_groups]
             rates = {group["name"]: group["lr"] for group in groups}
-            _step(run, position, frozen=run.restraint.frozen(epoch))
+            _step(run, position, epoch)
             bar.update()
             if position.step % CHECK_EVERY == 0 or position.step == end:
                 check_loss(position, run.learning_rate)
@@ -224,7 +221,8 @@ def _epoch(
         return
     check_varies(position, run.steps_per_epoch, run.learning_rate)
     record = epoch_record(position, epoch, run.steps_per_epoch, rates)
-    record |= run.restraint.diagnostics()
+    for callback in run.callbacks:
+        record |= callback.record()
     record["images_per_second"] = round((end - first) * run.data.images_per_step / seconds, 1)
     is_last = epoch + 1 == training.epochs
     due = training.validate_every and ((epoch + 1) % training.validate_every == 0 or is_last)
@@ -238,7 +236,7 @@ def _epoch(
         write_events(board, record)
 
 
-def _step(run: _Run, position: Position, *, frozen: bool) -> None:
+def _step(run: _Run, position: Position, epoch: int) -> None:
     batch = run.data.batch(
         position.step,
         device=run.fabric.device,
@@ -255,13 +253,13 @@ def _step(run: _Run, position: Position, *, frozen: bool) -> None:
     terms = run.objective(outputs)
     for optimizer in run.optimizers.values():
         optimizer.zero_grad(set_to_none=True)
-    run.fabric.backward(terms.of_all_players)
-    if frozen:
-        run.restraint.drop_gradients()
+    run.fabric.backward(terms.total_with_adversary)
+    for callback in run.callbacks:
+        callback.after_backward(epoch)
     for player, optimizer in run.optimizers.items():
-        if run.config.optimizer.clip_norm is not None:
+        if run.config.training.clip_norm is not None:
             own = [p for group in optimizer.param_groups for p in group["params"]]
-            clip_grad_norm_(own, run.config.optimizer.clip_norm)
+            clip_grad_norm_(own, run.config.training.clip_norm)
         optimizer.step()
         run.schedulers[player].step()
     position.add(terms)
@@ -277,7 +275,7 @@ def _validate(run: _Run, validate: Validation) -> dict[str, float]:
 
 
 def _is_best(run: _Run, position: Position, record: Mapping[str, Any]) -> bool:
-    if run.config.training.selection == "last":
+    if run.config.training.selection == "last" or not run.validates:
         return True
     score = record.get("validation", {}).get("mAP")
     if score is None or (position.best is not None and score <= position.best):
@@ -293,7 +291,7 @@ def _save(run: _Run, position: Position, *, best: bool) -> None:
         return
     cuda = torch.cuda.get_rng_state_all() if run.fabric.device.type == "cuda" else []
     state = {
-        "config": dataclasses.asdict(run.config),
+        "config": config_as_dict(run.config),
         "identities": [int(identity) for identity in run.data.identities],
         "selection": run.config.training.selection,
         "model": run.model.state_dict(),
@@ -311,8 +309,8 @@ def _save(run: _Run, position: Position, *, best: bool) -> None:
 
 def _restore(
     folder: TrainingFolder,
-    model: Reidentifier,
-    optimizers: Mapping[str, SGD],
+    model: nn.Module,
+    optimizers: Mapping[str, Optimizer],
     schedulers: Mapping[str, LambdaLR],
     data: TrainingSet,
 ) -> Position:
@@ -336,10 +334,10 @@ def _restore(
 
 
 def _stateful(
-    optimizers: Mapping[str, SGD], schedulers: Mapping[str, LambdaLR]
-) -> dict[str, SGD | LambdaLR]:
+    optimizers: Mapping[str, Optimizer], schedulers: Mapping[str, LambdaLR]
+) -> dict[str, Optimizer | LambdaLR]:
     """Return the optimiser and the schedule of each player under their names in a checkpoint."""
-    parts: dict[str, SGD | LambdaLR] = {}
+    parts: dict[str, Optimizer | LambdaLR] = {}
     for player, optimizer in optimizers.items():
         prefix = "" if player == "model" else f"{player}_"
         parts[f"{prefix}optimizer"] = optimizer

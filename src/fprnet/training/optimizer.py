@@ -1,29 +1,25 @@
-"""Parameters become groups with their learning rates, and steps become a schedule.
+"""A network's parameters become optimisers: one for each player, a rate for each group.
 
 Every player has an optimiser of its own: "model", and where there is one its "adversary".
 """
 
 from __future__ import annotations
 
-import math
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
-from torch.optim import SGD
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim import SGD, AdamW, Optimizer
 
-from fprnet.config.schema import OptimizerConfig, ScheduleConfig
+from fprnet.components import Component, nearest
+from fprnet.errors import ConfigError
+from fprnet.methods.network import players_of
+from fprnet.ranges import BelowOne, NonNegative, Positive
 
-__all__ = [
-    "FusedSgd",
-    "learning_rate_factor",
-    "make_optimizers",
-    "make_scheduler",
-    "parameter_groups",
-]
+__all__ = ["OPTIMIZERS", "FusedSgd", "Groups", "adamw", "make_optimizers", "sgd", "with_rates"]
 
-ADVERSARY = "adversary"
+Groups: TypeAlias = Sequence[dict[str, Any]]
 
 
 class FusedSgd(SGD):
@@ -62,86 +58,93 @@ def _like(parameter: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
     return torch.empty_like(parameter).copy_(values)
 
 
-def parameter_groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:
-    """Sort the trainable parameters by name: trunk, pyramid, fusion, head and adversary.
+def sgd(
+    groups: Groups,
+    *,
+    learning_rate: Positive = 0.01,
+    multipliers: Mapping[str, NonNegative] = {},
+    momentum: BelowOne = 0.9,
+    nesterov: bool = True,
+    weight_decay: NonNegative = 5e-4,
+) -> SGD:
+    """Stochastic gradient descent with momentum.
 
-    Frozen parameters (the bias of a BNNeck) are left out.
+    Args:
+        groups: Parameter groups, each with its name.
+        learning_rate: Rate of a group that has no multiplier.
+        multipliers: Name of a group (trunk, pyramid, head, fusion, ...) -> factor on the rate.
+        momentum: Share of the last step that is kept.
+        nesterov: Nesterov's form, where there is a momentum.
+        weight_decay: Pull of every weight towards 0.
     """
-    names = ("trunk", "pyramid", "fusion", "head", ADVERSARY)
-    groups: dict[str, list[nn.Parameter]] = {name: [] for name in names}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            groups[_group_of(name)].append(parameter)
-    return {name: parameters for name, parameters in groups.items() if parameters}
+    rated = with_rates(groups, learning_rate, multipliers)
+    on_meta = rated[0]["params"][0].device.type == "meta"
+    kind = SGD if on_meta else FusedSgd  # without memory there is nothing to fuse
+    return kind(
+        rated,
+        momentum=momentum,
+        nesterov=nesterov and momentum > 0,
+        weight_decay=weight_decay,
+    )
 
 
-def _group_of(name: str) -> str:
-    if name.startswith("streams."):
-        return "trunk"
-    if name.startswith("pyramid"):
-        return "pyramid"
-    if name.startswith("discriminator."):
-        return ADVERSARY
-    return "fusion" if name.startswith("prediction.fusion") else "head"
+def adamw(
+    groups: Groups,
+    *,
+    learning_rate: Positive = 3e-4,
+    multipliers: Mapping[str, NonNegative] = {},
+    betas: tuple[BelowOne, BelowOne] = (0.9, 0.999),
+    weight_decay: NonNegative = 0.01,
+) -> AdamW:
+    """AdamW (Loshchilov and Hutter, ICLR 2019).
 
-
-def make_optimizers(model: nn.Module, config: OptimizerConfig) -> dict[str, SGD]:
-    """Return one SGD for each player.
-
-    "model" has a parameter group for each of trunk, pyramid, fusion and head; "adversary" the
-    discriminator's parameters, and is left out where there is none.
+    Args:
+        groups: Parameter groups, each with its name.
+        learning_rate: Rate of a group that has no multiplier.
+        multipliers: Name of a group (trunk, pyramid, head, fusion, ...) -> factor on the rate.
+        betas: Decay of the running means of gradients and of their squares.
+        weight_decay: Pull of every weight towards 0, apart from the gradient.
     """
-    multiplier = {
-        "trunk": config.trunk_multiplier,
-        "pyramid": config.pyramid_multiplier,
-        "fusion": config.fusion_multiplier,
-        "head": config.head_multiplier,
-    }
-    rates = {name: config.learning_rate * factor for name, factor in multiplier.items()}
-    if config.adversary_learning_rate is not None:
-        rates[ADVERSARY] = config.adversary_learning_rate
-    players: dict[str, list[dict[str, object]]] = {}
-    for name, parameters in parameter_groups(model).items():
-        group = {"params": parameters, "lr": rates[name], "name": name}
-        players.setdefault(ADVERSARY if name == ADVERSARY else "model", []).append(group)
-    first = next(model.parameters()).device.type
-    kind = SGD if first == "meta" else FusedSgd  # without memory there is nothing to fuse
+    rated = with_rates(groups, learning_rate, multipliers)
+    return AdamW(rated, lr=learning_rate, betas=betas, weight_decay=weight_decay)
+
+
+OPTIMIZERS = {"sgd": sgd, "adamw": adamw}
+"""Optimisers by the name that ``optimizer`` takes."""
+
+
+def with_rates(
+    groups: Groups, learning_rate: float, multipliers: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """Return parameter groups with their learning rates.
+
+    Args:
+        groups: Each with "params" and "name".
+        learning_rate: Rate of a group that has no multiplier.
+        multipliers: Name of a group -> factor; those of other groups are left alone.
+    """
+    return [
+        {**group, "lr": learning_rate * multipliers.get(group["name"], 1.0)} for group in groups
+    ]
+
+
+def make_optimizers(network: nn.Module, optimizer: Component) -> dict[str, Optimizer]:
+    """Return one optimiser for each player of a network.
+
+    Raises:
+        ConfigError: A multiplier names a group that the network does not have.
+    """
+    players = players_of(network)
+    known = {name for groups in players.values() for name in groups}
+    for name in optimizer.options.get("multipliers", {}):
+        if name not in known:
+            raise ConfigError(
+                f"optimizer.multipliers names the group {name!r}, but the network has "
+                f"{', '.join(sorted(known))}{nearest(name, known)}"
+            )
     return {
-        player: kind(
-            groups,
-            momentum=config.momentum,
-            nesterov=config.nesterov and config.momentum > 0,
-            weight_decay=config.weight_decay,
+        player: optimizer.build(
+            [{"params": params, "name": name} for name, params in groups.items() if params]
         )
         for player, groups in players.items()
     }
-
-
-def learning_rate_factor(
-    step: int, *, steps_per_epoch: int, epochs: int, config: ScheduleConfig
-) -> float:
-    """Return the share of the full learning rate that optimiser step ``step`` (from 0) takes.
-
-    Warm-up is linear and reaches 1 at its end; then either the step schedule (times ``gamma`` at
-    each milestone, in epochs) or half a cosine that would reach 0 one step after the last.
-    """
-    warmup = round(config.warmup_epochs * steps_per_epoch)
-    if step < warmup:
-        return (step + 1) / warmup
-    if config.kind == "step":
-        epoch = step // steps_per_epoch
-        return float(config.gamma ** sum(epoch >= milestone for milestone in config.milestones))
-    progress = (step - warmup) / max(1, epochs * steps_per_epoch - warmup)
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-
-
-def make_scheduler(
-    optimizer: SGD, config: ScheduleConfig, *, steps_per_epoch: int, epochs: int
-) -> LambdaLR:
-    """Return the scheduler to be stepped after every optimiser step."""
-    return LambdaLR(
-        optimizer,
-        lambda step: learning_rate_factor(
-            step, steps_per_epoch=steps_per_epoch, epochs=epochs, config=config
-        ),
-    )

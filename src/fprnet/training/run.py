@@ -7,13 +7,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from numpy.typing import NDArray
+from torch import nn
 
 from fprnet.config import RunConfig
 from fprnet.config.schema import TrainingConfig
@@ -25,16 +26,15 @@ from fprnet.embeddings.pytorch_backend import PyTorchBackend
 from fprnet.errors import ConfigError
 from fprnet.evaluation.data_set_protocol import make_protocol
 from fprnet.evaluation.scores import score
-from fprnet.losses.builders import build_objective
+from fprnet.methods.network import untrained
 from fprnet.models.batch_norm import synchronise_batch_norm
-from fprnet.models.builders import build_model, fusion_spec
 from fprnet.models.compiled import check_compiler, compile_trunk
-from fprnet.models.fprnet import Reidentifier
 from fprnet.training.choices import with_choices
 from fprnet.training.loop import Outcome, Validation, train
-from fprnet.training.optimizer import make_optimizers, make_scheduler
+from fprnet.training.optimizer import make_optimizers
 from fprnet.training.resident import choose_place
 from fprnet.training.run_folder import training_folder
+from fprnet.training.schedule import make_scheduler
 from fprnet.training.training_set import TrainingSet
 
 __all__ = ["run_training"]
@@ -70,7 +70,6 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
     config = replace(config, data=replace(config.data, layout=data_set.layout))
     folder = training_folder(out, config)
     _check_processes(config, fabric.world_size)
-    fusion_spec(config.model)  # misspelled, it is named before the images are read
     data = _open_data(config, data_set, fabric)
     validate = _validation(config, data) if config.training.validate_every else None
     keep = np.flatnonzero(np.isin(data.records.identity, _trained(config, data.data_set)))
@@ -88,16 +87,13 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
         resident=fabric.device if place == "device" else None,
     )
     torch.manual_seed(config.seed)
-    model = build_model(
-        config.model,
-        identities=len(training_set.identities),
-        weights=not folder.last.exists(),  # a run that is continued has its own
-    )
+    # A run that is continued has weights of its own.
+    network = untrained(config.model) if folder.last.exists() else config.model
+    model = network.build(len(training_set.identities))
     if fabric.world_size > 1:
-        synchronise_batch_norm(model.streams)
-        synchronise_batch_norm(model.pyramids)
+        _synchronise(model, fabric.device)
     if config.training.channels_last:
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model = model.to(memory_format=torch.channels_last)
     if config.training.compile:
         compile_trunk(model)
     optimizers = make_optimizers(model, config.optimizer)
@@ -115,7 +111,7 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
         folder,
         training_set,
         model,
-        build_objective(config.loss, config.model),
+        config.loss.build(),
         optimizers,
         schedulers,
         fabric=fabric,
@@ -160,18 +156,28 @@ def _accelerator(training: TrainingConfig) -> Literal["cpu", "cuda"]:
 
 
 def _check_processes(config: RunConfig, processes: int) -> None:
-    if config.batches.identities % processes:
+    identities = config.batches.options.get("identities", processes)
+    if identities % processes:
         raise ConfigError(
-            f"batches.identities is {config.batches.identities}, which {processes} processes "
-            f"cannot share evenly; set --batches.identities to a multiple of {processes}"
+            f"batches.identities is {identities}, which {processes} processes cannot share evenly; "
+            f"set --batches.identities to a multiple of {processes}"
         )
+
+
+def _synchronise(model: nn.Module, device: torch.device) -> None:
+    """Let the BatchNorm of modules that see one process's images see those of all processes."""
+    for part in getattr(model, "local_parts", list)():
+        if device.type == "cuda":
+            nn.SyncBatchNorm.convert_sync_batchnorm(part)  # type: ignore[no-untyped-call]
+        else:
+            synchronise_batch_norm(part)
 
 
 def _open_data_set(config: RunConfig) -> DataSet:
     visible_only = config.data.modalities == "visible"
     return open_data_set(
         Path(config.data.root),
-        layout=config.data.layout,
+        layout=config.data.layout,  # type: ignore[arg-type]
         split=config.data.split,
         needed=("train",) if visible_only else ("train", "validation", "test"),
     )
@@ -212,7 +218,7 @@ def _validation(config: RunConfig, data: _Data) -> Validation | None:
     rows = np.flatnonzero(np.isin(data.records.identity, identities))
     records = data.records.where(rows)
 
-    def validate(model: Reidentifier) -> Mapping[str, float]:
+    def validate(model: Any) -> Mapping[str, float]:  # noqa: ANN401 - a Network
         backend = PyTorchBackend(model, precision=precision, fold=False)
         features = extract_features(backend, data.images, records, rows=rows, meta={})
         scores = score(features, make_protocol(features, data.data_set, identities=identities))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Any, TypeAlias
 
 from torch.utils.tensorboard import SummaryWriter
 
-from fprnet.config import RunConfig, config_from_dict, to_yaml
-from fprnet.models.checkpoint import REIDENTIFICATION
+from fprnet.config import RunConfig, config_as_dict, config_from_dict, to_yaml
 from fprnet.runs.run_folder import RunFolder, RunKind
+from fprnet.runs.trained_model import REIDENTIFICATION
 
 __all__ = ["TrainingFolder", "open_events", "training_folder"]
 
@@ -45,13 +44,13 @@ def open_events(folder: TrainingFolder, *, first_step: int) -> Iterator[SummaryW
 
 
 def _keys(config: RunConfig) -> dict[str, Any]:
-    return _flat(dataclasses.asdict(config))
+    return _flat(config_as_dict(config))
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in values.items():
-        if isinstance(value, Mapping) and key != "stripes":
+        if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
             flat |= _flat(value, f"{prefix}{key}.")
         else:
             flat[f"{prefix}{key}"] = value

@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fprnet.config.schema import AugmentationConfig, BatchesConfig
+from fprnet.components import Component
+from fprnet.config.schema import AugmentationConfig
 from fprnet.data import augmentation
-from fprnet.data.batches import IdentitySampler
+from fprnet.data.batches import Sampler
 from fprnet.data.records import Modality, Records
 from fprnet.data.transfer import sent
 from fprnet.training.resident import on_device
@@ -59,9 +60,9 @@ class TrainingSet:
         images: ``(N, H, W, 3)`` uint8, one for each record; may be a memory map.
         records: The N images of the data set.
         rows: Those that may be trained on.
-        batches: P identities x K images.
-        changes: Of the images.
-        seed: Of sampling and augmentation.
+        batches: Sampler of the images of every step.
+        changes: Random changes of the images.
+        seed: Seed of sampling and augmentation.
         visible_only: Leaves the infrared images out (the warm start).
         channels_last: Memory format of the batches.
         resident: Device that keeps the images that may be trained on, as uint8, and makes every
@@ -74,7 +75,7 @@ class TrainingSet:
         records: Records,
         *,
         rows: NDArray[np.int64],
-        batches: BatchesConfig,
+        batches: Component,
         changes: AugmentationConfig,
         seed: int,
         visible_only: bool = False,
@@ -96,17 +97,16 @@ class TrainingSet:
             rows[records.modality[rows] == modality] for modality in ("visible", "infrared")
         )
         self._rows: dict[Modality, NDArray[np.int64]] = {"visible": visible, "infrared": infrared}
-        self._sampler = IdentitySampler(
+        self._sampler: Sampler = batches.build(
             records.identity[visible],
             None if visible_only else records.identity[infrared],
-            identities=batches.identities,
-            images=batches.images,
-            seed=seed,
+            seed,
         )
+        self._steps = [step.build() for step in changes.steps.values()]
         self.identities = self._sampler.identity
         self.left_out = self._sampler.left_out
         self.steps_per_epoch = self._sampler.steps_per_epoch
-        self.images_per_step = batches.identities * batches.images * (1 if visible_only else 2)
+        self.images_per_step = self._sampler.images_per_modality * (1 if visible_only else 2)
 
     def plan(self, step: int, *, rank: int = 0, processes: int = 1) -> BatchPlan:
         """Return which images a step (counted from 0 over the run) shows, and how it changes them.
@@ -137,6 +137,13 @@ class TrainingSet:
         plan = self.plan(step, rank=rank, processes=processes)
         labels = sent(torch.from_numpy(plan.label), device)
         made = {m: self._made(*part, device) for m, part in plan.images.items()}
+        for number, one in enumerate(self._steps):
+            for side, modality in enumerate(made):
+                # Streams of random numbers that no other step, process or modality has.
+                key = [self._seed, step, 2, number, side, rank]
+                drawn = np.random.SeedSequence(key).generate_state(1, np.uint64)
+                generator = torch.Generator().manual_seed(int(drawn[0] >> np.uint64(1)))
+                made[modality] = one(made[modality], modality, generator)
         visible = made["visible"]
         if "infrared" not in made:
             return TensorBatch(visible, visible[:0], labels, labels[:0])

@@ -19,7 +19,7 @@ from fprnet.embeddings.backend import Embeddings, choose_precision, choose_runti
 from fprnet.embeddings.extract import batch_size_for, embed_images
 from fprnet.errors import UsageError
 from fprnet.evaluation.ranking_metrics import rank_queries
-from fprnet.models.fprnet import Reidentifier
+from fprnet.models.reidentifier import Reidentifier
 from fprnet_lab.benchmarking.embedding_sides import (
     PlainEmbedding,
     fast_backends,

@@ -18,8 +18,8 @@ from fprnet.data.records import MODALITIES, Modality
 from fprnet.embeddings.backend import Backend, Embeddings, Pixels
 from fprnet.embeddings.openvino_backend import backend_of_model
 from fprnet.embeddings.pytorch_backend import PyTorchBackend
-from fprnet.models.builders import build_model
-from fprnet.models.fprnet import Reidentifier
+from fprnet.methods.network import untrained
+from fprnet.models.reidentifier import Reidentifier
 from fprnet.models.resnet import Bottleneck
 from fprnet_lab.benchmarking.hardware import PRECISIONS, openvino_precisions
 from fprnet_lab.benchmarking.plain_augmentation import plain_augmented
@@ -93,7 +93,7 @@ def released_model(
     config = load_config("released", overrides=overrides)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = build_model(config.model, identities=1, weights=False).to(device)
+        model = untrained(config.model).build(1).to(device)
     for module in model.modules():
         if isinstance(module, Bottleneck):
             nn.init.constant_(module.bn3.weight, BLOCK_STRENGTH)
@@ -109,7 +109,8 @@ def released_model(
         model.train()
         labels = torch.zeros(len(visible), dtype=torch.int64, device=device)
         model(visible, infrared, labels, labels)
-    return model.eval()
+    evaluated: Reidentifier = model.eval()
+    return evaluated
 
 
 def seeded_people(

@@ -113,7 +113,9 @@ def share_of_bare(sizes: Sizes, device: torch.device, precision: str) -> float:
     """Return the bare forward and backward pass's share of a whole step, default preset, tiny."""
     config = load_config("fprnet", scale="tiny", overrides=["--model.weights", "none"])
     size = (config.data.height, config.data.width)
-    records, images = random_images(4 * config.batches.identities, config.batches.images, size)
+    records, images = random_images(
+        4 * config.batches.options["identities"], config.batches.options["images"], size
+    )
     side = FastSide(config, records, images, device)
     ready = side.batch(0)
     side.step(0, precision)

@@ -16,9 +16,8 @@ from torch.nn.utils import clip_grad_norm_
 
 from fprnet.config import RunConfig
 from fprnet.data.records import Records
-from fprnet.losses.builders import build_objective
-from fprnet.models.builders import build_model
-from fprnet.models.fprnet import Reidentifier
+from fprnet.methods.network import untrained
+from fprnet.models.reidentifier import Reidentifier
 from fprnet.training.optimizer import make_optimizers
 from fprnet.training.training_set import TensorBatch, TrainingSet
 from fprnet_lab.benchmarking.plain_augmentation import plain_augmented
@@ -75,12 +74,12 @@ class FastSide:
             resident=device if device.type == "cuda" else None,
         )
         torch.manual_seed(config.seed)
-        model = build_model(config.model, identities=len(self.data.identities), weights=False)
+        model = untrained(config.model).build(len(self.data.identities))
         memory_format = (
             torch.channels_last if config.training.channels_last else torch.contiguous_format
         )
-        self.model: Reidentifier = model.to(device, memory_format=memory_format)  # type: ignore[call-overload]
-        self.objective = build_objective(config.loss, config.model)
+        self.model: Reidentifier = model.to(device, memory_format=memory_format)
+        self.objective = config.loss.build()
         (self.optimizer,) = make_optimizers(self.model, config.optimizer).values()
 
     def batch(self, number: int) -> TensorBatch:
@@ -93,7 +92,7 @@ class FastSide:
             outputs = self.model(
                 batch.visible, batch.infrared, batch.visible_labels, batch.infrared_labels
             )
-        loss = self.objective(outputs).total
+        loss: Tensor = self.objective(outputs).total
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
@@ -101,8 +100,8 @@ class FastSide:
     def step(self, number: int, precision: str) -> Tensor:
         """Train on the batch of a step and return its loss."""
         loss = self.forward_and_backward(self.batch(number), precision)
-        if self.config.optimizer.clip_norm is not None:
-            clip_grad_norm_(self.model.parameters(), self.config.optimizer.clip_norm)
+        if self.config.training.clip_norm is not None:
+            clip_grad_norm_(self.model.parameters(), self.config.training.clip_norm)
         self.optimizer.step()
         return loss
 
@@ -125,7 +124,9 @@ class PlainSide:
         self.model = PlainFprnet(len(fast.data.identities), width=width)
         copy_released_weights(self.model, fast.model.state_dict())
         self.model.to(fast.device)
-        self._optimizer = plain_optimizer(self.model, fast.config.optimizer.learning_rate)
+        self._optimizer = plain_optimizer(
+            self.model, fast.config.optimizer.options["learning_rate"]
+        )
 
     def step(self, number: int) -> float:
         """Train on the batch of a step and return its loss."""

@@ -9,8 +9,8 @@ import torch
 
 from fprnet.config import config_as_dict, load_config
 from fprnet.config.schema import Scale
-from fprnet.models.builders import build_model
-from fprnet.models.checkpoint import REIDENTIFICATION
+from fprnet.methods.network import untrained
+from fprnet.runs.trained_model import REIDENTIFICATION
 
 __all__ = ["write_untrained"]
 
@@ -29,7 +29,7 @@ def write_untrained(folder: Path, scale: Scale, overrides: Sequence[str] = ()) -
     config = load_config("fprnet", scale=scale, overrides=overrides)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        model = build_model(config.model, identities=1, weights=False)
+        model = untrained(config.model).build(1)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "untrained.pt"
     REIDENTIFICATION.write(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fprnet.models.fusion import FusionSpec
+from fprnet.methods.paper.fusion import FusionSpec
 from fprnet_lab.reproduction.comparison import Comparison
 from fprnet_lab.reproduction.experiment import Base, Request
 from fprnet_lab.reproduction.rows import Row

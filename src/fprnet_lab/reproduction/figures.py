@@ -244,8 +244,8 @@ def _history(workshop: Workshop, run: ScoredRun) -> list[dict[str, Any]]:
     Raises:
         UsageError: There is none.
     """
-    batches = workshop.config(run.training).batches
-    images = 2 * batches.identities * batches.images
+    batches = workshop.config(run.training).batches.options
+    images = 2 * batches["identities"] * batches["images"]
     history = [
         {
             "epoch": record["epoch"],

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 
 from fprnet.errors import UsageError
-from fprnet.models.fusion import FusionSpec
+from fprnet.methods.paper.fusion import FusionSpec
 
 __all__ = ["draw_spec", "draw_specs", "same_block"]
 

@@ -19,11 +19,10 @@ from typing import Any
 import numpy as np
 
 from fprnet.config import to_yaml
-from fprnet.data.batches import IdentitySampler
 from fprnet.data.records import MODALITIES
 from fprnet.errors import TrainingError, UsageError
 from fprnet.files import write_text
-from fprnet.models.fusion import FusionSpec
+from fprnet.methods.paper.fusion import FusionSpec
 from fprnet_lab.jobs import Failure, Training, Work, read_history
 from fprnet_lab.reporting.page import Table
 from fprnet_lab.reproduction.experiment import Request, mean_and_deviation
@@ -220,13 +219,9 @@ def _steps_per_epoch(workshop: Workshop, training: Training) -> int:
     if config.training.steps_per_epoch is not None:
         return config.training.steps_per_epoch
     records = workshop.data_set.records().of(workshop.data_set.train)
-    sampler = IdentitySampler(
-        *(records.identity[records.modality == modality] for modality in MODALITIES),
-        identities=config.batches.identities,
-        images=config.batches.images,
-        seed=0,
-    )
-    return sampler.steps_per_epoch
+    by_modality = (records.identity[records.modality == modality] for modality in MODALITIES)
+    steps: int = config.batches.build(*by_modality, 0).steps_per_epoch
+    return steps
 
 
 def _config_text(workshop: Workshop, spec: FusionSpec) -> str:

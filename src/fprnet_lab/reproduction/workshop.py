@@ -113,7 +113,7 @@ class Workshop:
         overrides = [*self._models, *variant.overrides]
         overrides += [] if split is None else ["--data.split", str(split)]
         config = self._config(variant.preset, overrides)
-        marks = {"images": self._images, "weights": config.model.weights}
+        marks = {"images": self._images, "weights": config.model.options["weights"]}
         if self._weights is not None:
             overrides += ["--model.weights", self._weights[0]]
             marks["weights"] = self._weights[1]

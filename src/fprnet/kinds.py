@@ -1,0 +1,59 @@
+"""The kinds of components: which public dict lists each, and what the program supplies to it.
+
+A word of a config that chooses code is a key of the dict named here, or an import path of somebody
+else's code (:mod:`fprnet.components`). A component is called with the supplied arguments, by
+position, and with its options; what it returns is said in the comment.
+"""
+
+from __future__ import annotations
+
+from fprnet.components import Kind
+
+__all__ = [
+    "AUGMENTATION_STEP",
+    "AUXILIARY",
+    "BACKBONE",
+    "CALLBACK",
+    "HEAD",
+    "KINDS",
+    "LOSS",
+    "NETWORK",
+    "OPTIMIZER",
+    "RANKING_LOSS",
+    "SAMPLER",
+    "SCHEDULE",
+]
+
+# A fprnet.models.backbones.Backbone: stages of a network with their channels.
+BACKBONE = Kind("backbone", "fprnet.models.backbones:BACKBONES", ("input_channels",))
+# A fprnet.methods.network.Head: pooled maps to training outputs and to test embeddings.
+HEAD = Kind("head", "fprnet.methods:HEADS", ("channels", "level_channels", "identities"))
+# A module that sees the heads' outputs in training and adds outputs (a discriminator).
+AUXILIARY = Kind("auxiliary", "fprnet.methods:AUXILIARIES", ("features",))
+# A fprnet.methods.network.Network: images to training outputs and to test embeddings.
+NETWORK = Kind("network", "fprnet.methods:NETWORKS", ("identities",))
+# A fprnet.losses.terms.Objective: outputs by head to the loss of a batch.
+LOSS = Kind("loss", "fprnet.methods:LOSSES")
+# A function of one fprnet.models.heads.HeadOutput that returns a scalar.
+RANKING_LOSS = Kind("ranking loss", "fprnet.losses.ranking:RANKING_LOSSES")
+# A fprnet.data.batches.Sampler: the images of every step.
+SAMPLER = Kind(
+    "sampler", "fprnet.data.batches:SAMPLERS", ("identity_visible", "identity_infrared", "seed")
+)
+# A function of (images (N, 3, H, W) float, modality, torch.Generator) that returns such images.
+AUGMENTATION_STEP = Kind("augmentation step", "fprnet.data.augmentation_steps:AUGMENTATION_STEPS")
+# A torch.optim.Optimizer for parameter groups {"params": [...], "name": "head"}.
+OPTIMIZER = Kind("optimizer", "fprnet.training.optimizer:OPTIMIZERS", ("groups",))
+# A function of the optimiser step, counted from 0, that returns the share of the learning rate.
+SCHEDULE = Kind("schedule", "fprnet.training.schedule:SCHEDULES", ("steps_per_epoch", "epochs"))
+# A fprnet.methods.callbacks.Callback: what else happens at the beginning and end of epochs.
+CALLBACK = Kind("callback", "fprnet.methods:CALLBACKS", ("model",))
+
+KINDS = {
+    kind.noun: kind
+    for kind in (
+        *(BACKBONE, HEAD, AUXILIARY, NETWORK, LOSS, RANKING_LOSS, SAMPLER, AUGMENTATION_STEP),
+        *(OPTIMIZER, SCHEDULE, CALLBACK),
+    )
+}
+"""All kinds by name, as ``fprnet components`` lists them."""

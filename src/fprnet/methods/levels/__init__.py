@@ -1,0 +1,1 @@
+"""Several levels compared at once, and the baselines that have one: fprnet, agw, one-stream, ..."""

@@ -1,0 +1,159 @@
+"""Backbone, pyramid and heads become one network; what any other network has to offer.
+
+Shapes: V visible and I infrared images ``(V, 3, H, W)``, ``(I, 3, H, W)``; M identities;
+C channels of C(5); P channels of a pyramid level; D numbers per embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Protocol
+
+from torch import Tensor, nn
+
+from fprnet.components import Component
+from fprnet.data.records import Modality
+from fprnet.kinds import AUXILIARY, BACKBONE, HEAD
+from fprnet.models.heads import HeadOutput
+from fprnet.models.pyramid import FeaturePyramid
+from fprnet.models.reidentifier import Gather, Reidentifier
+from fprnet.models.streams import Streams
+from fprnet.ranges import PositiveInt
+
+__all__ = ["Network", "PyramidOptions", "streams", "untrained"]
+
+Stages = Annotated[int, "0 to 5"]
+
+
+class Network(Protocol):
+    """What training, extraction and export need of a network: an ``nn.Module`` with these.
+
+    It may have more, which is used where it is there: ``players()`` (parameters by player and
+    group; without it all parameters are one group, "network"), ``local_parts()`` (modules that see
+    only the images of one process, whose BatchNorm must be synchronised), ``embedding_maps`` and
+    ``head`` (why two images match).
+    """
+
+    @property
+    def embedding_size(self) -> int:
+        """D."""
+
+    def forward(
+        self,
+        visible: Tensor,
+        infrared: Tensor,
+        visible_labels: Tensor,
+        infrared_labels: Tensor,
+        gather: Gather | None = None,
+    ) -> Mapping[str, HeadOutput]:
+        """Return every head's output for a training batch, as `Reidentifier.forward` does."""
+
+    def embed(self, images: Tensor, modality: Modality) -> Tensor:
+        """Return ``(N, D)`` float32 embeddings of unit length for ``(N, 3, H, W)`` images."""
+
+
+@dataclass(frozen=True)
+class PyramidOptions:
+    """Feature pyramid over the backbone's stages (paper Eq. 1).
+
+    Attributes:
+        order: Which map is upsampled: "paper" (the smoothed one), "released" (before smoothing),
+            "linear" (1x1 convolutions only), or "none".
+        channels: P.
+        shared: One pyramid for both modalities.
+    """
+
+    order: Literal["none", "linear", "released", "paper"] = "none"
+    channels: PositiveInt = 256
+    shared: bool = False
+
+
+def streams(
+    identities: int,
+    *,
+    input: Literal["rgb", "zero-padded"] = "rgb",
+    backbone: Annotated[Component, BACKBONE] = Component(BACKBONE, "resnet50"),  # noqa: B008
+    weights: str = "imagenet",
+    separate_stages: Stages = 5,
+    pyramid: PyramidOptions = PyramidOptions(),
+    head: Annotated[Component, HEAD] = Component(HEAD, "levels"),  # noqa: B008
+    auxiliaries: Annotated[Mapping[str, Component], AUXILIARY] = {},
+) -> Reidentifier:
+    """A backbone per modality, apart or shared from some stage on; a pyramid; heads.
+
+    Args:
+        identities: M, the people that its classifiers tell apart.
+        input: "rgb", or "zero-padded": [gray, 0] for visible and [0, infrared] for infrared images.
+        backbone: Network that both modalities start from.
+        weights: What the backbone starts from: "imagenet", "none" or a file.
+        separate_stages: Stages that each modality has for itself: 0 (one-stream) to 5 (two
+            networks).
+        pyramid: Feature pyramid over the stages.
+        head: Pooled maps to training outputs and embeddings.
+        auxiliaries: Modules that see the outputs of head "main" in training, by name.
+
+    Returns:
+        The network, in training mode. Its random weights come from torch's global generator.
+
+    Raises:
+        CheckpointError: The weights are not to be had, or do not fit the backbone.
+    """
+    zero_padded = input == "zero-padded"
+    trunk = backbone.build(2 if zero_padded else 3)
+    if weights != "none":
+        trunk.load_pretrained(weights)
+    channels = trunk.stage_channels
+    heads = head.build(channels[5], pyramid.channels, identities)
+    visible = _pyramid(pyramid, channels, tuple(heads.stripes_of("visible")))
+    infrared = _pyramid(pyramid, channels, tuple(heads.stripes_of("infrared")))
+    pyramids: FeaturePyramid | tuple[FeaturePyramid, FeaturePyramid] | None = visible
+    if visible is not None and infrared is not None and not pyramid.shared:
+        pyramids = (visible, infrared)
+    both = Streams(trunk, separate_stages, zero_padding=zero_padded)
+    watchers = {name: one.build(heads.main_features) for name, one in auxiliaries.items()}
+    return Reidentifier(both, pyramids, heads, watchers)
+
+
+def _faults(options: Mapping[str, Any], config: Any) -> Iterable[str]:  # noqa: ANN401
+    stages = options["separate_stages"]
+    if not 0 <= stages <= 5:
+        yield f"model.separate_stages is {stages}, it is from 0 (one-stream) to 5 (two networks)"
+
+
+streams.faults = _faults  # type: ignore[attr-defined]
+
+
+def _pyramid(
+    options: PyramidOptions, channels: Mapping[int, int], levels: tuple[int, ...]
+) -> FeaturePyramid | None:
+    if options.order == "none":
+        return None
+    if options.order == "linear":  # only the stages that the levels depend on
+        channels = {stage: count for stage, count in channels.items() if stage >= min(levels)}
+    return FeaturePyramid(
+        dict(channels), channels=options.channels, order=options.order, levels=levels
+    )
+
+
+def untrained(network: Component) -> Component:
+    """Return a network component that starts from no weights: a checkpoint's will replace them."""
+    options = {
+        name: untrained(value) if isinstance(value, Component) else value
+        for name, value in network.options.items()
+    }
+    if "weights" in options:
+        options["weights"] = "none"
+    return network.with_options(**options)
+
+
+def players_of(network: nn.Module) -> dict[str, dict[str, list[nn.Parameter]]]:
+    """Return the trainable parameters of a network by player and by group.
+
+    Every player has an optimiser of its own: "model", and where there is one its "adversary".
+    """
+    declared = getattr(network, "players", None)
+    if declared is not None:
+        players: dict[str, dict[str, list[nn.Parameter]]] = declared()
+        return players
+    return {"model": {"network": [p for p in network.parameters() if p.requires_grad]}}
