@@ -29,7 +29,18 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from fprnet import plugins
 from fprnet.errors import ConfigError
 
-__all__ = ["Component", "Kind", "fill", "nearest", "options_of", "parse_component", "plain"]
+__all__ = [
+    "Component",
+    "Kind",
+    "components_in",
+    "fill",
+    "hints_of",
+    "nearest",
+    "options_of",
+    "parse_component",
+    "plain",
+    "type_text",
+]
 
 CLASS_PATH, INIT_ARGS, SOURCE = "class_path", "init_args", "source"
 
@@ -193,6 +204,27 @@ def options_of(kind: Kind, target: Callable[..., Any]) -> dict[str, inspect.Para
     return {parameter.name: parameter for parameter in parameters[len(kind.supplied) :]}
 
 
+def type_text(hint: Any) -> str:
+    """Return a type as a reader of ``--help`` wants it: "number > 0", "a, b or c", "backbone"."""
+    kind = _kind_of(hint)
+    base = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    if kind is not None:
+        several = get_origin(base) in (Mapping, dict)
+        return f"{kind.noun}s by name" if several else kind.noun
+    choices = _choices(base)
+    if choices:
+        return " | ".join(choices)
+    if get_origin(base) in (Union, types.UnionType):
+        return " | ".join(type_text(part) for part in get_args(base))
+    if base in (types.NoneType, None):
+        return "null"
+    schema = _adapter(hint).json_schema() if base in (int, float) else {}
+    words = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
+    limits = [f"{word} {schema[key]:g}" for key, word in words.items() if key in schema]
+    name = base.__name__ if isinstance(base, type) and not get_args(base) else str(base)
+    return " ".join([name, *limits]).replace("typing.", "").replace("collections.abc.", "")
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return " (did you mean ...?)" with the most similar known name, or ""."""
     matches = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
@@ -228,7 +260,7 @@ def _parse(
     if recorded is not None and recorded != source:
         return None, [f"{key} {name} was {recorded} but is {source} now; give that version of it"]
     parameters = options_of(kind, target)
-    hints = _hints(target)
+    hints = hints_of(target)
     defaults = {
         option: dataclasses.MISSING if parameter.default is parameter.empty else parameter.default
         for option, parameter in parameters.items()
@@ -412,6 +444,7 @@ def _signature(target: Callable[..., Any]) -> inspect.Signature:
 
 
 @cache
-def _hints(target: Callable[..., Any]) -> dict[str, Any]:
+def hints_of(target: Callable[..., Any]) -> dict[str, Any]:
+    """Return the types of a component's parameters, by name."""
     function = target.__init__ if isinstance(target, type) else target  # type: ignore[misc]
     return typing.get_type_hints(function, include_extras=True)

@@ -42,6 +42,12 @@ def add_command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    parser.add_argument(  # taken out of the command line before it is parsed
+        "--plugin",
+        action="append",
+        metavar="NAME",
+        help="allow components of an installed distribution or of a .py file (repeatable)",
+    )
     parser.set_defaults(prog=parser.prog, takes_overrides=False)
     return parser
 

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
+from fprnet import plugins
 from fprnet.cli import (
     calibrate,
+    components,
     cross_validate,
     data,
     evaluate,
@@ -38,6 +40,7 @@ COMMANDS = (
     extract,
     export,
     models,
+    components,
     calibrate,
     gallery,
     search,
@@ -70,7 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             groups[command.__name__.rpartition(".")[2]] = inner
     _add_installed_commands(groups)
     try:
-        args, rest = parser.parse_known_args(argv)
+        words = _allow_plugins(sys.argv[1:] if argv is None else list(argv))
+        args, rest = parser.parse_known_args(words)
         if rest and not args.takes_overrides:
             raise UsageError(f"unknown argument {rest[0]!r}; see '{args.prog} --help'")
         args.overrides = rest
@@ -89,6 +93,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("fprnet: interrupted; start the same command again to go on", file=sys.stderr)
         return 130
     return status
+
+
+def _allow_plugins(words: list[str]) -> list[str]:
+    """Take ``--plugin NAME`` out of a command's words, wherever it stands, and allow it."""
+    first = _Parser(prog="fprnet", add_help=False, allow_abbrev=False)
+    first.add_argument("--plugin", action="append", default=[])
+    chosen, rest = first.parse_known_args(words)
+    if chosen.plugin:
+        plugins.allow_plugins(chosen.plugin)
+    return rest
 
 
 def _add_installed_commands(groups: dict[str, Any]) -> None:

@@ -136,8 +136,7 @@ def config_of(
         return from_dict(state["config"])
     except ConfigError as error:
         raise CheckpointError(
-            f"the config in {path} is not one of this fprnet ({error}); "
-            "use the version of fprnet that wrote it"
+            f"{path} holds a config that cannot be used here: {str(error).removeprefix('config: ')}"
         ) from error
 
 

@@ -83,8 +83,8 @@ class RunFolder(Generic[Config]):
         except (ConfigError, yaml.YAMLError, OSError, UnicodeDecodeError) as error:
             reason = " ".join(str(error).split())
             raise ConfigError(
-                f"{file} is not the config of a {self._kind.noun} ({reason}); "
-                "give another folder with --out"
+                f"{file} cannot be used as the config of a {self._kind.noun}: "
+                f"{reason.removeprefix('config: ')}; or give another folder with --out"
             ) from error
         self._refuse_changes(there, f"{self.path} holds")
 
