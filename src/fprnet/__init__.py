@@ -1,24 +1,69 @@
 """Visible-infrared person re-identification: models, training, and exact evaluation.
 
 >>> import fprnet
->>> model = fprnet.load_model("run/checkpoints/best.pt")  # doctest: +SKIP
+>>> run = fprnet.train("agw", "SYSU-MM01", "runs/agw")  # doctest: +SKIP
+>>> model = fprnet.load_model("runs/agw")  # doctest: +SKIP
 >>> features = model.embed(images, modality="infrared")  # doctest: +SKIP
+
+The names below are the Python face, docs/python.md shows them at work. Each is imported when it is
+first used, so that ``import fprnet`` itself is light.
 """
 
+from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 __version__ = version("fprnet")
-__all__ = ["__version__", "evaluate", "load_model"]
 
 if TYPE_CHECKING:
-    from fprnet.api import evaluate, load_model
+    from fprnet.api import Run, evaluate, extract, presets, train
+    from fprnet.config import load_config
+    from fprnet.data.data_set import open_data_set
+    from fprnet.embeddings.embedder import load_model
+    from fprnet.embeddings.store import Features, read_features
+    from fprnet.evaluation.reranking import rerank
+    from fprnet.evaluation.scores import Scores
+    from fprnet.plugins import allow_plugins
+
+_HOMES = {
+    "Features": "fprnet.embeddings.store",
+    "Run": "fprnet.api",
+    "Scores": "fprnet.evaluation.scores",
+    "allow_plugins": "fprnet.plugins",
+    "evaluate": "fprnet.api",
+    "extract": "fprnet.api",
+    "load_config": "fprnet.config",
+    "load_model": "fprnet.embeddings.embedder",
+    "open_data_set": "fprnet.data.data_set",
+    "presets": "fprnet.api",
+    "read_features": "fprnet.embeddings.store",
+    "rerank": "fprnet.evaluation.reranking",
+    "train": "fprnet.api",
+}
+__all__ = [
+    "Features",
+    "Run",
+    "Scores",
+    "__version__",
+    "allow_plugins",
+    "evaluate",
+    "extract",
+    "load_config",
+    "load_model",
+    "open_data_set",
+    "presets",
+    "read_features",
+    "rerank",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
     """Import what needs torch only when it is asked for."""
-    if name in ("evaluate", "load_model"):
-        from fprnet import api
-
-        return getattr(api, name)
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'fprnet' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -210,7 +210,7 @@ def type_text(hint: Any) -> str:
     base = get_args(hint)[0] if get_origin(hint) is Annotated else hint
     if kind is not None:
         several = get_origin(base) in (Mapping, dict)
-        return f"{kind.noun}s by name" if several else kind.noun
+        return f"{kind.noun} by name" if several else kind.noun
     choices = _choices(base)
     if choices:
         return " | ".join(choices)
@@ -218,11 +218,13 @@ def type_text(hint: Any) -> str:
         return " | ".join(type_text(part) for part in get_args(base))
     if base in (types.NoneType, None):
         return "null"
+    if get_args(base):
+        inner = [type_text(part) for part in get_args(base) if part is not Ellipsis]
+        return f"{getattr(get_origin(base), '__name__', base)} of {', '.join(inner)}"
     schema = _adapter(hint).json_schema() if base in (int, float) else {}
     words = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
     limits = [f"{word} {schema[key]:g}" for key, word in words.items() if key in schema]
-    name = base.__name__ if isinstance(base, type) and not get_args(base) else str(base)
-    return " ".join([name, *limits]).replace("typing.", "").replace("collections.abc.", "")
+    return " ".join([getattr(base, "__name__", str(base)), *limits])
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -412,9 +414,9 @@ def _resolve(kind: Kind, name: str, key: str = "") -> tuple[Callable[..., Any], 
     if name in kind.members:
         return kind.members[name], None
     where = f"{key} is {name}" if key else f"{kind.noun} {name}"
-    thing = plugins.offered(name)
-    if thing is not None:
-        return thing, plugins.offer(thing)[1]
+    offered = plugins.offered(name)
+    if offered is not None:
+        return offered
     module_name, colon, attribute = str(name).partition(":")
     if not colon:
         module_name, _, attribute = str(name).rpartition(".")
@@ -430,7 +432,7 @@ def _resolve(kind: Kind, name: str, key: str = "") -> tuple[Callable[..., Any], 
             f"{where}, code that is not part of fprnet and not allowed; if you trust it, add "
             f"--plugin {top} (an installed distribution) or --plugin {top}.py (a file)"
         )
-    thing = module
+    thing: Any = module
     for part in attribute.split("."):
         thing = getattr(thing, part, None)
     if not callable(thing):

@@ -13,7 +13,7 @@ import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
@@ -28,7 +28,7 @@ VARIABLE = "FPRNET_PLUGINS"
 """Environment variable: names of distributions and paths of files, separated by commas."""
 
 OWN = ("fprnet", "fprnet_lab")
-_OFFERED: dict[str, Any] = {}
+_OFFERED: dict[str, tuple[Callable[..., Any], str]] = {}
 
 
 def allow_plugins(names: Sequence[str]) -> None:
@@ -91,29 +91,31 @@ def source_of(module: str) -> str | None:
     return None
 
 
-def offer(thing: Any) -> tuple[str, str]:  # noqa: ANN401 - a function or class of the caller's
-    """Make an object of the running program a component; return its import path and its source.
+def offer(thing: Any, make: Callable[..., Any] | None = None) -> str:  # noqa: ANN401
+    """Make an object of the running program a component, and return its import path.
 
     Args:
-        thing: A function or class that the Python caller passes itself.
+        thing: What the Python caller passes: a function, a class, or an object of one.
+        make: Function that is called for it, with what the program supplies; None: ``thing``.
 
     Raises:
-        UsageError: It has no name by which a config could speak of it.
+        UsageError: It cannot be called.
     """
-    name = getattr(thing, "__qualname__", None)
-    if name is None or not callable(thing):
-        raise UsageError(f"{thing!r} is no function or class; give one that makes it")
-    word = f"{thing.__module__}:{name}"
-    _OFFERED[word] = thing
+    if not callable(thing):
+        raise UsageError(f"{thing!r} cannot be called; give a function, a class or a module")
+    named = thing if hasattr(thing, "__qualname__") else type(thing)
+    word = f"{named.__module__}:{named.__qualname__}"
     try:
-        text = inspect.getsource(thing)
-    except (OSError, TypeError):
-        text = repr(thing)
-    return word, f"Python object sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+        text = inspect.getsource(named)
+    except (OSError, TypeError):  # typed at a prompt
+        text = repr(named)
+    source = f"Python object sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    _OFFERED[word] = (make or thing, source)
+    return word
 
 
-def offered(word: str) -> Any:  # noqa: ANN401 - what was offered
-    """Return the object that the running program offered under an import path, or None."""
+def offered(word: str) -> tuple[Callable[..., Any], str] | None:
+    """Return what the running program offered under an import path, and its source."""
     return _OFFERED.get(word)
 
 

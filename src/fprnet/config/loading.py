@@ -25,6 +25,7 @@ __all__ = [
     "config_as_dict",
     "config_from_dict",
     "load_config",
+    "override_config",
     "preset_names",
     "preset_summary",
     "to_yaml",
@@ -91,6 +92,15 @@ def load_config(
     }
     merged = _merge(_preset_values(str(identity["preset"]), str(identity["scale"])), values)
     return config_from_dict(_merge(merged, _nested(overrides)) | identity)
+
+
+def override_config(config: RunConfig, overrides: Sequence[str]) -> RunConfig:
+    """Return a config with some values replaced, as ``load_config`` takes them.
+
+    Raises:
+        ConfigError: As `config_from_dict`.
+    """
+    return config_from_dict(_merge(config_as_dict(config), _nested(overrides)))
 
 
 def config_from_dict(values: Mapping[str, Any]) -> RunConfig:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fprnet.models.heads import HeadOutput
 
-__all__ = ["LossTerms", "Objective"]
+__all__ = ["LossTerms", "Objective", "as_terms"]
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,14 @@ class LossTerms:
         return self.total if self.adversary is None else self.total + self.adversary
 
 
+def as_terms(loss: LossTerms | Tensor) -> LossTerms:
+    """Return what an objective gave with its terms; a bare scalar has none."""
+    return loss if isinstance(loss, LossTerms) else LossTerms(loss, {})
+
+
 class Objective(Protocol):
     """Training outputs by head to one loss."""
 
-    def __call__(self, outputs: Mapping[str, HeadOutput]) -> LossTerms:
-        """Return the loss of one batch."""
+    def __call__(self, outputs: Mapping[str, HeadOutput]) -> LossTerms | Tensor:
+        """Return the loss of one batch: with what it is made of, or the bare scalar."""
         ...

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from fprnet.config import RunConfig, config_as_dict
 from fprnet.errors import CheckpointError
-from fprnet.losses.terms import Objective
+from fprnet.losses.terms import Objective, as_terms
 from fprnet.methods.callbacks import Callback
 from fprnet.models.distributed import gather_rows
 from fprnet.runs.trained_model import load_weights
@@ -250,7 +250,7 @@ def _step(run: _Run, position: Position, epoch: int) -> None:
         batch.infrared_labels,
         gather=gather_rows,
     )
-    terms = run.objective(outputs)
+    terms = as_terms(run.objective(outputs))
     for optimizer in run.optimizers.values():
         optimizer.zero_grad(set_to_none=True)
     run.fabric.backward(terms.total_with_adversary)

@@ -5,6 +5,7 @@ Every player has an optimiser of its own: "model", and where there is one its "a
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -138,6 +139,12 @@ def make_optimizers(network: nn.Module, optimizer: Component) -> dict[str, Optim
     known = {name for groups in players.values() for name in groups}
     for name in optimizer.options.get("multipliers", {}):
         if name not in known:
+            if not hasattr(network, "players"):  # a preset's, given to a network without groups
+                print(
+                    f"optimizer.multipliers.{name} has no effect: the network has one group",
+                    file=sys.stderr,
+                )
+                continue
             raise ConfigError(
                 f"optimizer.multipliers names the group {name!r}, but the network has "
                 f"{', '.join(sorted(known))}{nearest(name, known)}"

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from fprnet.kinds import LOSS
 from fprnet.losses.identity import accuracy, identity_loss
-from fprnet.losses.terms import LossTerms, Objective
+from fprnet.losses.terms import LossTerms, Objective, as_terms
 from fprnet.methods.cmgan.discriminator import CONFUSION, MODALITY
 from fprnet.methods.levels.objective import LevelLoss
 from fprnet.models.heads import HeadOutput
@@ -35,7 +35,8 @@ class AdversarialLoss:
     def __call__(self, outputs: Mapping[str, HeadOutput]) -> LossTerms:
         """Return L - gamma L_mod, and L_mod as the adversary's loss."""
         players = (MODALITY, CONFUSION)
-        loss = self.loss({head: o for head, o in outputs.items() if head not in players})
+        others = {head: o for head, o in outputs.items() if head not in players}
+        loss = as_terms(self.loss(others))
         of_discriminator = identity_loss(outputs[MODALITY])
         terms = {
             MODALITY: of_discriminator.detach(),
