@@ -89,7 +89,7 @@ def test_a_model_of_one_split_is_not_tested_on_another(fprnet, sets, tmp_path):
     for source in (run, file):
         result = fprnet("evaluate", source, "--data", root, "--split", 4)
         assert result.status == 2
-        assert "was trained on split 2 of RegDB" in result.complaint
+        assert "was trained on split 2 of regdb" in result.complaint
         assert fprnet("evaluate", source, "--data", root, "--split", 2).status == 0
         assert fprnet("evaluate", source, "--data", root / "idx").status == (source == run) * 2
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from fprnet.components import Component, Kind, parse_component
+from fprnet.components import Component, parse_component
 from fprnet.data import checks, llcm, manifest, regdb, sysu_mm01
 from fprnet.data.checks.findings import Findings, Lists, Seen
 from fprnet.data.llcm import LlcmSplit
@@ -22,8 +22,9 @@ from fprnet.data.records import Records
 from fprnet.data.regdb import RegdbSplit
 from fprnet.data.sysu_mm01 import SysuSplit
 from fprnet.errors import UsageError
+from fprnet.kinds import READER
 
-__all__ = ["DEFAULT_LAYOUT", "READER", "READERS", "layout_component", "reader_of"]
+__all__ = ["DEFAULT_LAYOUT", "READERS", "layout_component", "reader_of"]
 
 
 class SysuMm01(Reader):
@@ -127,7 +128,6 @@ READERS: dict[str, type[Reader]] = {
 """Name of a layout -> its reader."""
 
 DEFAULT_LAYOUT = "sysu-mm01"  # of a folder without any sign, for `fprnet data check`
-READER = Kind("layout", READERS)
 
 
 def layout_component(layout: str) -> Component:

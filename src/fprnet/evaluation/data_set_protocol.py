@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fprnet.components import Kind, options_of, parse_component
 from fprnet.data.data_set import DataSet
 from fprnet.data.protocols.named import PROTOCOLS
 from fprnet.data.protocols.protocol import NamedProtocol, Protocol
+from fprnet.data.reader import Reader
 from fprnet.data.readers import reader_of
 from fprnet.data.records import ImageTable
 from fprnet.errors import UsageError
@@ -17,6 +18,21 @@ from fprnet.errors import UsageError
 __all__ = ["make_protocol", "named_options", "named_protocols", "protocol_options"]
 
 SUPPLIED = ("images", "split", "identities")
+
+
+@dataclass(frozen=True, eq=False)
+class _ReaderProtocols(Kind):
+    """The protocol of one reader as a component, so that its options are checked by its types."""
+
+    functions: Mapping[str, Callable[..., Protocol]] = field(default_factory=dict)
+
+    @property
+    def members(self) -> Mapping[str, Callable[..., Protocol]]:
+        return self.functions
+
+
+def _kind(layout: str, reader: Reader) -> Kind:
+    return _ReaderProtocols("protocol", layout, SUPPLIED, {layout: reader.protocol})
 
 
 def make_protocol(
@@ -41,7 +57,7 @@ def make_protocol(
         FeaturesError: Images that the protocol needs are missing or mislabelled.
     """
     layout, reader = data_set.layout, data_set.reader
-    kind = Kind("protocol", {layout: reader.protocol}, SUPPLIED)
+    kind = _kind(layout, reader)
     chosen = {name: value for name, value in (options or {}).items() if value is not None}
     allowed = options_of(kind, reader.protocol)
     for name, value in chosen.items():
@@ -60,7 +76,7 @@ def make_protocol(
 def protocol_options(layout: str) -> tuple[str, ...]:
     """Return the options of a layout's protocol."""
     reader = reader_of(layout)
-    return tuple(options_of(Kind("protocol", {}, SUPPLIED), reader.protocol))
+    return tuple(options_of(_kind(layout, reader), reader.protocol))
 
 
 def named_protocols(layout: str | None = None) -> dict[str, NamedProtocol]:

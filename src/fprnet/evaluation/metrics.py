@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fprnet import plugins
-from fprnet.components import Component, Kind, parse_component
+from fprnet.components import Component, parse_component
 from fprnet.errors import UsageError
 from fprnet.evaluation.ranking_metrics import QueryScores
+from fprnet.kinds import METRIC
 
 __all__ = ["CMC", "METRICS", "RANKS", "Metrics", "parse_metrics", "per_query"]
 
@@ -85,8 +86,6 @@ METRICS: dict[str, Metric] = {
     "mINP": inverse_negative_penalty,
 }
 """Name -> function of `QueryScores` that returns ``(Q,)``; all of them are computed by default."""
-
-METRIC = Kind("metric", METRICS, supplied=("ranked",))
 
 
 @dataclass(frozen=True)
