@@ -15,10 +15,10 @@ import time
 from collections.abc import Callable
 
 import torch
+from fprnet.models.builders import build_model
 from torch import Tensor
 
 from fprnet.config import load_config
-from fprnet.models.builders import build_model
 from fprnet.models.pyramid import FeaturePyramid
 
 PRESETS = ("fprnet", "released", "paper")

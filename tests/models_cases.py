@@ -4,10 +4,10 @@ from functools import cache
 
 import numpy as np
 import torch
+from fprnet.models.builders import build_model
 from torch import nn
 
 from fprnet.config import load_config
-from fprnet.models.builders import build_model
 
 IDENTITIES = 5
 SMALL = ("--model.width", "8", "--model.weights", "none")

@@ -6,8 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fprnet.data.protocols.sysu_mm01 import sysu_mm01_protocol
 from fprnet.data.sysu_mm01 import VISIBLE_CAMERAS, GalleryPermutations, SysuSplit
 from fprnet.embeddings.store import Features
+from fprnet.evaluation.scores import Scores, score
+
+OF_SCORE = ("metric", "metrics", "rerank", "expand_query", "device")
 
 # (camera, identity) -> images. Identity 2 is in no visible indoor camera, identity 3 has a visible
 # image in camera 2 only, so its camera-3 queries have no match left.
@@ -81,3 +85,9 @@ def by_definition(distance, query_identity, gallery_identity, removed) -> Defini
         average_precision=sum(k / rank for k, rank in enumerate(hits, start=1)) / len(hits),
         inverse_negative_penalty=len(hits) / hits[-1],
     )
+
+
+def evaluate(features: Features, split: SysuSplit, **options) -> Scores:
+    """Score features under the protocol of SYSU-MM01."""
+    chosen = {name: options.pop(name) for name in OF_SCORE if name in options}
+    return score(features, sysu_mm01_protocol(features, split, **options), **chosen)

@@ -17,9 +17,11 @@ __all__ = [
     "HEAD",
     "KINDS",
     "LOSS",
+    "METRIC",
     "NETWORK",
     "OPTIMIZER",
     "RANKING_LOSS",
+    "READER",
     "SAMPLER",
     "SCHEDULE",
 ]
@@ -48,12 +50,16 @@ OPTIMIZER = Kind("optimizer", "fprnet.training.optimizer:OPTIMIZERS", ("groups",
 SCHEDULE = Kind("schedule", "fprnet.training.schedule:SCHEDULES", ("steps_per_epoch", "epochs"))
 # A fprnet.methods.callbacks.Callback: what else happens at the beginning and end of epochs.
 CALLBACK = Kind("callback", "fprnet.methods:CALLBACKS", ("model",))
+# A fprnet.data.reader.Reader: folders and lists of a layout to records, a split and a protocol.
+READER = Kind("layout", "fprnet.data.readers:READERS")
+# A function of fprnet.evaluation.ranking_metrics.QueryScores that returns a value per query.
+METRIC = Kind("metric", "fprnet.evaluation.metrics:METRICS", ("ranked",))
 
 KINDS = {
     kind.noun: kind
     for kind in (
         *(BACKBONE, HEAD, AUXILIARY, NETWORK, LOSS, RANKING_LOSS, SAMPLER, AUGMENTATION_STEP),
-        *(OPTIMIZER, SCHEDULE, CALLBACK),
+        *(OPTIMIZER, SCHEDULE, CALLBACK, READER, METRIC),
     )
 }
 """All kinds by name, as ``fprnet components`` lists them."""

@@ -88,7 +88,7 @@ def test_preset_name_is_an_untrained_model_with_fixed_weights(
 
 
 def test_python_interface(trained, tiny_set, features_file):
-    model = package.load_model(trained / "checkpoints" / "best.pt")
+    model = package.load_model(trained / "checkpoints" / "best.pt", precision="float32")
     folder = tiny_set / "cam3" / "0001"
     images = sorted(folder.iterdir())
     features = model.embed(images, modality="infrared")

@@ -82,14 +82,14 @@ def test_every_layout_is_trained_extracted_and_evaluated(fprnet, sets, tmp_path,
 def test_a_model_of_one_split_is_not_tested_on_another(fprnet, sets, tmp_path):
     run, file, root = tmp_path / "run", tmp_path / "f.npz", sets["regdb"]
     words = ("train", *TINY, "--data", root, "--out", run)
-    assert "ten splits; give --split 1 to 10" in fprnet(*words).complaint
+    assert "10 splits; give --split 1 to 10" in fprnet(*words).complaint
     assert fprnet(*words, "--split", 2, "--max-steps", 1).status == 0
     assert "data.split 2 (not 4)" in fprnet(*words, "--split", 4).complaint
     assert fprnet("extract", run, "--data", root, "--out", file).status == 0
     for source in (run, file):
         result = fprnet("evaluate", source, "--data", root, "--split", 4)
         assert result.status == 2
-        assert "was trained on split 2 of RegDB" in result.complaint
+        assert "was trained on split 2 of regdb" in result.complaint
         assert fprnet("evaluate", source, "--data", root, "--split", 2).status == 0
         assert fprnet("evaluate", source, "--data", root / "idx").status == (source == run) * 2
 

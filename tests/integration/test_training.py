@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from fprnet.losses.builders import build_objective
+from fprnet.models.builders import build_model
 
 from conftest import TINY, checkpoint, history, run_process
 from fprnet.config import config_from_dict, load_config, preset_names
-from fprnet.losses.builders import build_objective
-from fprnet.models.builders import build_model
 from fprnet.runs.trained_model import load_trained
 
 GAME = ("paper", "released")

@@ -14,7 +14,7 @@ import pymilvus  # noqa: F401
 import pytest
 import torch
 
-from fprnet.evaluation.sysu_mm01 import sysu_mm01_protocol
+from fprnet.data.protocols.sysu_mm01 import sysu_mm01_protocol
 from fprnet_lab.benchmarking import embedding, seeded
 from fprnet_lab.benchmarking.embedding_sides import released_model, seeded_people
 from fprnet_lab.benchmarking.measurement import Measurement

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from fprnet.losses.builders import build_objective
+from fprnet.models.builders import build_model
 
 from fprnet.config import load_config
 from fprnet.data.augmentation import apply, draw
-from fprnet.losses.builders import build_objective
-from fprnet.models.builders import build_model
 from fprnet.training.optimizer import make_optimizers
 from fprnet_lab.benchmarking.plain_augmentation import plain_augmented
 from fprnet_lab.benchmarking.plain_model import (

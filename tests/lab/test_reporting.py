@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fprnet.data.protocols.protocol import Protocol, Trial
+from fprnet.data.protocols.sysu_mm01 import sysu_mm01_protocol
 from fprnet.embeddings.store import Features
-from fprnet.evaluation.protocols import Protocol, Trial
-from fprnet.evaluation.scores import ScoreRow, Trials, evaluate
-from fprnet.evaluation.sysu_mm01 import sysu_mm01_protocol
+from fprnet.evaluation.scores import ScoreRow, Trials
 from fprnet.reporting.plots import DARK, LIGHT, cmc_figure, convergence_figure, png
 from fprnet_lab.reporting import ranked_gallery
 from fprnet_lab.reporting.page import Command, Illustration, Report, render
@@ -24,7 +24,7 @@ from fprnet_lab.reporting.ranked_gallery import (
     rank_gallery,
 )
 from fprnet_lab.reporting.score_table import METRICS, score_table
-from sysu_cases import by_definition, small_features, small_split
+from sysu_cases import by_definition, evaluate, small_features, small_split
 
 
 def row_of(*means: float) -> ScoreRow:
@@ -57,7 +57,7 @@ def test_curve_of_scores_is_the_identity_level_cmc_by_definition():
                 ((features.features[gallery] - features.features[query]) ** 2).sum(axis=1),
                 features.identity[query],
                 features.identity[gallery],
-                protocol.place[gallery] == protocol.place[query],
+                protocol.exclusion_group[gallery] == protocol.exclusion_group[query],
             )
             for query in trial.query
         ]

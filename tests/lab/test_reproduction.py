@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from fprnet.models.builders import build_model
 
 from fprnet.config import load_config
 from fprnet.errors import ConfigError, UsageError
-from fprnet.models.builders import build_model
 from fprnet_lab.cli.reproduce import NAMES
 from fprnet_lab.jobs import Training
 from fprnet_lab.reporting.page import Collection, TablePage, render_collection, render_tables

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from feature_files import write_matlab
+from fprnet.data.protocols.sysu_mm01 import sysu_mm01_protocol
 from fprnet.data.sysu_mm01 import (
     INFRARED_CAMERAS,
     VISIBLE_CAMERAS,
@@ -17,8 +18,7 @@ from fprnet.data.sysu_mm01 import (
 )
 from fprnet.embeddings.formats import read_any_features
 from fprnet.embeddings.store import Features, write_features
-from fprnet.evaluation.scores import evaluate
-from fprnet.evaluation.sysu_mm01 import sysu_mm01_protocol
+from sysu_cases import evaluate
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ORACLES = Path(os.environ.get("FPRNET_ORACLES", REPOSITORY / "../shared/oracles")) / "sysu-mm01"
@@ -130,7 +130,7 @@ def test_sizes_of_the_protocol(
     protocol = sysu_mm01_protocol(features, split, **options)
     for trial in protocol.trials:
         assert len(set(features.identity[trial.gallery].tolist())) == identities
-        seen_by_camera_3 = protocol.place[trial.gallery] != 2
+        seen_by_camera_3 = protocol.exclusion_group[trial.gallery] != 2
         if (mode, shots) == ("all", 1):
             assert int(seen_by_camera_3.sum()) == 245
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from functools import partial
 
-from fprnet.models.reidentifier import Prediction
 from fprnet.models.pair import Pair
 from fprnet.models.pooling import pool_stripes
+from fprnet.models.reidentifier import Prediction
 
 
 def pool_plainly(

@@ -4,19 +4,19 @@ from dataclasses import replace
 
 import pytest
 import torch
+from fprnet.losses.builders import build_objective
+from fprnet.models.builders import build_model
 
 from fprnet.config import load_config, preset_names
 from fprnet.config.schema import LossConfig
 from fprnet.errors import ConfigError
-from fprnet.losses.builders import build_objective
-from fprnet.methods.paper.objective import HybridLoss
-from fprnet.methods.levels.objective import LevelLoss
 from fprnet.losses.ranking import RankingLoss
-from fprnet.models.builders import build_model
-from fprnet.methods.paper.head import CrossModalityPrediction
 from fprnet.methods.levels.head import LevelPrediction
-from fprnet.runs.preset_summary import summarise
+from fprnet.methods.levels.objective import LevelLoss
+from fprnet.methods.paper.head import CrossModalityPrediction
+from fprnet.methods.paper.objective import HybridLoss
 from fprnet.models.svd_layer import SvdLayer
+from fprnet.runs.preset_summary import summarise
 
 
 def model_of(preset: str, *overrides: str, scale="tiny", identities=5):

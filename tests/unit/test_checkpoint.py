@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fprnet.models.builders import build_model
 
 from fprnet.config import load_config
 from fprnet.errors import CheckpointError
 from fprnet.files import sha256
-from fprnet.models.builders import build_model
 from fprnet.runs.trained_model import REIDENTIFICATION, load_trained
 
 SMALL = ["--model.width", "8"]

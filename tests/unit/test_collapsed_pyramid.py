@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from fprnet.losses.builders import build_objective
+from fprnet.models.builders import build_model
 from torch import Tensor, nn
 
 from fprnet.config import load_config
-from fprnet.losses.builders import build_objective
-from fprnet.models.builders import build_model
-from fprnet.models.reidentifier import Reidentifier
 from fprnet.models.pyramid import FeaturePyramid, Order
+from fprnet.models.reidentifier import Reidentifier
 from fprnet.models.weight_maps import pooling_functionals
 
 CHANNELS = {2: 3, 3: 4, 4: 5, 5: 6}

@@ -5,10 +5,10 @@ import sys
 
 import pytest
 import torch
+from fprnet.models.builders import build_model
 
 from fprnet.config import load_config
 from fprnet.errors import ConfigError
-from fprnet.models.builders import build_model
 from fprnet.models.compiled import check_compiler, compile_trunk
 
 

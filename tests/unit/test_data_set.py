@@ -118,7 +118,7 @@ def test_regdb_missing_folder(regdb_root: Path) -> None:
 
 
 def test_regdb_needs_one_of_its_ten_splits(regdb_root: Path) -> None:
-    with pytest.raises(UsageError, match="has ten splits; give --split 1 to 10"):
+    with pytest.raises(UsageError, match="has 10 splits; give --split 1 to 10"):
         open_data_set(regdb_root)
     with pytest.raises(DataError, match="splits 1 to 10, not 11"):
         open_data_set(regdb_root, split=11)

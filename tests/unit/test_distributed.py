@@ -13,18 +13,18 @@ import torch.multiprocessing as mp
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from fprnet.methods.cmgan.objective import AdversarialLoss
-from fprnet.methods.paper.objective import HybridLoss
-from fprnet.methods.levels.objective import LevelLoss
 from fprnet.losses.ranking import RankingLoss
-from fprnet.models.batch_norm import SynchronisedBatchNorm2d, synchronise_batch_norm
-from fprnet.methods.paper.head import CrossModalityPrediction
 from fprnet.methods.cmgan.discriminator import ModalityDiscriminator
-from fprnet.models.distributed import gather_rows
-from fprnet.models.reidentifier import Reidentifier
-from fprnet.methods.paper.fusion import FusionSpec
+from fprnet.methods.cmgan.objective import AdversarialLoss
 from fprnet.methods.levels.head import LevelPrediction
+from fprnet.methods.levels.objective import LevelLoss
+from fprnet.methods.paper.fusion import FusionSpec
+from fprnet.methods.paper.head import CrossModalityPrediction
+from fprnet.methods.paper.objective import HybridLoss
+from fprnet.models.batch_norm import SynchronisedBatchNorm2d, synchronise_batch_norm
+from fprnet.models.distributed import gather_rows
 from fprnet.models.pyramid import FeaturePyramid
+from fprnet.models.reidentifier import Reidentifier
 from fprnet.models.resnet import ResNet
 from fprnet.models.streams import Streams
 

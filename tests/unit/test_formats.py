@@ -14,8 +14,7 @@ from feature_files import cells, write_matlab, write_npy, write_parquet, write_v
 from fprnet.embeddings.formats import conversion_note, holds_features, read_any_features
 from fprnet.embeddings.store import Features, write_features
 from fprnet.errors import FeaturesError
-from fprnet.evaluation.scores import evaluate
-from sysu_cases import small_features, small_split
+from sysu_cases import evaluate, small_features, small_split
 
 FEATURES = small_features(ties=False)
 SPLIT = small_split()

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from fprnet.losses.builders import build_objective
+from fprnet.models.builders import build_model
 from torch.nn.utils import clip_grad_norm_
 
 from fprnet.config import load_config, preset_names
 from fprnet.data.transfer import sent
-from fprnet.losses.builders import build_objective
-from fprnet.models.builders import build_model
 from fprnet.training.optimizer import make_optimizers
 from fprnet.training.position import Position
 from fprnet.training.training_set import TrainingSet

@@ -9,14 +9,14 @@ import pytest
 from layout_cases import MANIFEST, write_llcm, write_manifest, write_regdb
 
 from fprnet.data.data_set import DataSet, open_data_set
+from fprnet.data.protocols.llcm import llcm_protocol
+from fprnet.data.protocols.protocol import NEVER_EXCLUDED
+from fprnet.data.protocols.regdb import regdb_protocol
 from fprnet.data.records import Records
+from fprnet.data.test_split import open_for_test
 from fprnet.embeddings.store import Features
-from fprnet.errors import FeaturesError, UsageError
-from fprnet.evaluation.data_set_protocol import ProtocolOptions, make_protocol
-from fprnet.evaluation.leak import open_for_test
-from fprnet.evaluation.llcm import llcm_protocol
-from fprnet.evaluation.protocols import NOWHERE
-from fprnet.evaluation.regdb import regdb_protocol
+from fprnet.errors import ConfigError, FeaturesError, UsageError
+from fprnet.evaluation.data_set_protocol import make_protocol
 from fprnet.evaluation.scores import score
 from sysu_cases import by_definition, small_features, small_split
 
@@ -86,9 +86,9 @@ def manifest_set(tmp_path: Path) -> DataSet:
 @pytest.mark.parametrize("direction", BOTH)
 def test_regdb_is_image_level_and_removes_nothing(regdb_set, direction) -> None:
     features = features_of(regdb_set.records())
-    protocol = make_protocol(features, regdb_set, ProtocolOptions(direction=direction))
+    protocol = make_protocol(features, regdb_set, {"direction": direction})
     assert protocol.settings == {"split": 2, "direction": direction}
-    assert set(protocol.place.tolist()) == {NOWHERE}
+    assert set(protocol.exclusion_group.tolist()) == {NEVER_EXCLUDED}
     tested = np.isin(features.identity, (1, 3, 5))  # an even split tests the odd ones
     tasks = [[np.flatnonzero(tested & (features.modality == side)) for side in BOTH[direction]]]
     scores = score(features, protocol)
@@ -127,9 +127,9 @@ def test_a_model_of_another_split_is_refused(regdb_set) -> None:
     root, trained = regdb_set.root, {"data": {"layout": "regdb", "split": 2}}
     assert open_for_test(root, trained).number == 2
     assert open_for_test(root, {}, split=7).number == 7
-    with pytest.raises(UsageError, match=r"trained on split 2 of RegDB.* give --split 2, or a"):
+    with pytest.raises(UsageError, match=r"trained on split 2 of regdb.* give --split 2, or a"):
         open_for_test(root, trained, split=3)
-    with pytest.raises(UsageError, match="has ten splits"):
+    with pytest.raises(UsageError, match="has 10 splits"):
         open_for_test(root, {"data": {"layout": "llcm", "split": None}})
 
 
@@ -157,7 +157,7 @@ def llcm_draws(root: Path, kind: str) -> list[list[str]]:
 def test_llcm_draws_and_scores_as_defined(llcm_set, direction, kind, with_index) -> None:
     features = features_of(llcm_set.records())
     features = features if with_index else replace(features, index=None)
-    protocol = make_protocol(features, llcm_set, ProtocolOptions(direction=direction))
+    protocol = make_protocol(features, llcm_set, {"direction": direction})
     drawn = [sorted(features.path[trial.gallery].tolist()) for trial in protocol.trials]
     assert drawn == [sorted(files) for files in llcm_draws(llcm_set.root, kind)]
     tested = np.isin(features.identity, (3, 12))
@@ -178,16 +178,16 @@ def test_llcm_draws_and_scores_as_defined(llcm_set, direction, kind, with_index)
     check_scores(score(features, protocol), features, tasks, removed, "identity")
 
 
-def test_llcm_swapped_asks_the_drawn_images_for_all_visible_ones(llcm_set) -> None:
+def test_swapped_asks_the_drawn_images_for_all_visible_ones(llcm_set) -> None:
     features = features_of(llcm_set.records())
-    options = ProtocolOptions(direction="visible-to-infrared", llcm_swapped=True)
+    options = {"direction": "visible-to-infrared", "swapped": True}
     protocol = make_protocol(features, llcm_set, options)
     assert protocol.settings["swapped"] == "as the released code"
     for trial, files in zip(protocol.trials, llcm_draws(llcm_set.root, "nir"), strict=True):
         assert features.path[trial.query].tolist() == files
         assert len(trial.gallery) == 8
         assert set(features.modality[trial.gallery].tolist()) == {"visible"}
-    plain = make_protocol(features, llcm_set, ProtocolOptions(direction="visible-to-infrared"))
+    plain = make_protocol(features, llcm_set, {"direction": "visible-to-infrared"})
     assert "swapped" not in plain.settings
     with pytest.raises(UsageError, match="swapped is of direction visible-to-infrared, not of inf"):
         llcm_protocol(features, llcm_set.split, swapped=True)
@@ -195,7 +195,7 @@ def test_llcm_swapped_asks_the_drawn_images_for_all_visible_ones(llcm_set) -> No
 
 def test_llcm_removes_identity_and_camera_together(llcm_set) -> None:
     features = features_of(llcm_set.records())
-    place = make_protocol(features, llcm_set).place
+    place = make_protocol(features, llcm_set).exclusion_group
     same = place[:, None] == place[None]
     expected = (features.identity[:, None] == features.identity) & (
         features.camera[:, None] == features.camera
@@ -214,7 +214,7 @@ def test_llcm_features_that_cannot_be_scored(llcm_set) -> None:
     with pytest.raises(FeaturesError, match="has camera -1 but LLCM has cameras 1 to 9"):
         make_protocol(unknown, llcm_set)
     with pytest.raises(UsageError, match="trials is 0"):
-        make_protocol(features, llcm_set, ProtocolOptions(trials=0))
+        make_protocol(features, llcm_set, {"trials": 0})
 
 
 # Manifest
@@ -223,7 +223,7 @@ def test_llcm_features_that_cannot_be_scored(llcm_set) -> None:
 @pytest.mark.parametrize("direction", BOTH)
 def test_manifest_removes_the_query_s_location_for_every_identity(manifest_set, direction) -> None:
     features = features_of(manifest_set.split.listed)
-    protocol = make_protocol(features, manifest_set, ProtocolOptions(direction=direction))
+    protocol = make_protocol(features, manifest_set, {"direction": direction})
     assert protocol.settings == {"direction": direction, "removed": "same location"}
     tested = np.isin(features.identity, (1, 2))
     tasks = [[np.flatnonzero(tested & (features.modality == side)) for side in BOTH[direction]]]
@@ -267,7 +267,7 @@ def test_manifest_roles_may_mix_modalities(tmp_path) -> None:
     assert features.path[trial.gallery].tolist() == ["b", "c"]
     assert protocol.settings["direction"] == "by role"
     with pytest.raises(UsageError, match="role both say who queries whom"):
-        make_protocol(features, data_set, ProtocolOptions(direction="infrared-to-visible"))
+        make_protocol(features, data_set, {"direction": "infrared-to-visible"})
 
 
 def test_manifest_and_features_must_agree(manifest_set) -> None:
@@ -286,19 +286,26 @@ def test_manifest_and_features_must_agree(manifest_set) -> None:
 def test_options_of_other_layouts_are_refused(regdb_set, llcm_set, manifest_set) -> None:
     for data_set, options, message in (
         (regdb_set, {"mode": "indoor"}, "mode indoor has no meaning for regdb, which takes direc"),
-        (llcm_set, {"shots": 10}, "which takes direction, llcm-swapped, trials; leave it out"),
-        (manifest_set, {"llcm_swapped": True}, "llcm-swapped True has no meaning for manifest"),
-        (regdb_set, {"direction": "up"}, "direction 'up' is unknown; choose infrared-to-visible"),
+        (llcm_set, {"shots": 10}, "which takes direction, swapped, trials; leave it out"),
+        (manifest_set, {"swapped": True}, "swapped True has no meaning for manifest"),
     ):
         features = features_of(data_set.records())
         with pytest.raises(UsageError, match=message):
-            make_protocol(features, data_set, ProtocolOptions(**options))
+            make_protocol(features, data_set, dict(**options))
+
+
+def test_values_of_another_type_are_refused(regdb_set, llcm_set) -> None:
+    features = features_of(regdb_set.records())
+    with pytest.raises(ConfigError, match=r"direction is up, .* infrared-to-visible"):
+        make_protocol(features, regdb_set, {"direction": "up"})
+    with pytest.raises(ConfigError, match=r"trials is many"):
+        make_protocol(features_of(llcm_set.records()), llcm_set, {"trials": "many"})
 
 
 def test_sysu_mm01_has_one_direction() -> None:
     data_set = DataSet("sysu-mm01", Path("x"), (7,), (), (1, 2, 3), small_split())
     features = small_features()
-    options = ProtocolOptions(direction="infrared-to-visible", shots=2)
+    options = {"direction": "infrared-to-visible", "shots": 2}
     assert make_protocol(features, data_set, options).settings["shots"] == 2
     with pytest.raises(UsageError, match="visible-to-infrared is not defined for sysu-mm01"):
-        make_protocol(features, data_set, ProtocolOptions(direction="visible-to-infrared"))
+        make_protocol(features, data_set, {"direction": "visible-to-infrared"})

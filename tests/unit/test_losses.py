@@ -8,7 +8,6 @@ from torch import Tensor
 
 from fprnet.errors import ConfigError
 from fprnet.losses.identity import accuracy, correct_rows, identity_loss
-from fprnet.methods.levels.objective import LevelLoss
 from fprnet.losses.ranking import (
     RankingLoss,
     batch_hard_triplet,
@@ -16,6 +15,7 @@ from fprnet.losses.ranking import (
     euclidean_distances,
     weighted_regularised_triplet,
 )
+from fprnet.methods.levels.objective import LevelLoss
 from fprnet.models.heads import HeadOutput
 
 

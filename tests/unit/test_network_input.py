@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from fprnet.models.builders import build_model
 from torch import Tensor
 
 from fprnet.config import load_config
 from fprnet.data import augmentation
 from fprnet.data.records import MODALITIES, Modality
 from fprnet.errors import CheckpointError
-from fprnet.models.builders import build_model
 from fprnet.models.network_input import ZeroPadding
 from fprnet.models.resnet import ResNet
 from fprnet.models.streams import Streams

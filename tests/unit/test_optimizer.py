@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from fprnet.models.builders import build_model
 from torch import nn
 from torch.optim import SGD
 
 from fprnet.config import load_config, preset_names
 from fprnet.config.schema import OptimizerConfig, ScheduleConfig
-from fprnet.models.builders import build_model
 from fprnet.training.optimizer import (
     FusedSgd,
     learning_rate_factor,

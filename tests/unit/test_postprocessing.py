@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from fprnet.data.protocols.sysu_mm01 import sysu_mm01_protocol
 from fprnet.errors import UsageError
 from fprnet.evaluation.postprocessing import expanded_queries
 from fprnet.evaluation.reranking import Reranking
-from fprnet.evaluation.scores import evaluate
-from fprnet.evaluation.sysu_mm01 import sysu_mm01_protocol
 from fprnet_lab.benchmarking.plain_reranking import plain_rerank
-from sysu_cases import by_definition, small_features, small_split
+from sysu_cases import by_definition, evaluate, small_features, small_split
 
 SPLIT = small_split()
 OPTIONS = Reranking(k1=4, k2=2)
@@ -24,7 +23,7 @@ def by_loops(features, protocol, distances):
         matrix = distances(features, protocol, trial.query, shown)
         queries = []
         for row, query in zip(matrix, trial.query, strict=True):
-            removed = protocol.place[shown] == protocol.place[query]
+            removed = protocol.exclusion_group[shown] == protocol.exclusion_group[query]
             identity = features.identity
             queries.append(by_definition(row, identity[query], identity[shown], removed))
         valid = [query for query in queries if query is not None]
@@ -46,7 +45,7 @@ def expanded_by_loops(features, protocol, query, gallery):
         seen = [
             g
             for g in np.argsort(distance, kind="stable")
-            if protocol.place[gallery[g]] != protocol.place[asked]
+            if protocol.exclusion_group[gallery[g]] != protocol.exclusion_group[asked]
         ]
         mean = np.mean([vectors[asked], *(vectors[gallery[g]] for g in seen[:2])], axis=0)
         rows.append(((vectors[gallery] - mean) ** 2).sum(axis=1))

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fprnet.data.protocols.protocol import NEVER_EXCLUDED, tie_order
+from fprnet.data.protocols.sysu_mm01 import sysu_mm01_protocol
 from fprnet.errors import DataError, FeaturesError, UsageError
-from fprnet.evaluation.protocols import NOWHERE, tie_order
-from fprnet.evaluation.sysu_mm01 import sysu_mm01_protocol
 from sysu_cases import IMAGES, small_features, small_split
 
 FEATURES, SPLIT = small_features(), small_split()
@@ -81,8 +81,8 @@ def test_cameras_2_and_3_are_one_place_and_unknown_cameras_are_nowhere() -> None
     camera = FEATURES.camera.copy()
     camera[FEATURES.identity == 7] = -1
     protocol = sysu_mm01_protocol(replace(FEATURES, camera=camera), SPLIT)
-    place = {int(c): int(p) for c, p in zip(camera, protocol.place, strict=True)}
-    assert place == {1: 1, 2: 2, 3: 2, 4: 4, 5: 5, 6: 6, -1: NOWHERE}
+    place = {int(c): int(p) for c, p in zip(camera, protocol.exclusion_group, strict=True)}
+    assert place == {1: 1, 2: 2, 3: 2, 4: 4, 5: 5, 6: 6, -1: NEVER_EXCLUDED}
 
 
 def test_other_identities_can_be_tested() -> None:

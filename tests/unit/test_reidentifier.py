@@ -5,13 +5,13 @@ import torch
 from torch import Tensor, nn
 
 from fprnet.data.records import Modality
-from fprnet.methods.paper.objective import HybridLoss
-from fprnet.methods.levels.objective import LevelLoss
-from fprnet.methods.paper.head import CrossModalityPrediction
-from fprnet.models.reidentifier import Reidentifier
-from fprnet.methods.paper.fusion import FusionSpec
 from fprnet.methods.levels.head import LevelPrediction
+from fprnet.methods.levels.objective import LevelLoss
+from fprnet.methods.paper.fusion import FusionSpec
+from fprnet.methods.paper.head import CrossModalityPrediction
+from fprnet.methods.paper.objective import HybridLoss
 from fprnet.models.pyramid import FeaturePyramid
+from fprnet.models.reidentifier import Reidentifier
 from fprnet.models.resnet import ResNet
 from fprnet.models.streams import Streams
 

@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fprnet.data.protocols.protocol import NEVER_EXCLUDED, Protocol, Trial, tie_order
+from fprnet.data.protocols.sysu_mm01 import sysu_mm01_protocol
 from fprnet.errors import FeaturesError, UsageError
 from fprnet.evaluation import ranking
-from fprnet.evaluation.protocols import NOWHERE, Protocol, Trial, tie_order
-from fprnet.evaluation.scores import RANKS, Scores, Trials, evaluate, score
-from fprnet.evaluation.sysu_mm01 import sysu_mm01_protocol
-from sysu_cases import by_definition, small_features, small_split
+from fprnet.evaluation.metrics import RANKS
+from fprnet.evaluation.scores import Scores, Trials, score
+from sysu_cases import by_definition, evaluate, small_features, small_split
 
 SPLIT = small_split()
 
@@ -24,8 +25,8 @@ def scores_by_definition(features, protocol):
         queries = []
         for query in trial.query:
             difference = features.features[gallery].astype(float) - features.features[query]
-            place = protocol.place[query]
-            removed = (protocol.place[gallery] == place) & (place != NOWHERE)
+            place = protocol.exclusion_group[query]
+            removed = (protocol.exclusion_group[gallery] == place) & (place != NEVER_EXCLUDED)
             queries.append(
                 by_definition(
                     (difference**2).sum(axis=1),
@@ -139,7 +140,7 @@ def plain_protocol(features, **changes) -> Protocol:
         name="other",
         settings={},
         trials=(trial,),
-        place=np.full(len(features), NOWHERE),
+        exclusion_group=np.full(len(features), NEVER_EXCLUDED),
         order=tie_order(features),
     )
     return replace(protocol, **changes)
@@ -157,7 +158,7 @@ def test_images_of_one_identity_and_camera_removed_as_in_llcm() -> None:
     features = small_features(ties=True)
     # Cameras that hold both modalities, so that positions in a camera are no longer different.
     shared = replace(features, camera=features.camera % 2, index=None)
-    protocol = plain_protocol(shared, place=shared.identity * 100 + shared.camera)
+    protocol = plain_protocol(shared, exclusion_group=shared.identity * 100 + shared.camera)
     scores = score(shared, protocol)
     assert scores.valid_queries < scores.queries
     agree(scores, scores_by_definition(shared, protocol))
@@ -185,8 +186,8 @@ def test_json_has_the_documented_shape() -> None:
     result = json.loads(json.dumps(evaluate(features, SPLIT, trials=3).as_dict()))
     metric = {"mean", "std", "ci95", "per_trial"}
     assert list(result) == [
-        *("format", "protocol", "mode", "shots", "gallery", "trials"),
-        *("queries", "valid_queries", "gallery_size", "metric", "postprocessing"),
+        *("format", "protocol", "mode", "shots", "gallery", "published_as", "trials"),
+        *("queries", "valid_queries", "gallery_size", "metric", "metrics", "postprocessing"),
         *("scores", "curves", "per_identity", "model", "versions"),
     ]
     assert (result["format"], result["protocol"], result["trials"]) == (1, "sysu-mm01", 3)

@@ -10,9 +10,9 @@ from scipy import stats
 
 from fprnet.errors import UsageError
 from fprnet.evaluation.comparison import bootstrap_interval, compare
-from fprnet.evaluation.scores import Scores, Trials, evaluate
+from fprnet.evaluation.scores import Scores, Trials
 from fprnet.evaluation.statistics import PerIdentity, confidence_interval
-from sysu_cases import small_features, small_split
+from sysu_cases import evaluate, small_features, small_split
 
 SPLIT = small_split()
 

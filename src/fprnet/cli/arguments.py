@@ -61,14 +61,22 @@ def add_layout(parser: argparse.ArgumentParser) -> None:
     """Declare ``--layout`` of the data set that ``--data`` names."""
     parser.add_argument(
         "--layout",
-        choices=("auto", "sysu-mm01", "regdb", "llcm", "manifest"),
         default="auto",
-        help="of the data set's files (default: auto, by what is there)",
+        metavar="NAME",
+        help="layout of the data set's files: sysu-mm01, regdb, llcm, manifest, hitsz-vcm, "
+        "buptcampus, or package.module:Name of a reader of your own (default: auto, recognised "
+        "by what is there)",
     )
 
 
-def add_runtime(parser: argparse.ArgumentParser) -> None:
-    """Declare ``--runtime`` and ``--precision`` of a model."""
+def add_runtime(parser: argparse.ArgumentParser, *, precision: str = "auto") -> None:
+    """Declare ``--runtime`` and ``--precision`` of a model.
+
+    Args:
+        parser: The command's.
+        precision: Default. Embeddings that are scored take "float32", so that the same command
+            gives the same numbers; "auto" measures which precision is faster on this machine.
+    """
     parser.add_argument(
         "--runtime",
         choices=("auto", "pytorch", "openvino"),
@@ -78,8 +86,9 @@ def add_runtime(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision",
         choices=("auto", "float32", "bfloat16"),
-        default="auto",
-        help="of the embedding (default: auto, the faster one here)",
+        default=precision,
+        help="what the network computes in; auto: what is measured to be faster on this machine "
+        "(default: %(default)s)",
     )
 
 

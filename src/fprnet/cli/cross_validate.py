@@ -1,9 +1,10 @@
-"""Train one model for each of RegDB's ten splits, score each on its own, and average."""
+"""Train one model for each split of a data set (RegDB has ten), score each, and average."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fprnet.cli.arguments import add_command, add_json
@@ -16,9 +17,9 @@ EXAMPLE = """\
   fprnet cross-validate --preset fprnet --data RegDB --out runs/regdb
   fprnet cross-validate --data RegDB --out runs/regdb --direction visible-to-infrared --json
 
-The runs are RUN/split-1 to RUN/split-10. The same command again continues where it was stopped, and
-only scores what is finished, e.g. in the other direction. Values of the config are overridden as in
-'fprnet train'."""
+The runs are RUN/split-1 to RUN/split-10 for RegDB. The same command again continues where it was
+stopped, and only scores what is finished, e.g. in the other direction. Values of the config are
+overridden as in 'fprnet train'."""
 
 
 def add_parser(subcommands: Subcommands) -> None:
@@ -29,10 +30,12 @@ def add_parser(subcommands: Subcommands) -> None:
         "--direction",
         choices=("infrared-to-visible", "visible-to-infrared"),
         default="infrared-to-visible",
-        help="(default: %(default)s)",
+        help="which modality queries which (default: %(default)s)",
     )
     parser.add_argument(
-        "--flip", action="store_true", help="add a row: averaged with the mirror image"
+        "--flip",
+        action="store_true",
+        help="add a row: embeddings averaged with those of the mirror images",
     )
     add_json(parser)
     parser.set_defaults(run=run, takes_overrides=True)
@@ -40,12 +43,13 @@ def add_parser(subcommands: Subcommands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train what is not finished, print the scores on stdout."""
-    from fprnet.data.regdb import SPLITS
+    first = config_of(args, split=None)
+    check_places(args, first)
 
-    configs = {number: config_of(args, split=number) for number in SPLITS}
-    check_places(args, configs[1])
+    from fprnet.training.cross_validation import cross_validate, splits_of
 
-    from fprnet.training.cross_validation import cross_validate
+    numbers = splits_of(Path(first.data.root), first.data.layout)
+    configs = {number: config_of(args, split=number) for number in numbers}
 
     result = cross_validate(configs, args.out, direction=args.direction, flip=args.flip)
     if result is not None:

@@ -20,6 +20,9 @@ from fprnet.cli.arguments import (
 
 if TYPE_CHECKING:
     from fprnet.cli.arguments import Subcommands
+    from fprnet.data.data_set import DataSet
+    from fprnet.data.protocols.protocol import Protocol
+    from fprnet.embeddings.store import Features
     from fprnet.evaluation.reranking import Reranking
     from fprnet.evaluation.scores import Scores
 
@@ -35,9 +38,10 @@ OF_A_MODEL = {
     "flip": False,
     "scale": "full",
     "runtime": "auto",
-    "precision": "auto",
+    "precision": "float32",
     "cache": None,
 }
+OF_A_PROTOCOL = ("direction", "mode", "shots", "trials", "gallery", "swapped")
 OF_RERANK = ("rerank_k1", "rerank_k2", "rerank_lambda")
 
 
@@ -65,42 +69,107 @@ def add_parser(subcommands: Subcommands) -> None:
         help="data set; for a features file its split files are enough",
     )
     add_layout(parser)
+    _add_protocol(parser)
     parser.add_argument(
-        "--split", type=positive, metavar="N", help="of RegDB: 1 to 10 (default: the model's)"
+        "--metric",
+        choices=("euclidean", "cosine"),
+        default="euclidean",
+        help="distance of two embeddings (default: euclidean)",
     )
     parser.add_argument(
-        "--direction",
-        choices=("infrared-to-visible", "visible-to-infrared"),
-        help="(default: infrared-to-visible)",
+        "--metrics",
+        nargs="+",
+        metavar="NAME",
+        help="what is computed of each ranking: rank-1, rank-5, rank-10, rank-20, mAP, mINP (all "
+        "by default), or module:name of a function of your own",
     )
-    parser.add_argument("--mode", choices=("all", "indoor"), help="of SYSU-MM01 (default: all)")
-    parser.add_argument("--shots", type=int, choices=(1, 10), help="of SYSU-MM01 (default: 1)")
-    parser.add_argument(
-        "--trials", type=positive, metavar="T", help="of SYSU-MM01 and LLCM (default: 10)"
-    )
-    parser.add_argument(
-        "--gallery",
-        choices=("official", "seeded"),
-        help="of SYSU-MM01: rand_perm_cam.mat (default), or the random draw of widely copied "
-        "evaluators",
-    )
-    parser.add_argument(
-        "--llcm-swapped",
-        action="store_true",
-        default=None,
-        help="of LLCM, visible-to-infrared: query and gallery swapped, as its authors' code does",
-    )
-    parser.add_argument("--metric", choices=("euclidean", "cosine"), default="euclidean")
     parser.add_argument(
         "--manifest", type=Path, metavar="CSV", help="rows of a .npy file (default: FILE.csv)"
     )
     _add_postprocessing(parser)
     parser.add_argument("--scale", choices=("tiny", "full"), default="full", help="of a preset")
-    add_runtime(parser)
+    add_runtime(parser, precision="float32")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="folder of the resized images")
     parser.add_argument("--out", type=Path, metavar="FILE", help="save the JSON object, too")
     add_json(parser)
     parser.set_defaults(run=run, defaults=vars(parser.parse_args([])))
+
+
+def _add_protocol(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "protocol", "default: the layout's own, see docs/evaluation.md"
+    )
+    group.add_argument(
+        "--protocol",
+        metavar="NAME",
+        help="published protocol, e.g. sysu-mm01/all/1-shot@1; 'fprnet protocols' lists them",
+    )
+    group.add_argument(
+        "--split",
+        type=positive,
+        metavar="N",
+        help="number of RegDB's split, 1 to 10 (default: the one the model was trained on)",
+    )
+    group.add_argument(
+        "--direction",
+        choices=("infrared-to-visible", "visible-to-infrared"),
+        help="which modality queries which (default: infrared-to-visible)",
+    )
+    group.add_argument(
+        "--mode",
+        choices=("all", "indoor"),
+        help="SYSU-MM01: cameras of the gallery, all or indoor (default: all)",
+    )
+    group.add_argument(
+        "--shots",
+        type=int,
+        choices=(1, 10),
+        help="SYSU-MM01: gallery images per identity and camera (default: 1)",
+    )
+    group.add_argument(
+        "--trials",
+        type=positive,
+        metavar="T",
+        help="SYSU-MM01, LLCM: number of galleries drawn (default: 10)",
+    )
+    group.add_argument(
+        "--gallery",
+        choices=("official", "seeded"),
+        help="SYSU-MM01: galleries of rand_perm_cam.mat (default), or the random draw of widely "
+        "copied evaluators",
+    )
+    group.add_argument(
+        "--llcm-swapped",
+        dest="swapped",
+        action="store_true",
+        default=None,
+        help="LLCM, visible-to-infrared: query and gallery swapped, as its authors' code does",
+    )
+    group.add_argument(
+        "--protocol-option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="option of the protocol of a reader of your own (repeatable)",
+    )
+
+
+def protocol_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what was chosen for the protocol; options that were not given are left out."""
+    from fprnet.errors import UsageError
+
+    chosen = {name: getattr(args, name) for name in OF_A_PROTOCOL}
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    for text in args.protocol_option:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--protocol-option {text} is no NAME=VALUE; write e.g. shots=2")
+        chosen[name] = value
+    if args.protocol is not None and chosen:
+        raise UsageError(
+            f"protocol {args.protocol} has its own {next(iter(chosen))}; leave one of the two out"
+        )
+    return chosen
 
 
 def _add_postprocessing(parser: argparse.ArgumentParser) -> None:
@@ -156,24 +225,28 @@ def _compare(args: argparse.Namespace) -> Any:  # noqa: ANN401 - a Comparison
 
 def _evaluate(args: argparse.Namespace) -> Scores:
     from fprnet.config import config_as_dict
+    from fprnet.data.test_split import open_for_test
     from fprnet.embeddings.embedder import load_model
     from fprnet.embeddings.formats import conversion_note, holds_features, read_any_features
     from fprnet.embeddings.from_disk import extract_data_set
     from fprnet.errors import UsageError
-    from fprnet.evaluation.data_set_protocol import ProtocolOptions, make_protocol
-    from fprnet.evaluation.leak import open_for_test
+    from fprnet.evaluation.data_set_protocol import make_protocol, named_options
     from fprnet.evaluation.scores import score
 
-    options = ProtocolOptions(
-        direction=args.direction,
-        mode=args.mode,
-        shots=args.shots,
-        trials=args.trials,
-        gallery=args.gallery,
-        llcm_swapped=args.llcm_swapped,
-    )
+    options = protocol_options(args)
+
+    def protocol_of(features: Features, data_set: DataSet) -> Protocol:
+        if args.protocol is not None:
+            options.update(named_options(args.protocol, data_set.layout))
+        return make_protocol(features, data_set, options)
+
     place = {"layout": args.layout, "split": args.split}
-    ranking = {"metric": args.metric, "expand_query": args.expand_query, "rerank": _reranking(args)}
+    ranking = {
+        "metric": args.metric,
+        "metrics": args.metrics,
+        "expand_query": args.expand_query,
+        "rerank": _reranking(args),
+    }
     if holds_features(Path(args.model)):
         for name, default in OF_A_MODEL.items():
             if getattr(args, name) != default:
@@ -185,7 +258,7 @@ def _evaluate(args: argparse.Namespace) -> Scores:
         if note := conversion_note(features):
             print(note, file=sys.stderr)
         data_set = open_for_test(args.data, features.meta.get("config", {}), **place)
-        scores = score(features, make_protocol(features, data_set, options), **ranking)
+        scores = score(features, protocol_of(features, data_set), **ranking)
     else:
         if args.manifest is not None:
             raise UsageError(f"--manifest describes a .npy file, and {args.model} is a model")
@@ -197,7 +270,7 @@ def _evaluate(args: argparse.Namespace) -> Scores:
         records = data_set.records()
         extract = {"cache": args.cache, "identities": data_set.test}
         features = extract_data_set(embedder, records, **extract)
-        protocol = make_protocol(features, data_set, options)
+        protocol = protocol_of(features, data_set)
         scores = score(features, protocol, **ranking)
         if args.flip:
             flipped = extract_data_set(embedder, records, flip=True, **extract)

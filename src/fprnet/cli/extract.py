@@ -37,7 +37,7 @@ def add_parser(subcommands: Subcommands) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.npz")
     parser.add_argument("--flip", action="store_true", help="average with the mirror image")
     parser.add_argument("--scale", choices=("tiny", "full"), default="full", help="of a preset")
-    add_runtime(parser)
+    add_runtime(parser, precision="float32")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="folder of the resized images")
     add_json(parser)
     parser.set_defaults(run=run)

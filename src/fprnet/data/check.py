@@ -6,15 +6,16 @@ The readers of the other modules stop at the first fault; here every file is loo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from fprnet.data.checks import llcm, manifest, regdb, sysu_mm01
 from fprnet.data.checks.findings import Findings, Problem, Seen
-from fprnet.data.data_set import Layout, recognise, signs_of
+from fprnet.data.data_set import AUTO, recognise, signs_of
 from fprnet.data.images import ImageFacts, inspect_image, map_with_bar
+from fprnet.data.reader import PARTS
+from fprnet.data.readers import DEFAULT_LAYOUT, reader_of
 from fprnet.data.records import Modality
 from fprnet.errors import DataError
 
@@ -22,21 +23,7 @@ __all__ = ["Count", "Problem", "Report", "check"]
 
 FORMAT = 1  # of the JSON object
 SMALLEST_SIDE = 16  # pixels; less shows no person
-PARTS = ("train", "validation", "test")
 UNLISTED = "unlisted"  # identities in none of the id files
-
-Lists = dict[str, tuple[int, ...]]
-LOOKS: dict[Layout, Callable[[Findings], tuple[Lists, list[Seen]]]] = {
-    "sysu-mm01": sysu_mm01.look,
-    "regdb": regdb.look,
-    "llcm": llcm.look,
-    "manifest": manifest.look,
-}
-CAMERAS: dict[Layout, tuple[tuple[int, Modality], ...]] = {
-    "sysu-mm01": sysu_mm01.CAMERAS,
-    "regdb": regdb.CAMERAS,
-    "llcm": llcm.CAMERAS,
-}
 
 
 @dataclass(frozen=True)
@@ -64,15 +51,17 @@ class Report:
 
     Attributes:
         root: The folder.
-        layout: Of its files.
+        layout: Name of its reader.
+        splits: How many splits it has; counts are those of the first.
         problems: All that is wrong, in the order split files, folders, images.
-        counts: One per split, camera and modality that has images. RegDB: of its split 1.
+        counts: One per split, camera and modality that has images.
         cameras: Those of the layout, with their modality.
         identities: Split -> number of people listed; "unlisted": people with images in no list.
     """
 
     root: Path
-    layout: Layout
+    layout: str
+    splits: int
     problems: tuple[Problem, ...]
     counts: tuple[Count, ...]
     cameras: tuple[tuple[int, Modality], ...]
@@ -94,7 +83,7 @@ class Report:
         """Return the report as a table, one line per camera, and a line per problem."""
         splits = [name for name in (*PARTS, UNLISTED) if name in self.identities]
         title = f"{self.root}: images / identities"
-        lines = [f"{title}, split 1 of 10" if self.layout == "regdb" else title, ""]
+        lines = [f"{title}, split 1 of {self.splits}" if self.splits > 1 else title, ""]
         lines.append("camera  modality " + "".join(f"{name:>16}" for name in splits))
         cells = {(count.camera, count.modality, count.split): count for count in self.counts}
         for camera, modality in self.cameras:
@@ -117,7 +106,7 @@ class Report:
 def check(
     root: Path,
     *,
-    layout: Layout | Literal["auto"] = "auto",
+    layout: str = AUTO,
     workers: int = 1,
     progress: bool = True,
 ) -> Report:
@@ -131,7 +120,8 @@ def check(
 
     Args:
         root: The data set's folder, or a manifest.
-        layout: "auto" recognises it; a folder without any sign is looked at as SYSU-MM01.
+        layout: A reader's name or import path; "auto" recognises it, and looks at a folder
+            without any sign as SYSU-MM01.
         workers: Threads that decode.
         progress: Show a progress bar on stderr.
 
@@ -144,15 +134,17 @@ def check(
     root = Path(root)
     if not root.exists():
         raise DataError(f"{root} is no folder; give the folder that holds cam1 to cam6")
-    if layout == "auto":
-        layout = recognise(root) if root.is_file() or signs_of(root) else "sysu-mm01"
+    if layout == AUTO:
+        layout = recognise(root) if root.is_file() or signs_of(root) else DEFAULT_LAYOUT
+    reader = reader_of(layout)
     findings = Findings(root)
-    lists, images = LOOKS[layout](findings)
+    lists, images = reader.look(findings)
     _check_images(findings, images, workers, progress)
     present = sorted({(image.camera, image.modality) for image in images}, key=_by_modality)
-    cameras = CAMERAS.get(layout, tuple(present))
+    cameras = reader.cameras or tuple(present)
     counts, identities = _count(lists, images, cameras)
-    return Report(root, layout, tuple(findings.problems), counts, cameras, identities)
+    splits = len(reader.splits) or 1
+    return Report(root, layout, splits, tuple(findings.problems), counts, cameras, identities)
 
 
 def _check_images(findings: Findings, images: Sequence[Seen], workers: int, progress: bool) -> None:

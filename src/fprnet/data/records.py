@@ -8,17 +8,44 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fprnet.errors import DataError
 
-__all__ = ["MODALITIES", "Modality", "Records", "positions"]
+__all__ = ["MODALITIES", "ImageTable", "Modality", "Records", "positions"]
 
 Modality = Literal["visible", "infrared"]
 MODALITIES: tuple[Modality, Modality] = ("visible", "infrared")
+
+
+class ImageTable(Protocol):
+    """What is known of N images, as columns: records of a data set, or features of them."""
+
+    @property
+    def path(self) -> NDArray[np.str_]:
+        """``(N,)`` text, no two alike."""
+
+    @property
+    def identity(self) -> NDArray[np.int64]:
+        """``(N,)`` the person's number in the data set."""
+
+    @property
+    def camera(self) -> NDArray[np.int64]:
+        """``(N,)`` the camera's number; -1 where unknown."""
+
+    @property
+    def modality(self) -> NDArray[np.str_]:
+        """``(N,)`` text, "visible" or "infrared"."""
+
+    @property
+    def index(self) -> NDArray[np.int64] | None:
+        """``(N,)`` 1-based position in the sorted folder (one identity in one camera), or None."""
+
+    def __len__(self) -> int:
+        """Return N."""
 
 
 @dataclass(frozen=True)

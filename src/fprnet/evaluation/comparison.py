@@ -1,4 +1,4 @@
-"""Two result files of one protocol become differences, with the doubt that other people add.
+"""Two result files of one protocol become differences with bootstrap intervals over identities.
 
 Both systems rank the same queries, so their scores are compared person by person: a bootstrap draws
 the query identities with replacement, and takes both systems' queries of whoever is drawn. That
@@ -26,7 +26,7 @@ RESAMPLES = 10_000
 PERCENTILES = (2.5, 97.5)
 # What two comparable results may differ in; all else is the protocol.
 FREE = frozenset(
-    {"scores", "curves", "per_identity", "model", "versions", "metric", "postprocessing"}
+    {"scores", "curves", "per_identity", "model", "versions", "metric", "metrics", "postprocessing"}
 )
 
 
@@ -35,9 +35,9 @@ class Difference:
     """One metric of two results.
 
     Attributes:
-        first: Of the first result, as a fraction.
-        second: Of the second one.
-        ci95: Percentile bootstrap interval of second - first.
+        first: Score of the first result, a fraction.
+        second: Score of the second result, a fraction.
+        ci95: 95 % percentile bootstrap interval of second - first.
     """
 
     first: float
@@ -55,11 +55,11 @@ class Comparison:
     """What two results say about one protocol.
 
     Attributes:
-        files: Names of the two.
-        identities: I, those with a valid query.
-        resamples: R.
-        seed: Of the bootstrap.
-        rows: Label -> metric -> difference, for the rows that both have.
+        files: Names of the two result files.
+        identities: I, number of identities with a valid query.
+        resamples: R, number of bootstrap resamples.
+        seed: Seed of the bootstrap.
+        rows: Label -> metric -> difference, for the rows that both results have.
         not_compared: Labels of the rows that only one of them has.
     """
 
@@ -152,10 +152,10 @@ def compare(first: Path, second: Path, *, resamples: int = RESAMPLES, seed: int 
     """Compare two result files row by row, the second with the first.
 
     Args:
-        first: File of the result that the difference is taken from.
-        second: File of the other.
+        first: Result file that is subtracted.
+        second: Result file that it is subtracted from.
         resamples: R, draws of the bootstrap.
-        seed: Of these draws.
+        seed: Seed of the bootstrap.
 
     Raises:
         UsageError: A file cannot be read, the two are not of one protocol, one gallery and the same
@@ -165,10 +165,10 @@ def compare(first: Path, second: Path, *, resamples: int = RESAMPLES, seed: int 
     _check_comparable(first, second, *results)
     one, other = (result["per_identity"] for result in results)
     valid = _column(one["valid"])
-    asked = valid > 0
-    if asked.sum() < 2:
+    querying = valid > 0
+    if querying.sum() < 2:
         raise UsageError(
-            f"{first} has valid queries of {int(asked.sum())} identity; a bootstrap over "
+            f"{first} has valid queries of {int(querying.sum())} identity; a bootstrap over "
             "identities needs 2 or more"
         )
     rows = {}
@@ -179,11 +179,11 @@ def compare(first: Path, second: Path, *, resamples: int = RESAMPLES, seed: int 
             if name in other["scores"][label] and name != "image-level"
         ]
         sums = [
-            np.stack([_column(people["scores"][label][name]) for name in names])[:, asked]
+            np.stack([_column(people["scores"][label][name]) for name in names])[:, querying]
             for people in (one, other)
         ]
         low, high = bootstrap_interval(
-            sums[1] - sums[0], valid[asked], resamples=resamples, seed=seed
+            sums[1] - sums[0], valid[querying], resamples=resamples, seed=seed
         )
         means = [matrix.sum(axis=1) / valid.sum() for matrix in sums]
         rows[label] = {
@@ -194,7 +194,7 @@ def compare(first: Path, second: Path, *, resamples: int = RESAMPLES, seed: int 
         }
     return Comparison(
         files=(str(first), str(second)),
-        identities=int(asked.sum()),
+        identities=int(querying.sum()),
         resamples=resamples,
         seed=seed,
         rows=rows,
@@ -210,8 +210,8 @@ def bootstrap_interval(
     Args:
         sums: ``(M, I)`` sum over each identity's queries.
         valid: ``(I,)`` how many queries that is, 1 or more.
-        resamples: R.
-        seed: Of the draws.
+        resamples: R, number of resamples.
+        seed: Seed of the draws.
     """
     generator = np.random.default_rng(seed)
     people = sums.shape[1]

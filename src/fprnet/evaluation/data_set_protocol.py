@@ -2,96 +2,112 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from fprnet.data.data_set import DataSet, Layout
-from fprnet.data.llcm import LlcmSplit
-from fprnet.data.manifest import ManifestSplit
-from fprnet.data.regdb import RegdbSplit
-from fprnet.data.sysu_mm01 import SysuSplit
-from fprnet.embeddings.store import Features
+from fprnet.components import Kind, options_of, parse_component
+from fprnet.data.data_set import DataSet
+from fprnet.data.protocols.named import PROTOCOLS
+from fprnet.data.protocols.protocol import NamedProtocol, Protocol
+from fprnet.data.reader import Reader
+from fprnet.data.readers import reader_of
+from fprnet.data.records import ImageTable
 from fprnet.errors import UsageError
-from fprnet.evaluation.llcm import llcm_protocol
-from fprnet.evaluation.manifest import manifest_protocol
-from fprnet.evaluation.protocols import Direction, Protocol
-from fprnet.evaluation.regdb import regdb_protocol
-from fprnet.evaluation.sysu_mm01 import GalleryDraw, Mode, sysu_mm01_protocol
 
-__all__ = ["ProtocolOptions", "make_protocol"]
+__all__ = ["make_protocol", "named_options", "named_protocols", "protocol_options"]
 
-OPTIONS: dict[Layout, frozenset[str]] = {
-    "sysu-mm01": frozenset({"direction", "mode", "shots", "trials", "gallery"}),
-    "regdb": frozenset({"direction"}),
-    "llcm": frozenset({"direction", "trials", "llcm_swapped"}),
-    "manifest": frozenset({"direction"}),
-}
+SUPPLIED = ("images", "split", "identities")
 
 
-@dataclass(frozen=True)
-class ProtocolOptions:
-    """What may be chosen; None is the protocol's own default.
+@dataclass(frozen=True, eq=False)
+class _ReaderProtocols(Kind):
+    """The protocol of one reader as a component, so that its options are checked by its types."""
 
-    Attributes:
-        direction: Which modality queries which; infrared to visible.
-        mode: SYSU-MM01: all-search or indoor-search; all.
-        shots: SYSU-MM01: gallery images per identity and camera; 1.
-        trials: SYSU-MM01 and LLCM: how many galleries are drawn; 10.
-        gallery: SYSU-MM01: how they are drawn; "official".
-        llcm_swapped: LLCM, visible to infrared: as the released code computes it; False.
-    """
+    functions: Mapping[str, Callable[..., Protocol]] = field(default_factory=dict)
 
-    direction: Direction | None = None
-    mode: Mode | None = None
-    shots: int | None = None
-    trials: int | None = None
-    gallery: GalleryDraw | None = None
-    llcm_swapped: bool | None = None
+    @property
+    def members(self) -> Mapping[str, Callable[..., Protocol]]:
+        return self.functions
+
+
+def _kind(layout: str, reader: Reader) -> Kind:
+    return _ReaderProtocols("protocol", layout, SUPPLIED, {layout: reader.protocol})
 
 
 def make_protocol(
-    features: Features,
+    features: ImageTable,
     data_set: DataSet,
-    options: ProtocolOptions | None = None,
+    options: Mapping[str, Any] | None = None,
     *,
     identities: Sequence[int] | None = None,
 ) -> Protocol:
     """Return the protocol of the data set's layout.
 
     Args:
-        features: Rows of other identities are left alone.
+        features: The images that are ranked; those of other identities are left alone.
         data_set: Says who is tested.
-        options: What was chosen.
+        options: Option of the layout's protocol -> what was chosen; None, and what is left out,
+            is the protocol's own default.
         identities: Who is tested instead.
 
     Raises:
-        UsageError: An option has no meaning for this layout.
+        UsageError: An option has no meaning for this layout, or a value no meaning for the option.
+        ConfigError: A value is of another type.
         FeaturesError: Images that the protocol needs are missing or mislabelled.
     """
-    options = options or ProtocolOptions()
-    chosen = {field.name: getattr(options, field.name) for field in fields(options)}
-    chosen = {name: value for name, value in chosen.items() if value is not None}
-    layout = data_set.layout
+    layout, reader = data_set.layout, data_set.reader
+    kind = _kind(layout, reader)
+    chosen = {name: value for name, value in (options or {}).items() if value is not None}
+    allowed = options_of(kind, reader.protocol)
     for name, value in chosen.items():
-        if name not in OPTIONS[layout]:
-            allowed = ", ".join(sorted(OPTIONS[layout])).replace("_", "-")
+        if name not in allowed:
             raise UsageError(
-                f"{name.replace('_', '-')} {value} has no meaning for {layout}, which takes "
-                f"{allowed}; leave it out"
+                f"{name} {value} has no meaning for {layout}, which takes "
+                f"{', '.join(sorted(allowed)) or 'no options'}; leave it out"
             )
-    match data_set.split:
-        case SysuSplit() as split:
-            if chosen.pop("direction", None) == "visible-to-infrared":
-                raise UsageError(
-                    "direction visible-to-infrared is not defined for sysu-mm01, whose galleries "
-                    "are drawn from visible images only; leave it out"
-                )
-            return sysu_mm01_protocol(features, split, identities=identities, **chosen)
-        case RegdbSplit() as split:
-            return regdb_protocol(features, split, identities=identities, **chosen)
-        case LlcmSplit() as split:
-            if "llcm_swapped" in chosen:
-                chosen["swapped"] = chosen.pop("llcm_swapped")
-            return llcm_protocol(features, split, identities=identities, **chosen)
-        case ManifestSplit() as split:
-            return manifest_protocol(features, split, identities=identities, **chosen)
+    component = parse_component(kind, {"class_path": layout, "init_args": chosen}, key="protocol")
+    protocol: Protocol = component.build(features, data_set.split, identities)
+    if identities is not None:  # nobody publishes scores on other people
+        return protocol
+    return replace(protocol, published_as=_name_of(layout, component.options))
+
+
+def protocol_options(layout: str) -> tuple[str, ...]:
+    """Return the options of a layout's protocol."""
+    reader = reader_of(layout)
+    return tuple(options_of(_kind(layout, reader), reader.protocol))
+
+
+def named_protocols(layout: str | None = None) -> dict[str, NamedProtocol]:
+    """Return the protocols that have a name: fprnet's, and those of a layout's own reader."""
+    own = {} if layout is None else reader_of(layout).protocols
+    return {**PROTOCOLS, **own}
+
+
+def named_options(name: str, layout: str) -> dict[str, Any]:
+    """Return the options that a protocol's name stands for.
+
+    Raises:
+        UsageError: There is no such protocol, or it is another layout's.
+    """
+    known = named_protocols(layout)
+    fitting = [each for each, protocol in known.items() if protocol.layout == layout]
+    if name not in known:
+        names = f"for {layout} there are {', '.join(fitting)}" if fitting else "see them"
+        raise UsageError(f"protocol {name!r} is unknown; {names}, as 'fprnet protocols' shows")
+    if known[name].layout != layout:
+        raise UsageError(
+            f"protocol {name} is one of {known[name].layout} and the data set is {layout}; give "
+            f"{' or '.join(fitting) if fitting else 'no --protocol'}"
+        )
+    return dict(known[name].options)
+
+
+def _name_of(layout: str, options: Mapping[str, Any]) -> str | None:
+    """Return the name that stands for these options, if there is one."""
+    for name, protocol in named_protocols(layout).items():
+        same = all(options.get(key) == value for key, value in protocol.options.items())
+        if protocol.layout == layout and same:
+            return name
+    return None

@@ -2,8 +2,8 @@
 
 Each makes a row of its own in the result; none replaces the plain one. Within a trial both see
 what the plain ranking sees: its queries, its gallery, and for query expansion only the gallery
-images that the query may see. Re-ranking uses all images of the trial as neighbours, whatever
-their place, and the rule of the place is applied to its result.
+images that the query may see. Re-ranking uses all images of the trial as neighbours, also those
+that are excluded for a query, and the exclusion is applied to its result.
 Shapes: D numbers per embedding, Q queries, G gallery images of one trial, B queries of a block.
 """
 
@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from fprnet.data.protocols.protocol import NEVER_EXCLUDED, Protocol, Rows
 from fprnet.embeddings.store import Features
 from fprnet.errors import UsageError
-from fprnet.evaluation.protocols import NOWHERE, Protocol, Rows
-from fprnet.evaluation.ranking import Metric, best_device, vectors_of
+from fprnet.evaluation.ranking import Distance, best_device, vectors_of
 from fprnet.evaluation.ranking_metrics import QueryScores, rank_queries
 from fprnet.evaluation.reranking import Reranking, reranked_blocks
 
@@ -34,7 +34,7 @@ def score_reranked_trials(
     protocol: Protocol,
     options: Reranking,
     *,
-    metric: Metric = "euclidean",
+    metric: Distance = "euclidean",
     device: str | torch.device | None = None,
 ) -> list[QueryScores]:
     """Score every trial after k-reciprocal re-ranking of its queries and its gallery.
@@ -56,7 +56,7 @@ def score_expanded_trials(
     protocol: Protocol,
     neighbours: int,
     *,
-    metric: Metric = "euclidean",
+    metric: Distance = "euclidean",
     device: str | torch.device | None = None,
 ) -> list[QueryScores]:
     """Score every trial with each query replaced by its mean with its nearest gallery images.
@@ -64,7 +64,7 @@ def score_expanded_trials(
     Args:
         features: The table whose rows the protocol names.
         protocol: Trials and rules.
-        neighbours: How many gallery images join a query; those of its own place never do.
+        neighbours: How many gallery images join a query; those excluded for it never do.
         metric: As for :func:`.score_trials`; "cosine" averages vectors of length 1.
         device: Where to compute; None takes a CUDA device if there is one, else the CPU.
 
@@ -80,10 +80,10 @@ def score_expanded_trials(
         size = max(1, BLOCK // max(len(gallery), neighbours * query.shape[1]))
         for start in range(0, len(query), size):
             part = slice(start, start + size)
-            asked = expanded_queries(query[part], gallery, neighbours, removed=removed(part))
+            expanded = expanded_queries(query[part], gallery, neighbours, removed=removed(part))
             # The length of a query changes no ranking: only its direction matters to the cosine,
             # and against gallery vectors of length 1 to the Euclidean distance, too.
-            yield part, squared_distance(asked, gallery)
+            yield part, squared_distance(expanded, gallery)
 
     return _score(features, protocol, distances, metric, device)
 
@@ -122,7 +122,7 @@ def _score(
     features: Features,
     protocol: Protocol,
     distances: Distances,
-    metric: Metric,
+    metric: Distance,
     device: str | torch.device | None,
 ) -> list[QueryScores]:
     device = best_device(device)
@@ -138,7 +138,7 @@ def _score(
             rank_queries(distance, identity[part], gallery_identity, removed=removed(part))
             for part, distance in distances(query, gallery, removed)
         ]
-        results.append(QueryScores.joined(parts).to("cpu"))
+        results.append(QueryScores.joined(parts).to("cpu").counting(protocol.cmc))
     return results
 
 
@@ -146,10 +146,10 @@ def _removal(
     protocol: Protocol, query: Rows, gallery: Rows, device: str | torch.device
 ) -> Callable[[slice], Tensor]:
     """Return what gives ``(B, G)``, the gallery images that a block of queries must not see."""
-    asked = torch.from_numpy(protocol.place[query]).to(device)
-    place = torch.from_numpy(protocol.place[gallery]).to(device)
+    query_group = torch.from_numpy(protocol.exclusion_group[query]).to(device)
+    group = torch.from_numpy(protocol.exclusion_group[gallery]).to(device)
 
     def removed(part: slice) -> Tensor:
-        return (asked[part, None] == place) & (place != NOWHERE)
+        return (query_group[part, None] == group) & (group != NEVER_EXCLUDED)
 
     return removed

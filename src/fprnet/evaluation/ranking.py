@@ -17,14 +17,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from fprnet.data.protocols.protocol import NEVER_EXCLUDED, Protocol, Rows, Trial
 from fprnet.embeddings.store import Features
 from fprnet.errors import FeaturesError, UsageError
-from fprnet.evaluation.protocols import NOWHERE, Protocol, Rows, Trial
-from fprnet.evaluation.ranking_metrics import Gallery, QueryScores, ranking_keys, score_queries
+from fprnet.evaluation.ranking_metrics import (
+    GroupedColumns,
+    QueryScores,
+    ranking_keys,
+    score_queries,
+)
 
-__all__ = ["Metric", "best_device", "score_trials", "vectors_of"]
+__all__ = ["Distance", "best_device", "score_trials", "vectors_of"]
 
-Metric = Literal["euclidean", "cosine"]
+Distance = Literal["euclidean", "cosine"]
 
 # Distances in one block: what fits in a processor's cache, and what keeps a GPU busy.
 CPU_BLOCK = 2**20
@@ -35,7 +40,7 @@ def score_trials(
     features: Features,
     protocol: Protocol,
     *,
-    metric: Metric = "euclidean",
+    metric: Distance = "euclidean",
     device: str | torch.device | None = None,
 ) -> list[QueryScores]:
     """Score every query of every trial.
@@ -79,7 +84,7 @@ def _score_galleries(
     protocol: Protocol,
     query: Rows,
     galleries: Sequence[Rows],
-    metric: Metric,
+    metric: Distance,
     device: str | torch.device,
 ) -> list[QueryScores]:
     """Score one set of queries against several galleries."""
@@ -92,10 +97,10 @@ def _score_galleries(
         return torch.from_numpy(values[rows]).to(device)
 
     query_identity = rows_of(features.identity, query)
-    query_place = rows_of(protocol.place, query)
-    place = F.pad(rows_of(protocol.place, union), (0, 1), value=NOWHERE)
+    query_group = rows_of(protocol.exclusion_group, query)
+    group = F.pad(rows_of(protocol.exclusion_group, union), (0, 1), value=NEVER_EXCLUDED)
     column_identity = rows_of(features.identity, union)
-    drawn = [Gallery.of(rows_of(column, gallery), column_identity) for gallery in galleries]
+    drawn = [GroupedColumns.of(rows_of(column, gallery), column_identity) for gallery in galleries]
     left, right = _factors(
         vectors_of(features, query, metric, device), vectors_of(features, union, metric, device)
     )
@@ -106,12 +111,12 @@ def _score_galleries(
     starts = range(0, len(query), size)
     for start in tqdm(starts, desc="ranking", unit="block", delay=2, leave=False):
         block = slice(start, start + size)
-        removed = (query_place[block, None] == place) & (place != NOWHERE)
+        removed = (query_group[block, None] == group) & (group != NEVER_EXCLUDED)
         distance = torch.mm(left[block], right, out=buffer[: len(removed)])
         keys = ranking_keys(distance, removed)
         for part, gallery in zip(parts, drawn, strict=True):
             part.append(score_queries(keys, query_identity[block], gallery))
-    return [QueryScores.joined(part).to("cpu") for part in parts]
+    return [QueryScores.joined(part).to("cpu").counting(protocol.cmc) for part in parts]
 
 
 def best_device(device: str | torch.device | None) -> str | torch.device:
@@ -122,7 +127,7 @@ def best_device(device: str | torch.device | None) -> str | torch.device:
 
 
 def vectors_of(
-    features: Features, rows: Rows, metric: Metric, device: str | torch.device
+    features: Features, rows: Rows, metric: Distance, device: str | torch.device
 ) -> Tensor:
     """Return the vectors of some rows ``(n, D)`` float64 as the metric compares them.
 
@@ -130,8 +135,8 @@ def vectors_of(
         UsageError: The metric is unknown.
         FeaturesError: A zero vector has no cosine.
     """
-    if metric not in get_args(Metric):
-        raise UsageError(f"metric {metric!r} is unknown; choose {' or '.join(get_args(Metric))}")
+    if metric not in get_args(Distance):
+        raise UsageError(f"metric {metric!r} is unknown; choose {' or '.join(get_args(Distance))}")
     vectors = torch.from_numpy(features.features[rows]).to(device, torch.float64)
     if metric == "euclidean":
         return vectors
@@ -148,8 +153,8 @@ def vectors_of(
 def _factors(query: Tensor, gallery: Tensor) -> tuple[Tensor, Tensor]:
     """Return ``(Q, D + 2)`` and ``(D + 2, U + 1)`` whose product is the squared distance.
 
-    The last column is zero: nobody, as :func:`ranking_keys` wants it. All vectors are moved by the
-    gallery's mean first, so that no digits cancel where they have a large common part.
+    The last column is zero: the padding column of :func:`ranking_keys`. All vectors are moved by
+    the gallery's mean first, so that no digits cancel where they have a large common part.
     """
     mean = gallery.mean(dim=0)
     query, gallery = query - mean, gallery - mean

@@ -1,4 +1,4 @@
-"""Ranking metrics: distances between queries and gallery become four numbers per query.
+"""Ranking: distances between queries and gallery become the ranks of each query's matches.
 
 Nothing here depends on the order of the gallery except ties, and nothing is argsorted: each
 distance and the gallery position that breaks its ties are folded into one sortable number, the
@@ -10,13 +10,14 @@ it, M images of the most frequent of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["Gallery", "QueryScores", "rank_queries", "ranking_keys", "score_queries"]
+__all__ = ["GroupedColumns", "QueryScores", "rank_queries", "ranking_keys", "score_queries"]
 
 
 @dataclass(frozen=True)
@@ -27,16 +28,24 @@ class QueryScores:
         valid: ``(Q,)`` bool, the gallery holds an image of the query's identity that it may see.
         identity_rank: ``(Q,)`` int64, rank of the query's identity when each identity stands
             where its first image does; 0 where not valid.
-        image_rank: ``(Q,)`` int64, rank of the first image of the query's identity; 0 likewise.
+        image_rank: ``(Q,)`` int64, rank of the first image of the query's identity; 0 where not
+            valid.
+        first_rank: ``(Q,)`` int64, the one of the two that the protocol's published CMC counts in.
+        match_rank: ``(Q, M)`` int32, rank of each image of the query's identity, ascending; 0 fills
+            the row.
+        images: ``(Q,)`` int64, gallery images that the query may see.
         average_precision: ``(Q,)`` float64, mean over the matches of k / (rank of the k-th match);
             NaN where not valid.
         inverse_negative_penalty: ``(Q,)`` float64, matches / (rank of the last match), the term
-            of mINP (Ye et al., TPAMI 2021); NaN likewise.
+            of mINP (Ye et al., TPAMI 2021); NaN where not valid.
     """
 
     valid: Tensor
     identity_rank: Tensor
     image_rank: Tensor
+    first_rank: Tensor
+    match_rank: Tensor
+    images: Tensor
     average_precision: Tensor
     inverse_negative_penalty: Tensor
 
@@ -45,6 +54,10 @@ class QueryScores:
         """Return the scores of the queries of all parts, one part after the other."""
         columns = zip(*(part.columns() for part in parts), strict=True)
         return QueryScores(*(torch.cat(column) for column in columns))
+
+    def counting(self, cmc: Literal["identity", "image"]) -> QueryScores:
+        """Return the scores with the CMC counted in identities or in images."""
+        return replace(self, first_rank=getattr(self, f"{cmc}_rank"))
 
     def to(self, device: str | torch.device) -> QueryScores:
         """Return the scores on a device."""
@@ -56,27 +69,29 @@ class QueryScores:
 
 
 @dataclass(frozen=True)
-class Gallery:
+class GroupedColumns:
     """One gallery as columns of ranking keys, grouped by identity.
 
     Attributes:
         identity: ``(I,)`` int64, sorted.
-        columns: ``(I, M)`` int64, the columns of each identity; U, the column of nobody, where an
-            identity has fewer than M.
+        columns: ``(I, M)`` int64, the columns of each identity; U, the padding column, where
+            an identity has fewer than M.
     """
 
     identity: Tensor
     columns: Tensor
 
     @staticmethod
-    def of(columns: Tensor, column_identity: Tensor) -> Gallery:
+    def of(columns: Tensor, column_identity: Tensor) -> GroupedColumns:
         """Group the columns ``(G,)`` by the identities ``(U,)`` of all columns."""
         columns = columns[column_identity[columns].argsort(stable=True)]
         identity, count = torch.unique(column_identity[columns], return_counts=True)
         slot = torch.arange(int(count.max()), device=columns.device)
         at = (count.cumsum(0) - count)[:, None] + slot
         filled = columns[at.clamp(max=len(columns) - 1)]
-        return Gallery(identity, filled.masked_fill(slot >= count[:, None], len(column_identity)))
+        return GroupedColumns(
+            identity, filled.masked_fill(slot >= count[:, None], len(column_identity))
+        )
 
 
 def rank_queries(
@@ -111,7 +126,7 @@ def rank_queries(
         removed = torch.zeros(expected, dtype=torch.bool, device=distance.device)
     keys = ranking_keys(F.pad(distance.double(), (0, 1)), F.pad(removed, (0, 1)))
     columns = torch.arange(expected[1], device=distance.device)
-    return score_queries(keys, query_identity, Gallery.of(columns, gallery_identity))
+    return score_queries(keys, query_identity, GroupedColumns.of(columns, gallery_identity))
 
 
 def ranking_keys(distance: Tensor, removed: Tensor) -> Tensor:
@@ -124,8 +139,8 @@ def ranking_keys(distance: Tensor, removed: Tensor) -> Tensor:
     summation.
 
     Args:
-        distance: ``(Q, U + 1)`` float64, overwritten; the last column, which is nobody, may hold
-            any finite number.
+        distance: ``(Q, U + 1)`` float64, overwritten; the last column, the padding column, may
+            hold any finite number.
         removed: ``(Q, U + 1)`` bool, images that do not exist for a query; the last column is
             set, whatever it holds.
 
@@ -152,7 +167,7 @@ def ranking_keys(distance: Tensor, removed: Tensor) -> Tensor:
     return keys.masked_fill_(removed, torch.inf)
 
 
-def score_queries(keys: Tensor, query_identity: Tensor, gallery: Gallery) -> QueryScores:
+def score_queries(keys: Tensor, query_identity: Tensor, gallery: GroupedColumns) -> QueryScores:
     """Score queries against one gallery.
 
     Args:
@@ -171,17 +186,23 @@ def score_queries(keys: Tensor, query_identity: Tensor, gallery: Gallery) -> Que
     own = _sorted_rows(own.masked_fill(~shown[:, None], torch.inf))
 
     # Keys differ, so the place where a key would be put in is the count of smaller ones.
-    rank = torch.searchsorted(_sorted_rows(drawn), own) + 1
+    ranking = _sorted_rows(drawn)
+    rank = torch.searchsorted(ranking, own) + 1
     found = own < torch.inf
     matches = found.sum(dim=1)
     valid = matches > 0
     order = torch.arange(1, most + 1, device=keys.device)
     precision = torch.where(found, order / rank.double(), 0.0)
     last = torch.where(found, rank, 0).amax(dim=1)
+    identity_rank = torch.where(valid, (nearest < own[:, :1]).sum(dim=1) + 1, 0)
+    end = ranking.new_full((queries, 1), torch.inf)
     return QueryScores(
         valid=valid,
-        identity_rank=torch.where(valid, (nearest < own[:, :1]).sum(dim=1) + 1, 0),
+        identity_rank=identity_rank,
         image_rank=torch.where(valid, rank[:, 0], 0),
+        first_rank=identity_rank,
+        match_rank=torch.where(found, rank, 0).int(),
+        images=torch.searchsorted(ranking, end)[:, 0],
         average_precision=precision.sum(dim=1) / matches,  # 0 / 0 is NaN, as documented
         inverse_negative_penalty=matches.double() / last,
     )

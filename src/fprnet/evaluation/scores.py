@@ -15,21 +15,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fprnet.data.sysu_mm01 import SysuSplit
+from fprnet.data.protocols.protocol import Protocol
 from fprnet.embeddings.store import Features
 from fprnet.errors import FeaturesError
+from fprnet.evaluation.metrics import CMC, Metric, Metrics, parse_metrics
 from fprnet.evaluation.postprocessing import score_expanded_trials, score_reranked_trials
-from fprnet.evaluation.protocols import Protocol
-from fprnet.evaluation.ranking import Metric, score_trials
+from fprnet.evaluation.ranking import Distance, score_trials
 from fprnet.evaluation.ranking_metrics import QueryScores
 from fprnet.evaluation.reranking import Reranking
 from fprnet.evaluation.statistics import PerIdentity, confidence_interval
-from fprnet.evaluation.sysu_mm01 import GalleryDraw, Mode, sysu_mm01_protocol
 
-__all__ = ["CURVE", "FORMAT", "RANKS", "ScoreRow", "Scores", "Trials", "evaluate", "score"]
+__all__ = ["CURVE", "FORMAT", "ScoreRow", "Scores", "Trials", "score"]
 
 FORMAT = 1
-RANKS = (1, 5, 10, 20)
 CURVE = 20  # ranks of the CMC curve
 
 
@@ -70,9 +68,8 @@ class ScoreRow:
     """The scores of one way of ranking.
 
     Attributes:
-        metrics: "rank-1", "rank-5", "rank-10", "rank-20" (the CMC that the protocol publishes),
-            "mAP", "mINP".
-        image_level: The same ranks of the image-level CMC.
+        metrics: Name -> values; the points of the CMC count as the protocol publishes it.
+        image_level: Those points of the image-level CMC.
         curve: The CMC that the protocol publishes at ranks 1 to 20, for plots.
         per_identity: What each person's queries contribute, for paired comparisons.
     """
@@ -110,7 +107,9 @@ class Scores:
         gallery_size: Gallery images per trial.
         rows: Label -> scores. "plain" always stands, and first.
         model: What made the features.
-        metric: Of the distance.
+        metrics: What is computed of each ranking; the columns of every row.
+        published_as: Name of the protocol in `fprnet protocols`; None where it has none.
+        metric: Distance of two embeddings.
         postprocessing: Label -> what was chosen, for the rows that need it.
     """
 
@@ -122,7 +121,9 @@ class Scores:
     gallery_size: int
     rows: Mapping[str, ScoreRow]
     model: Mapping[str, Any]
-    metric: Metric = "euclidean"
+    metrics: Metrics = field(default_factory=parse_metrics)
+    published_as: str | None = None
+    metric: Distance = "euclidean"
     postprocessing: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def with_row(self, label: str, row: ScoreRow) -> Scores:
@@ -147,11 +148,13 @@ class Scores:
             "format": FORMAT,
             "protocol": self.protocol,
             **self.settings,
+            "published_as": self.published_as,
             "trials": self.trials,
             "queries": self.queries,
             "valid_queries": self.valid_queries,
             "gallery_size": self.gallery_size,
             "metric": self.metric,
+            "metrics": self.metrics.as_dict(),
             "postprocessing": {
                 label: dict(chosen) for label, chosen in self.postprocessing.items()
             },
@@ -183,7 +186,7 @@ class Scores:
     def table(self) -> str:
         """Return the scores as text, in percent."""
         settings = "".join(f", {name} {value}" for name, value in self.settings.items())
-        names = list(next(iter(self.rows.values())).metrics)
+        names = list(self.metrics.components)
         width = max(len(label) for label in self.rows) + len(" (95 % interval)")
         lines = [
             f"{self.protocol}{settings}, trials {self.trials}: {self.queries} queries, "
@@ -195,6 +198,8 @@ class Scores:
                 (label, row.metrics),
                 (f"{label} (image level)", row.image_level),
             ):
+                if not metrics:
+                    continue
                 cells = (_percent(metrics[name]) if name in metrics else "" for name in names)
                 lines.append(f"{title:<{width}}" + "".join(f"{c:>15}" for c in cells).rstrip())
             if self.trials > 1:
@@ -204,58 +209,12 @@ class Scores:
         return "\n".join(lines)
 
 
-def evaluate(
-    features: Features,
-    split: SysuSplit,
-    *,
-    mode: Mode = "all",
-    shots: int = 1,
-    trials: int = 10,
-    gallery: GalleryDraw = "official",
-    metric: Metric = "euclidean",
-    identities: Sequence[int] | None = None,
-    rerank: Reranking | None = None,
-    expand_query: int | None = None,
-    device: str | torch.device | None = None,
-) -> Scores:
-    """Score features under the protocol of SYSU-MM01.
-
-    Args:
-        features: At least all infrared images of the tested identities and the gallery images.
-        split: The lists and permutations.
-        mode: "all" or "indoor".
-        shots: Gallery images per identity and camera.
-        trials: How many galleries.
-        gallery: "official" or "seeded", see :func:`.sysu_mm01_protocol`.
-        metric: "euclidean" on the vectors as they are, or "cosine".
-        identities: Who is tested; None takes the split's test identities.
-        rerank: As for :func:`score`.
-        expand_query: As for :func:`score`.
-        device: Where to rank; None takes a CUDA device if there is one, else the CPU.
-
-    Raises:
-        UsageError: An option has no meaning.
-        FeaturesError: The features cannot be scored.
-    """
-    protocol = sysu_mm01_protocol(
-        features,
-        split,
-        mode=mode,
-        shots=shots,
-        trials=trials,
-        gallery=gallery,
-        identities=identities,
-    )
-    return score(
-        features, protocol, metric=metric, rerank=rerank, expand_query=expand_query, device=device
-    )
-
-
 def score(
     features: Features,
     protocol: Protocol,
     *,
-    metric: Metric = "euclidean",
+    metric: Distance = "euclidean",
+    metrics: Sequence[str | Metric] | None = None,
     rerank: Reranking | None = None,
     expand_query: int | None = None,
     device: str | torch.device | None = None,
@@ -266,6 +225,8 @@ def score(
         features: The table whose rows the protocol names.
         protocol: Trials and rules.
         metric: "euclidean" on the vectors as they are, or "cosine".
+        metrics: What is computed of each ranking: names, import paths, or functions of
+            `QueryScores` (see `fprnet.evaluation.metrics`); None takes all of METRICS.
         rerank: Adds the row "rerank": after k-reciprocal re-ranking.
         expand_query: Adds the row "query-expansion": each query averaged with so many nearest
             gallery images.
@@ -278,24 +239,25 @@ def score(
         UsageError: An option has no meaning.
         FeaturesError: No query has a match, or a vector has no direction for the cosine.
     """
+    columns = parse_metrics(metrics)
     per_trial = score_trials(features, protocol, metric=metric, device=device)
     valid = _only({int(scores.valid.sum()) for scores in per_trial}, "valid queries")
     if valid == 0:
         raise FeaturesError(
             "no query has an image of its identity in the gallery; check identities and cameras"
         )
-    rows = {"plain": score_row(per_trial, protocol, features)}
+    rows = {"plain": score_row(per_trial, protocol, features, columns)}
     chosen: dict[str, Mapping[str, float]] = {}
     if rerank is not None:
         reranked = score_reranked_trials(features, protocol, rerank, metric=metric, device=device)
-        rows["rerank"] = score_row(reranked, protocol, features)
+        rows["rerank"] = score_row(reranked, protocol, features, columns)
         numbers = asdict(rerank)
         chosen["rerank"] = {"lambda" if k == "weight" else k: v for k, v in numbers.items()}
     if expand_query is not None:
         expanded = score_expanded_trials(
             features, protocol, expand_query, metric=metric, device=device
         )
-        rows["query-expansion"] = score_row(expanded, protocol, features)
+        rows["query-expansion"] = score_row(expanded, protocol, features, columns)
         chosen["query-expansion"] = {"neighbours": expand_query}
     return Scores(
         protocol=protocol.name,
@@ -306,23 +268,21 @@ def score(
         gallery_size=_only({len(trial.gallery) for trial in protocol.trials}, "gallery images"),
         rows=rows,
         model=dict(features.meta.get("model", {})),
+        metrics=columns,
+        published_as=protocol.published_as,
         metric=metric,
         postprocessing=chosen,
     )
 
 
-def score_row(per_trial: Sequence[QueryScores], protocol: Protocol, features: Features) -> ScoreRow:
+def score_row(
+    per_trial: Sequence[QueryScores], protocol: Protocol, features: Features, metrics: Metrics
+) -> ScoreRow:
     """Average the valid queries of each trial."""
-    image_ranks = [scores.image_rank for scores in per_trial]
-    ranks = image_ranks
-    if protocol.cmc == "identity":
-        ranks = [scores.identity_rank for scores in per_trial]
-    values = {
-        **_hits(ranks),
-        "mAP": [scores.average_precision for scores in per_trial],
-        "mINP": [scores.inverse_negative_penalty for scores in per_trial],
-    }
-    image_values = _hits(image_ranks)
+    values = _by_metric([metrics.values(scores) for scores in per_trial])
+    image_values = _by_metric(
+        [metrics.values(scores.counting("image"), only=tuple(CMC)) for scores in per_trial]
+    )
     per_identity = PerIdentity.of(
         [features.identity[trial.query] for trial in protocol.trials],
         [scores.valid.numpy() for scores in per_trial],
@@ -333,15 +293,15 @@ def score_row(per_trial: Sequence[QueryScores], protocol: Protocol, features: Fe
         metrics={name: _means(per_trial, column) for name, column in values.items()},
         image_level={name: _means(per_trial, column) for name, column in image_values.items()},
         curve=tuple(
-            _means(per_trial, [first_hit <= rank for first_hit in ranks])
+            _means(per_trial, [scores.first_rank <= rank for scores in per_trial])
             for rank in range(1, CURVE + 1)
         ),
         per_identity=per_identity,
     )
 
 
-def _hits(ranks: Sequence[Tensor]) -> dict[str, list[Tensor]]:
-    return {f"rank-{rank}": [first_hit <= rank for first_hit in ranks] for rank in RANKS}
+def _by_metric(per_trial: Sequence[Mapping[str, Tensor]]) -> dict[str, list[Tensor]]:
+    return {name: [values[name] for values in per_trial] for name in per_trial[0]}
 
 
 def _means(per_trial: Sequence[QueryScores], quantity: Sequence[Tensor]) -> Trials:

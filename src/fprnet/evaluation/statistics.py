@@ -1,4 +1,4 @@
-"""Numbers about numbers: how sure a mean over trials is, and what each person contributes to it.
+"""Confidence intervals of means over trials, and sums over the queries of each identity.
 
 Shapes: T trials, I identities that query.
 """
@@ -20,17 +20,17 @@ LEVEL = 0.95
 def confidence_interval(values: Sequence[float]) -> tuple[float, float] | None:
     """Return the 95 % confidence interval of the mean, by Student's t with T - 1 degrees.
 
-    It says how far the mean may move with other draws of the gallery, not with other people: for
-    that, see :mod:`fprnet.evaluation.comparison`.
+    The interval covers other draws of the gallery. It does not cover other people: for that, see
+    :mod:`fprnet.evaluation.comparison`.
 
     >>> [round(end, 4) for end in confidence_interval([0.1, 0.2, 0.6])]  # t = 4.3027
     [-0.3572, 0.9572]
 
     Args:
-        values: One per trial.
+        values: The quantity in each trial.
 
     Returns:
-        The ends, or None for a single trial, which says nothing about others.
+        Lower and upper end, or None for a single trial.
     """
     if len(values) < 2:
         return None
@@ -45,15 +45,15 @@ def confidence_interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 @dataclass(frozen=True)
 class PerIdentity:
-    """What each person's queries contribute to the scores of one row.
+    """Sums of one row's metrics over the valid queries of each identity.
 
     The sum over the identities of a metric, divided by the sum of ``valid``, is the metric's mean.
 
     Attributes:
-        identity: ``(I,)``, sorted.
-        valid: ``(I,)`` valid queries, all trials together.
-        metrics: Metric -> ``(I,)`` sum over those queries.
-        image_level: The same of the image-level CMC.
+        identity: ``(I,)`` query identities, sorted.
+        valid: ``(I,)`` number of valid queries, all trials together.
+        metrics: Name of the metric -> ``(I,)`` sum of its values over those queries.
+        image_level: Point of the image-level CMC -> ``(I,)`` sum over those queries.
     """
 
     identity: tuple[int, ...]
@@ -68,30 +68,30 @@ class PerIdentity:
         metrics: Mapping[str, Sequence[NDArray[Any]]],
         image_level: Mapping[str, Sequence[NDArray[Any]]],
     ) -> PerIdentity:
-        """Add up one value ``(Q,)`` per query of each trial; those of invalid queries are unread.
+        """Add up the values ``(Q,)`` of each trial's queries; invalid queries are left out.
 
         Args:
-            identities: Of the queries of each trial.
-            valid: Which of them count.
-            metrics: Metric -> values of each trial.
-            image_level: Likewise.
+            identities: For each trial ``(Q,)``, the identity of each query.
+            valid: For each trial ``(Q,)``, whether the query counts.
+            metrics: Name of the metric -> for each trial ``(Q,)`` its values.
+            image_level: Point of the image-level CMC -> for each trial ``(Q,)`` its values.
         """
         counted = np.concatenate(valid)
-        people, place = np.unique(np.concatenate(identities), return_inverse=True)
+        people, number = np.unique(np.concatenate(identities), return_inverse=True)
 
         def sums(values: Sequence[NDArray[Any]]) -> tuple[float, ...]:
             weights = np.concatenate(values)[counted]
-            return tuple(np.bincount(place[counted], weights, minlength=len(people)).tolist())
+            return tuple(np.bincount(number[counted], weights, minlength=len(people)).tolist())
 
         return PerIdentity(
             identity=tuple(people.tolist()),
-            valid=tuple(np.bincount(place[counted], minlength=len(people)).tolist()),
+            valid=tuple(np.bincount(number[counted], minlength=len(people)).tolist()),
             metrics={name: sums(values) for name, values in metrics.items()},
             image_level={name: sums(values) for name, values in image_level.items()},
         )
 
     def sums_as_dict(self) -> dict[str, Any]:
-        """Return the sums as they stand in the result; hits, which are whole numbers, as such."""
+        """Return the sums for JSON; hits are whole numbers."""
         ranks = {name: [int(hits) for hits in sums] for name, sums in self.image_level.items()}
         metrics: dict[str, list[float]] = {
             name: [int(s) for s in sums] if name.startswith("rank-") else list(sums)

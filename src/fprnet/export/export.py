@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from fprnet.config import config_as_dict
 from fprnet.data.augmentation import IMAGENET_MEAN, IMAGENET_STD
 from fprnet.data.cache import open_cache
-from fprnet.data.data_set import DataSet, Layout, open_data_set, recognise
+from fprnet.data.data_set import AUTO, DataSet, open_data_set, recognise
 from fprnet.data.records import MODALITIES, Modality, Records
+from fprnet.data.test_split import trained_split
 from fprnet.embeddings.backend import Backend, Choice, Pixels, available_cores
 from fprnet.embeddings.embedder import Embedder
 from fprnet.embeddings.exported_graphs import FORMAT, SUFFIXES, open_graphs
@@ -29,7 +30,6 @@ from fprnet.embeddings.openvino_backend import converted
 from fprnet.embeddings.pytorch_backend import PyTorchBackend
 from fprnet.errors import DataError, ExportError, UsageError
 from fprnet.evaluation.data_set_protocol import make_protocol
-from fprnet.evaluation.leak import trained_split
 from fprnet.evaluation.scores import score
 from fprnet.export.graph_files import Format, require_onnx, save_openvino, write_graph_file
 from fprnet.export.parity import Parity, compare, seeded_images
@@ -88,7 +88,7 @@ def export_model(
     *,
     weights: Weights = "float32",
     data: Path | None = None,
-    layout: Layout | Literal["auto"] = "auto",
+    layout: str = AUTO,
     cache: Path | None = None,
 ) -> Exported:
     """Write the graphs of a model; the folder appears when all of them have been checked.
@@ -157,11 +157,9 @@ class _Samples:
     images: NDArray[np.uint8]
 
     @classmethod
-    def read(
-        cls, embedder: Embedder, root: Path, layout: Layout | Literal["auto"], cache: Path | None
-    ) -> _Samples:
-        layout = recognise(root) if layout == "auto" else layout
-        split = trained_split(config_as_dict(embedder.config)) if layout == "regdb" else None
+    def read(cls, embedder: Embedder, root: Path, layout: str, cache: Path | None) -> _Samples:
+        layout = recognise(root) if layout == AUTO else layout
+        split = trained_split(config_as_dict(embedder.config), layout)
         data_set = open_data_set(root, layout=layout, split=split, needed=("train", "validation"))
         if not data_set.validation:
             raise DataError(

@@ -1,4 +1,4 @@
-"""Ten configs, one for each split of RegDB, become ten runs, and their scores one result."""
+"""A config for each split of a data set becomes a run each, and their scores one result."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from fprnet.config import RunConfig
-from fprnet.data.data_set import DataSet, open_data_set, recognise
+from fprnet.data.data_set import AUTO, DataSet, open_data_set, recognise
+from fprnet.data.protocols.protocol import Direction
+from fprnet.data.readers import reader_of
 from fprnet.embeddings.embedder import load_model
 from fprnet.embeddings.from_disk import extract_data_set
 from fprnet.errors import UsageError
-from fprnet.evaluation.data_set_protocol import ProtocolOptions, make_protocol
-from fprnet.evaluation.protocols import Direction
+from fprnet.evaluation.data_set_protocol import make_protocol
 from fprnet.evaluation.scores import FORMAT, Scores, Trials, score
 from fprnet.training.run import run_training
 
-__all__ = ["CrossValidation", "cross_validate"]
-
-SHOWN = ("rank-1", "rank-5", "rank-10", "rank-20", "mAP", "mINP")
+__all__ = ["CrossValidation", "cross_validate", "splits_of"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,11 @@ class CrossValidation:
     """
 
     scores: Mapping[int, Scores]
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the metrics, as all splits have them."""
+        return tuple(next(iter(self.scores.values())).metrics.components)
 
     def mean(self, label: str, metric: str) -> Trials:
         """Return a metric of a row over the splits, each of which counts as one trial."""
@@ -51,7 +55,7 @@ class CrossValidation:
             "valid_queries": self._size(lambda scores: scores.valid_queries),
             "gallery_size": self._size(lambda scores: scores.gallery_size),
             "scores": {
-                label: {metric: self.mean(label, metric).as_dict() for metric in SHOWN}
+                label: {metric: self.mean(label, metric).as_dict() for metric in self.metrics}
                 for label in first.rows
             },
             "models": {str(number): dict(scores.model) for number, scores in self.scores.items()},
@@ -67,13 +71,13 @@ class CrossValidation:
             f"{self._size(lambda scores: scores.valid_queries)} queries with a match, against "
             f"{self._size(lambda scores: scores.gallery_size)} gallery images",
         ]
-        for label, row in first.rows.items():
-            lines.append(f"{label:<12}" + "".join(f"{metric:>15}" for metric in SHOWN))
+        for label in first.rows:
+            lines.append(f"{label:<12}" + "".join(f"{metric:>15}" for metric in self.metrics))
             for number, scores in self.scores.items():
-                values = (scores.rows[label].metrics[metric].mean for metric in SHOWN)
+                values = (scores.rows[label].metrics[metric].mean for metric in self.metrics)
                 cells = "".join(f"{100 * value:>15.2f}" for value in values)
                 lines.append(f"{f'split {number}':<12}{cells}")
-            means = (self.mean(label, metric) for metric in row.metrics)
+            means = (self.mean(label, metric) for metric in self.metrics)
             cells = "".join(f"{f'{100 * m.mean:.2f} ± {100 * m.std:.2f}':>15}" for m in means)
             lines.append(f"{'mean':<12}{cells}")
         lines.append("percent; the last line: mean ± sample standard deviation over the splits")
@@ -83,6 +87,25 @@ class CrossValidation:
         """Return a number of images: one where all splits have the same, else one per split."""
         sizes = [of(scores) for scores in self.scores.values()]
         return sizes[0] if len(set(sizes)) == 1 else sizes
+
+
+def splits_of(root: Path, layout: str = AUTO) -> tuple[int, ...]:
+    """Return the numbers of a data set's splits.
+
+    Args:
+        root: The data set's folder.
+        layout: A reader's name or import path; "auto" recognises it.
+
+    Raises:
+        UsageError: The layout has one split only.
+    """
+    layout = recognise(root) if layout == AUTO else layout
+    splits = reader_of(layout).splits
+    if not splits:
+        raise UsageError(
+            f"{root} is {layout}, which has one split; use 'fprnet train' and 'fprnet evaluate'"
+        )
+    return splits
 
 
 def cross_validate(
@@ -104,19 +127,13 @@ def cross_validate(
         The scores; None in the processes of ``torchrun`` that do not talk.
 
     Raises:
-        UsageError: The data set is not RegDB.
+        UsageError: A config is one of another split.
         FprnetError: See `run_training`.
     """
     for number, config in configs.items():
         if config.data.split != number:
             raise UsageError(
                 f"data.split is {config.data.split} in the config of split {number}; leave it out"
-            )
-        root = Path(config.data.root)
-        layout = recognise(root) if config.data.layout == "auto" else config.data.layout
-        if layout != "regdb":
-            raise UsageError(
-                f"{root} is {layout}, which has one split; use 'fprnet train' and 'fprnet evaluate'"
             )
     results: dict[int, Scores] = {}
     for number, config in configs.items():
@@ -130,7 +147,10 @@ def cross_validate(
 def _score(config: RunConfig, run: Path, direction: Direction, flip: bool) -> Scores:
     """Score a finished run on the test identities of its split."""
     data_set = open_data_set(
-        Path(config.data.root), layout="regdb", split=config.data.split, needed=("test",)
+        Path(config.data.root),
+        layout=config.data.layout,
+        split=config.data.split,
+        needed=("test",),
     )
     plain, *flipped = (
         _score_once(config, run, data_set, direction, flip=mirrored)
@@ -143,11 +163,10 @@ def _score_once(
     config: RunConfig, run: Path, data_set: DataSet, direction: Direction, *, flip: bool
 ) -> Scores:
     features = extract_data_set(
-        load_model(run),
+        load_model(run, precision="float32"),
         data_set.records(),
         identities=data_set.test,
         flip=flip,
         cache=Path(config.data.cache) if config.data.cache else None,
     )
-    options = ProtocolOptions(direction=direction)
-    return score(features, make_protocol(features, data_set, options))
+    return score(features, make_protocol(features, data_set, {"direction": direction}))

@@ -177,7 +177,7 @@ def _open_data_set(config: RunConfig) -> DataSet:
     visible_only = config.data.modalities == "visible"
     return open_data_set(
         Path(config.data.root),
-        layout=config.data.layout,  # type: ignore[arg-type]
+        layout=config.data.layout,
         split=config.data.split,
         needed=("train",) if visible_only else ("train", "validation", "test"),
     )

@@ -13,9 +13,9 @@ from typing import TypeVar
 import numpy as np
 import torch
 
+from fprnet.data.protocols.sysu_mm01 import Mode, sysu_mm01_protocol
 from fprnet.data.sysu_mm01 import SysuSplit
-from fprnet.evaluation.scores import Scores, evaluate
-from fprnet.evaluation.sysu_mm01 import Mode
+from fprnet.evaluation.scores import Scores, score
 from fprnet_lab.benchmarking.measurement import Measurement, Sizes
 from fprnet_lab.benchmarking.plain_evaluation import TrialLoop, field_loop, lean_loop, loop_evaluate
 from fprnet_lab.benchmarking.seeded import random_features, split_for
@@ -73,7 +73,8 @@ def measure_evaluation(
     features = random_features(split, dimensions, seed=0)
 
     def fast() -> Scores:
-        return evaluate(features, split, mode=mode, shots=shots, trials=trials, device="cpu")
+        protocol = sysu_mm01_protocol(features, split, mode=mode, shots=shots, trials=trials)
+        return score(features, protocol, device="cpu")
 
     def slow(loop: TrialLoop) -> dict[str, list[float]]:
         return loop_evaluate(features, split, loop, mode=mode, shots=shots, trials=trials)

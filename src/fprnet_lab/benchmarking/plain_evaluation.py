@@ -10,10 +10,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from fprnet.data.protocols.sysu_mm01 import Mode, sysu_mm01_protocol
 from fprnet.data.sysu_mm01 import SysuSplit
 from fprnet.embeddings.store import Features
-from fprnet.evaluation.scores import RANKS
-from fprnet.evaluation.sysu_mm01 import Mode, sysu_mm01_protocol
+from fprnet.evaluation.metrics import RANKS
 
 __all__ = ["TrialLoop", "field_loop", "lean_loop", "loop_evaluate"]
 
@@ -41,8 +41,8 @@ def loop_evaluate(
             distance,
             features.identity[trial.query],
             features.identity[gallery],
-            protocol.place[trial.query],
-            protocol.place[gallery],
+            protocol.exclusion_group[trial.query],
+            protocol.exclusion_group[gallery],
         ).items():
             scores.setdefault(name, []).append(value)
     return scores

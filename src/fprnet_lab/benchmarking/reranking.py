@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from fprnet.data.protocols.sysu_mm01 import sysu_mm01_protocol
 from fprnet.data.sysu_mm01 import SysuSplit
 from fprnet.evaluation.reranking import rerank, reranked_blocks
-from fprnet.evaluation.sysu_mm01 import sysu_mm01_protocol
 from fprnet_lab.benchmarking.evaluation import timed
 from fprnet_lab.benchmarking.measurement import Measurement, Sizes
 from fprnet_lab.benchmarking.plain_reranking import plain_rerank

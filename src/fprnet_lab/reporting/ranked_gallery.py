@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from fprnet.data.images import read_image
+from fprnet.data.protocols.protocol import NEVER_EXCLUDED, Protocol, Rows
 from fprnet.embeddings.store import Features
-from fprnet.evaluation.protocols import NOWHERE, Protocol, Rows
 
 __all__ = ["Match", "RankedQuery", "draw_queries", "draw_ranked_galleries", "rank_gallery"]
 
@@ -88,8 +88,9 @@ def rank_gallery(
     gallery = protocol.trials[trial - 1].gallery
     ranked = []
     for query in queries.tolist():
-        place = protocol.place[query]
-        seen = gallery[(place == NOWHERE) | (protocol.place[gallery] != place)]
+        group = protocol.exclusion_group[query]
+        excluded = (group != NEVER_EXCLUDED) & (protocol.exclusion_group[gallery] == group)
+        seen = gallery[~excluded]
         mine = features.features[query].astype(np.float64)
         theirs = features.features[seen].astype(np.float64)
         distance = ((theirs - mine) ** 2).sum(axis=1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from fprnet.data.data_set import LAYOUTS, Layout
 from fprnet.errors import DataError
 from fprnet_lab.synthetic.cameras import CAMERAS
 
@@ -14,7 +13,7 @@ __all__ = ["GeneratorOptions"]
 MOST_IMAGES = 200  # per identity and camera: positions are stored as uint8
 
 # What other layouts than SYSU-MM01's and the manifest's have otherwise.
-LAYOUT_DEFAULTS: dict[Layout, dict[str, Any]] = {
+LAYOUT_DEFAULTS: dict[str, dict[str, Any]] = {
     "sysu-mm01": {},
     "regdb": {
         "identities": 100,
@@ -50,13 +49,13 @@ class GeneratorOptions:
     cameras: tuple[int, ...] = (1, 2, 3, 4, 5, 6)  # 1, 2, 4, 5 alone: a visible-only world
     outdoor_share: float = 0.12  # identities never seen by the visible indoor cameras 1 and 2
     missed_share: float = 0.03  # chance that any one camera never sees an identity
-    layout: Layout = "sysu-mm01"  # of the folder; RegDB and LLCM have their own cameras
+    layout: str = "sysu-mm01"  # of the folder; RegDB and LLCM have their own cameras
 
     @classmethod
-    def of_layout(cls, layout: Layout, **given: Any) -> GeneratorOptions:  # noqa: ANN401
+    def of_layout(cls, layout: str, **given: Any) -> GeneratorOptions:  # noqa: ANN401
         """Return the options of a layout: its defaults, and what is given and not None."""
-        if layout not in LAYOUTS:
-            raise DataError(f"layout {layout!r} is unknown; choose {', '.join(LAYOUTS)}")
+        if layout not in LAYOUT_DEFAULTS:
+            raise DataError(f"layout {layout!r} is unknown; choose {', '.join(LAYOUT_DEFAULTS)}")
         chosen = {name: value for name, value in given.items() if value is not None}
         return cls(layout=layout, **LAYOUT_DEFAULTS[layout] | chosen)
 

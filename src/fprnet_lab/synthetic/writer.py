@@ -20,7 +20,6 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from fprnet.data.data_set import Layout
 from fprnet.errors import DataError
 from fprnet.files import write_text
 from fprnet_lab.synthetic.cameras import CAMERAS
@@ -44,7 +43,7 @@ class _Writer:
     lists: str
 
 
-WRITERS: dict[Layout, _Writer] = {
+WRITERS: dict[str, _Writer] = {
     "sysu-mm01": _Writer(sysu_mm01.pictures, sysu_mm01.write_lists, "exp"),
     "regdb": _Writer(regdb.pictures, regdb.write_lists, "idx"),
     "llcm": _Writer(llcm.pictures, llcm.write_lists, "idx"),

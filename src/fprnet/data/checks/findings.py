@@ -10,7 +10,9 @@ from fprnet.data.records import Modality
 from fprnet.data.sysu_mm01 import IMAGE_SUFFIXES
 from fprnet.errors import DataError
 
-__all__ = ["Findings", "Problem", "Seen"]
+__all__ = ["Findings", "Lists", "Problem", "Seen"]
+
+Lists = dict[str, tuple[int, ...]]  # part -> sorted identities
 
 
 @dataclass(frozen=True)

@@ -12,29 +12,35 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fprnet.data.records import MODALITIES
+from fprnet.data.protocols.protocol import (
+    NEVER_EXCLUDED,
+    Direction,
+    Protocol,
+    Trial,
+    sides,
+    tie_order,
+)
+from fprnet.data.records import MODALITIES, ImageTable
 from fprnet.data.regdb import RegdbSplit
-from fprnet.embeddings.store import Features
 from fprnet.errors import FeaturesError, UsageError
-from fprnet.evaluation.protocols import NOWHERE, Direction, Protocol, Trial, sides, tie_order
 
 __all__ = ["regdb_protocol"]
 
 
 def regdb_protocol(
-    features: Features,
+    features: ImageTable,
     split: RegdbSplit,
+    identities: Sequence[int] | None = None,
     *,
     direction: Direction = "infrared-to-visible",
-    identities: Sequence[int] | None = None,
 ) -> Protocol:
     """Return the protocol of RegDB; infrared images are the thermal ones.
 
     Args:
         features: Rows of other identities are left alone.
         split: Whose test identities are asked.
-        direction: Which modality queries which.
         identities: Who is tested; None takes the split's test identities.
+        direction: Which modality queries which.
 
     Raises:
         UsageError: There is nobody to test, or no such direction.
@@ -53,13 +59,13 @@ def regdb_protocol(
         name="regdb",
         settings={"split": split.number, "direction": direction},
         trials=(Trial(query, gallery),),
-        place=np.full(len(features), NOWHERE, dtype=np.int64),
+        exclusion_group=np.full(len(features), NEVER_EXCLUDED, dtype=np.int64),
         order=order,
         cmc="image",
     )
 
 
-def _check_complete(features: Features, split: RegdbSplit, people: Sequence[int]) -> None:
+def _check_complete(features: ImageTable, split: RegdbSplit, people: Sequence[int]) -> None:
     """Refuse features that hold other images than the lists name."""
     listed, held = (
         Counter(zip(table.identity.tolist(), table.modality.tolist(), strict=True))

@@ -9,16 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fprnet.data.records import Modality
-from fprnet.embeddings.store import Features
+from fprnet.data.records import ImageTable, Modality
 from fprnet.errors import UsageError
 
-__all__ = ["DIRECTIONS", "NOWHERE", "Direction", "Protocol", "Rows", "Trial", "sides", "tie_order"]
+__all__ = [
+    "DIRECTIONS",
+    "NEVER_EXCLUDED",
+    "Direction",
+    "NamedProtocol",
+    "Protocol",
+    "Rows",
+    "Trial",
+    "sides",
+    "tie_order",
+]
 
 Rows = NDArray[np.int64]
 Direction = Literal["infrared-to-visible", "visible-to-infrared"]
@@ -27,7 +36,7 @@ DIRECTIONS: dict[Direction, tuple[Modality, Modality]] = {
     "visible-to-infrared": ("visible", "infrared"),
 }
 
-NOWHERE = -1  # the place of an image that is never removed
+NEVER_EXCLUDED = -1  # exclusion group of images that are never removed
 
 
 @dataclass(frozen=True)
@@ -48,22 +57,40 @@ class Protocol:
     """What is ranked against what, and how the ranking is read.
 
     Attributes:
-        name: As it stands in the result, e.g. "sysu-mm01".
+        name: The layout, as the result names it, e.g. "sysu-mm01".
         settings: What else the result must say to be understood, e.g. mode, shots, gallery.
         trials: The tasks whose scores are averaged.
-        place: ``(N,)`` A gallery image is removed for every query with the same place; NOWHERE is
-            the place of an image that is never removed and removes nothing. SYSU-MM01: location;
-            LLCM: a number for each pair of identity and camera; RegDB: NOWHERE.
+        exclusion_group: ``(N,)`` A gallery image is removed (junk) for every query of the same
+            group; images in NEVER_EXCLUDED are never removed and remove nothing. SYSU-MM01: the
+            location; LLCM: a number for each pair of identity and camera; RegDB: NEVER_EXCLUDED.
         order: ``(N,)`` Equal distances are ranked by this number, smallest first.
         cmc: The published CMC counts identities (each where its first image stands) or images.
+        published_as: Name in `fprnet protocols`, e.g. "sysu-mm01/all/1-shot@1"; None where the
+            options are nobody's.
     """
 
     name: str
     settings: Mapping[str, str | int]
     trials: tuple[Trial, ...]
-    place: Rows
+    exclusion_group: Rows
     order: Rows
     cmc: Literal["identity", "image"] = "identity"
+    published_as: str | None = None
+
+
+@dataclass(frozen=True)
+class NamedProtocol:
+    """A choice of a layout's options that results are published under; it never changes.
+
+    Attributes:
+        layout: The reader whose protocol it is.
+        options: Every option that the name stands for.
+        reference: Where it is defined or first published.
+    """
+
+    layout: str
+    options: Mapping[str, Any]
+    reference: str
 
 
 def sides(direction: Direction) -> tuple[Modality, Modality]:
@@ -77,7 +104,7 @@ def sides(direction: Direction) -> tuple[Modality, Modality]:
     return DIRECTIONS[direction]
 
 
-def tie_order(features: Features) -> Rows:
+def tie_order(features: ImageTable) -> Rows:
     """Return ``(N,)`` the position of each row by camera, identity, then index (else path).
 
     This is the order in which the official evaluation of SYSU-MM01 lists a gallery, up to images

@@ -14,22 +14,21 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from fprnet.data.llcm import CAMERAS, LlcmSplit
-from fprnet.data.records import MODALITIES
-from fprnet.embeddings.store import Features
+from fprnet.data.protocols.protocol import Direction, Protocol, Rows, Trial, sides, tie_order
+from fprnet.data.records import MODALITIES, ImageTable
 from fprnet.errors import FeaturesError, UsageError
-from fprnet.evaluation.protocols import Direction, Protocol, Rows, Trial, sides, tie_order
 
 __all__ = ["llcm_protocol"]
 
 
 def llcm_protocol(
-    features: Features,
+    features: ImageTable,
     split: LlcmSplit,
+    identities: Sequence[int] | None = None,
     *,
     direction: Direction = "infrared-to-visible",
     trials: int = 10,
     swapped: bool = False,
-    identities: Sequence[int] | None = None,
 ) -> Protocol:
     """Return the protocol of LLCM; the published CMC counts identities.
 
@@ -39,11 +38,11 @@ def llcm_protocol(
     Args:
         features: Rows of other identities are left alone.
         split: Whose test identities are asked.
+        identities: Who is tested; None takes the split's test identities.
         direction: Which modality queries which.
         trials: How many galleries are drawn, 10 in published results.
         swapped: Visible to infrared as the authors' released code computes it: the drawn infrared
             images query *all* visible ones. Only for comparing with numbers of that code.
-        identities: Who is tested; None takes the split's test identities.
 
     Raises:
         UsageError: An option has no meaning.
@@ -82,12 +81,12 @@ def llcm_protocol(
         name="llcm",
         settings=settings,
         trials=tuple(Trial(drawn, whole) if swapped else Trial(whole, drawn) for drawn in draws),
-        place=features.identity * (max(CAMERAS) + 1) + features.camera,
+        exclusion_group=features.identity * (max(CAMERAS) + 1) + features.camera,
         order=order,
     )
 
 
-def _draws(features: Features, rows: Rows, trials: int) -> Iterator[Rows]:
+def _draws(features: ImageTable, rows: Rows, trials: int) -> Iterator[Rows]:
     """Draw one row of each identity in each camera, by identity, then camera, as released."""
     groups: dict[tuple[int, int], list[int]] = {}
     places = zip(features.identity[rows].tolist(), features.camera[rows].tolist(), strict=True)
@@ -99,7 +98,7 @@ def _draws(features: Features, rows: Rows, trials: int) -> Iterator[Rows]:
         yield np.array(drawn, dtype=np.int64)
 
 
-def _check_rows(features: Features, rows: Rows) -> None:
+def _check_rows(features: ImageTable, rows: Rows) -> None:
     """Refuse images without a camera of LLCM, and folders of which images are missing."""
     unknown = rows[~np.isin(features.camera[rows], CAMERAS)]
     if len(unknown):

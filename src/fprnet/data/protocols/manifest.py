@@ -13,28 +13,36 @@ from collections.abc import Sequence
 import numpy as np
 
 from fprnet.data.manifest import ManifestSplit
-from fprnet.embeddings.store import Features
+from fprnet.data.protocols.protocol import (
+    NEVER_EXCLUDED,
+    Direction,
+    Protocol,
+    Rows,
+    Trial,
+    sides,
+    tie_order,
+)
+from fprnet.data.records import ImageTable
 from fprnet.errors import FeaturesError, UsageError
-from fprnet.evaluation.protocols import NOWHERE, Direction, Protocol, Rows, Trial, sides, tie_order
 
 __all__ = ["manifest_protocol"]
 
 
 def manifest_protocol(
-    features: Features,
+    features: ImageTable,
     split: ManifestSplit,
+    identities: Sequence[int] | None = None,
     *,
     direction: Direction | None = None,
-    identities: Sequence[int] | None = None,
 ) -> Protocol:
     """Return the protocol of a manifest; the published CMC counts identities.
 
     Args:
         features: Their paths are those of the manifest; rows of other paths are left alone.
         split: The manifest: who is tested, locations, roles.
+        identities: Who is tested; None takes the split's test identities.
         direction: Which modality queries which, infrared to visible if None; not with roles, which
             say who queries whom and need not keep the modalities apart.
-        identities: Who is tested; None takes the split's test identities.
 
     Raises:
         UsageError: There is nobody to test, no such direction, or one beside roles.
@@ -61,9 +69,9 @@ def manifest_protocol(
         modality = split.listed.modality[listed]
         query, gallery = rows[modality == querying], rows[modality == searched]
         settings["direction"] = direction
-    place = np.full(len(features), NOWHERE, dtype=np.int64)
-    place[rows] = split.listed.location[listed]
-    known = int((place[rows] != NOWHERE).sum())
+    group = np.full(len(features), NEVER_EXCLUDED, dtype=np.int64)
+    group[rows] = split.listed.location[listed]
+    known = int((group[rows] != NEVER_EXCLUDED).sum())
     settings["removed"] = (
         "nothing, no camera is known"
         if known == 0
@@ -76,12 +84,12 @@ def manifest_protocol(
         name="manifest",
         settings=settings,
         trials=(Trial(query[np.argsort(order[query])], gallery[np.argsort(order[gallery])]),),
-        place=place,
+        exclusion_group=group,
         order=order,
     )
 
 
-def _rows_of(features: Features, split: ManifestSplit, listed: Rows) -> Rows:
+def _rows_of(features: ImageTable, split: ManifestSplit, listed: Rows) -> Rows:
     """Return the row of the features for each of the listed images."""
     row_of = {path: row for row, path in enumerate(features.path.tolist())}
     paths = split.listed.path[listed].tolist()
@@ -93,11 +101,11 @@ def _rows_of(features: Features, split: ManifestSplit, listed: Rows) -> Rows:
         )
     rows = np.array([row_of[path] for path in paths], dtype=np.int64)
     for name in ("identity", "modality"):
-        said, meant = getattr(features, name)[rows], getattr(split.listed, name)[listed]
-        other = np.flatnonzero(said != meant)
+        found, expected = getattr(features, name)[rows], getattr(split.listed, name)[listed]
+        other = np.flatnonzero(found != expected)
         if len(other):
             raise FeaturesError(
                 f"row {rows[other[0]]} of the features, {paths[other[0]]}, has {name} "
-                f"{said[other[0]]} but the manifest says {meant[other[0]]}; correct one of them"
+                f"{found[other[0]]} but the manifest says {expected[other[0]]}; correct one of them"
             )
     return rows

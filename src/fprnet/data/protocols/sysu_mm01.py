@@ -14,6 +14,15 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from fprnet.data.protocols.protocol import (
+    NEVER_EXCLUDED,
+    Direction,
+    Protocol,
+    Rows,
+    Trial,
+    tie_order,
+)
+from fprnet.data.records import ImageTable
 from fprnet.data.sysu_mm01 import (
     CAMERA_LOCATION,
     INFRARED_CAMERAS,
@@ -21,9 +30,7 @@ from fprnet.data.sysu_mm01 import (
     GalleryPermutations,
     SysuSplit,
 )
-from fprnet.embeddings.store import Features
 from fprnet.errors import FeaturesError, UsageError
-from fprnet.evaluation.protocols import NOWHERE, Protocol, Rows, Trial, tie_order
 
 __all__ = ["GalleryDraw", "Mode", "sysu_mm01_protocol"]
 
@@ -34,14 +41,15 @@ GALLERY_CAMERAS: dict[Mode, tuple[int, ...]] = {"all": VISIBLE_CAMERAS, "indoor"
 
 
 def sysu_mm01_protocol(
-    features: Features,
+    features: ImageTable,
     split: SysuSplit,
+    identities: Sequence[int] | None = None,
     *,
     mode: Mode = "all",
     shots: int = 1,
     trials: int = 10,
     gallery: GalleryDraw = "official",
-    identities: Sequence[int] | None = None,
+    direction: Direction = "infrared-to-visible",
 ) -> Protocol:
     """Return the protocol of SYSU-MM01: infrared images query a gallery of visible images.
 
@@ -52,6 +60,7 @@ def sysu_mm01_protocol(
     Args:
         features: Rows of other identities are left alone.
         split: The lists and permutations.
+        identities: Who is tested; None takes the split's test identities.
         mode: "all" searches cameras 1, 2, 4 and 5, "indoor" cameras 1 and 2.
         shots: Gallery images per identity and camera, 1 or 10 in published results.
         trials: How many galleries are drawn, 10 in published results.
@@ -59,7 +68,7 @@ def sysu_mm01_protocol(
             widely copied Python evaluators do, ``random.seed(t)`` for t = 0.., then for each
             identity and camera ``random.choice`` of the sorted files (more shots:
             ``random.sample``; the family has no common multi-shot draw).
-        identities: Who is tested; None takes the split's test identities.
+        direction: Which modality queries which; only "infrared-to-visible" is defined.
 
     Raises:
         UsageError: An option has no meaning.
@@ -72,6 +81,11 @@ def sysu_mm01_protocol(
     ):
         if value not in allowed:
             raise UsageError(f"{name} {value!r} is unknown; choose {' or '.join(allowed)}")
+    if direction != "infrared-to-visible":
+        raise UsageError(
+            f"direction {direction} is not defined for sysu-mm01, whose galleries are drawn from "
+            "visible images only; leave it out"
+        )
     for name, number in (("shots", shots), ("trials", trials)):
         if number < 1:
             raise UsageError(f"{name} is {number}; it must be 1 or more")
@@ -95,13 +109,13 @@ def sysu_mm01_protocol(
     galleries = draw(split.permutations, people, cameras, shots, trials)
     order = tie_order(features)
     query = query[np.argsort(order[query])]  # so that sums over queries do not depend on the file
-    location = np.array([NOWHERE, *CAMERA_LOCATION.values()], dtype=np.int64)
+    location = np.array([NEVER_EXCLUDED, *CAMERA_LOCATION.values()], dtype=np.int64)
     known = np.isin(features.camera, list(CAMERA_LOCATION))
     return Protocol(
         name="sysu-mm01",
         settings={"mode": mode, "shots": shots, "gallery": gallery},
         trials=tuple(Trial(query, _find(features, candidates, images)) for images in galleries),
-        place=location[np.where(known, features.camera, 0)],
+        exclusion_group=location[np.where(known, features.camera, 0)],
         order=order,
     )
 
@@ -148,7 +162,7 @@ def _images(drawn: Iterable[tuple[int, int, int]]) -> Images:
     return np.array(list(drawn), dtype=np.int64).reshape(-1, 3)
 
 
-def _find(features: Features, candidates: Rows, images: Images) -> Rows:
+def _find(features: ImageTable, candidates: Rows, images: Images) -> Rows:
     """Return the row of each drawn image among the candidate rows."""
     if features.index is None:
         position = _position_by_path(features, candidates)
@@ -174,7 +188,7 @@ def _code(camera: Rows, identity: Rows, position: Rows) -> Rows:
     return (camera << 56) | (identity << 24) | position
 
 
-def _position_by_path(features: Features, rows: Rows) -> Rows:
+def _position_by_path(features: ImageTable, rows: Rows) -> Rows:
     """Return the 1-based position of each row among the rows of its camera and identity."""
     camera, identity = features.camera[rows], features.identity[rows]
     sequence = np.lexsort((features.path[rows], identity, camera))
@@ -197,7 +211,7 @@ def _check_people(people: Sequence[int], permutations: GalleryPermutations) -> N
         )
 
 
-def _check_modality(features: Features, shown: NDArray[np.bool_]) -> None:
+def _check_modality(features: ImageTable, shown: NDArray[np.bool_]) -> None:
     expected = np.where(np.isin(features.camera, INFRARED_CAMERAS), "infrared", "visible")
     wrong = np.flatnonzero(shown & (features.modality != expected))
     if len(wrong):
@@ -209,7 +223,7 @@ def _check_modality(features: Features, shown: NDArray[np.bool_]) -> None:
 
 
 def _check_complete(
-    features: Features,
+    features: ImageTable,
     rows: Rows,
     people: Sequence[int],
     cameras: Sequence[int],

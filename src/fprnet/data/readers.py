@@ -1,0 +1,161 @@
+"""The readers that come with fprnet: a layout's name becomes what knows its files and its protocol.
+
+A layout of your own is an import path, ``my_reader:MyReader``; see `fprnet.data.reader`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fprnet.components import Component, parse_component
+from fprnet.data import checks, llcm, manifest, regdb, sysu_mm01
+from fprnet.data.checks.findings import Findings, Lists, Seen
+from fprnet.data.llcm import LlcmSplit
+from fprnet.data.manifest import ManifestSplit
+from fprnet.data.protocols.llcm import llcm_protocol
+from fprnet.data.protocols.manifest import manifest_protocol
+from fprnet.data.protocols.regdb import regdb_protocol
+from fprnet.data.protocols.sysu_mm01 import sysu_mm01_protocol
+from fprnet.data.reader import Part, Reader
+from fprnet.data.records import Records
+from fprnet.data.regdb import RegdbSplit
+from fprnet.data.sysu_mm01 import SysuSplit
+from fprnet.errors import UsageError
+from fprnet.kinds import READER
+
+__all__ = ["DEFAULT_LAYOUT", "READERS", "layout_component", "reader_of"]
+
+
+class SysuMm01(Reader):
+    """SYSU-MM01, and whatever is laid out as it is: cam1 to cam6, exp."""
+
+    signs = ("exp", "cam[1-6]", "rand_perm_cam.mat", "test_id.mat")
+    weak_signs = ("test_id.txt",)  # LLCM's lists have one, too, in idx
+    example = "SYSU-MM01 (cam1 to cam6 and exp)"
+    has_validation_list = True
+    cameras = checks.sysu_mm01.CAMERAS
+    protocol = staticmethod(sysu_mm01_protocol)
+
+    def read_split(self, root: Path, _number: int | None, needed: Sequence[Part]) -> SysuSplit:
+        return sysu_mm01.read_split(root, needed=needed)
+
+    def read_records(self, root: Path, *, visible_only: bool = False) -> Records:
+        cameras = sysu_mm01.VISIBLE_CAMERAS if visible_only else sysu_mm01.ALL_CAMERAS
+        return sysu_mm01.read_records(root, cameras=cameras)
+
+    def check_split(self, records: Records, split: SysuSplit) -> None:
+        sysu_mm01.check_split(records, split)
+
+    def look(self, findings: Findings) -> tuple[Lists, list[Seen]]:
+        return checks.sysu_mm01.look(findings)
+
+
+class RegDb(Reader):
+    """RegDB: Visible, Thermal, and ten splits in idx."""
+
+    signs = tuple(
+        f"{folder}{part}_visible_*.txt" for folder in ("idx/", "") for part in regdb.PARTS
+    )
+    example = "RegDB (idx/train_visible_1.txt ...)"
+    splits = regdb.SPLITS
+    cameras = checks.regdb.CAMERAS
+    protocol = staticmethod(regdb_protocol)
+
+    def read_split(self, root: Path, number: int | None, needed: Sequence[Part]) -> RegdbSplit:
+        return regdb.read_split(root, number or 0, needed=needed)
+
+    def read_records(self, root: Path, *, visible_only: bool = False) -> Records:
+        return _of_modality(regdb.read_records(root), visible_only)
+
+    def check_split(self, records: Records, split: RegdbSplit) -> None:
+        regdb.check_split(records, split)
+
+    def look(self, findings: Findings) -> tuple[Lists, list[Seen]]:
+        return checks.regdb.look(findings)
+
+
+class Llcm(Reader):
+    """LLCM: two training lists, the test identities, and test folders by camera."""
+
+    signs = ("idx/train_vis.txt", "idx/test_id.txt", "train_vis.txt")
+    example = "LLCM (idx/train_vis.txt ...)"
+    cameras = checks.llcm.CAMERAS
+    protocol = staticmethod(llcm_protocol)
+
+    def read_split(self, root: Path, _number: int | None, needed: Sequence[Part]) -> LlcmSplit:
+        return llcm.read_split(root, needed=needed)
+
+    def read_records(self, root: Path, *, visible_only: bool = False) -> Records:
+        return _of_modality(llcm.read_records(root), visible_only)
+
+    def check_split(self, records: Records, split: LlcmSplit) -> None:
+        llcm.check_split(records, split)
+
+    def look(self, findings: Findings) -> tuple[Lists, list[Seen]]:
+        return checks.llcm.look(findings)
+
+
+class Manifest(Reader):
+    """A table of anybody's images."""
+
+    signs = manifest.FILES
+    example = "a manifest (manifest.csv or manifest.parquet)"
+    protocol = staticmethod(manifest_protocol)
+
+    def takes_file(self, path: Path) -> bool:
+        return path.suffix.lower() in (".csv", ".parquet")
+
+    def read_split(self, root: Path, _number: int | None, _needed: Sequence[Part]) -> ManifestSplit:
+        return manifest.read_manifest(root)
+
+    def read_records(self, root: Path, *, visible_only: bool = False) -> Records:
+        return _of_modality(manifest.read_manifest(root).listed, visible_only)
+
+    def check_split(self, records: Records, split: ManifestSplit) -> None:
+        """Do nothing: the list is the records."""
+
+    def look(self, findings: Findings) -> tuple[Lists, list[Seen]]:
+        return checks.manifest.look(findings)
+
+
+READERS: dict[str, type[Reader]] = {
+    "sysu-mm01": SysuMm01,
+    "regdb": RegDb,
+    "llcm": Llcm,
+    "manifest": Manifest,
+}
+"""Name of a layout -> its reader."""
+
+DEFAULT_LAYOUT = "sysu-mm01"  # of a folder without any sign, for `fprnet data check`
+
+
+def layout_component(layout: str) -> Component:
+    """Return the reader that a layout's name or import path means, as a component.
+
+    Raises:
+        UsageError: There is no such reader.
+        ConfigError: It is code of somebody else that was not allowed.
+    """
+    component = parse_component(READER, layout, key="layout")
+    target = component.target
+    if Reader not in getattr(target, "__mro__", ()):  # issubclass needs methods only
+        raise UsageError(
+            f"layout {layout} is no reader; derive the class from fprnet.data.reader.Reader"
+        )
+    return component
+
+
+def reader_of(layout: str) -> Reader:
+    """Return the reader of a layout.
+
+    Raises:
+        UsageError: There is no such reader.
+        ConfigError: It is code of somebody else that was not allowed.
+    """
+    reader: Reader = layout_component(layout).build()
+    return reader
+
+
+def _of_modality(records: Records, visible_only: bool) -> Records:
+    return records.where(records.modality == "visible") if visible_only else records
