@@ -18,7 +18,7 @@ from fprnet.config import (
     preset_summary,
 )
 from fprnet.data.data_set import AUTO, DataSet, read_records
-from fprnet.data.test_split import open_for_test
+from fprnet.data.held_out import open_for_test
 from fprnet.embeddings.embedder import Embedder, load_model
 from fprnet.embeddings.formats import read_any_features
 from fprnet.embeddings.from_disk import extract_data_set

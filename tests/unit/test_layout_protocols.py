@@ -9,11 +9,11 @@ import pytest
 from layout_cases import MANIFEST, write_llcm, write_manifest, write_regdb
 
 from fprnet.data.data_set import DataSet, open_data_set
+from fprnet.data.held_out import open_for_test
 from fprnet.data.protocols.llcm import llcm_protocol
 from fprnet.data.protocols.protocol import NEVER_EXCLUDED
 from fprnet.data.protocols.regdb import regdb_protocol
 from fprnet.data.records import Records
-from fprnet.data.test_split import open_for_test
 from fprnet.embeddings.store import Features
 from fprnet.errors import ConfigError, FeaturesError, UsageError
 from fprnet.evaluation.data_set_protocol import make_protocol

@@ -225,7 +225,7 @@ def _compare(args: argparse.Namespace) -> Any:  # noqa: ANN401 - a Comparison
 
 def _evaluate(args: argparse.Namespace) -> Scores:
     from fprnet.config import config_as_dict
-    from fprnet.data.test_split import open_for_test
+    from fprnet.data.held_out import open_for_test
     from fprnet.embeddings.embedder import load_model
     from fprnet.embeddings.formats import conversion_note, holds_features, read_any_features
     from fprnet.embeddings.from_disk import extract_data_set

@@ -20,8 +20,8 @@ from fprnet.config import config_as_dict
 from fprnet.data.augmentation import IMAGENET_MEAN, IMAGENET_STD
 from fprnet.data.cache import open_cache
 from fprnet.data.data_set import AUTO, DataSet, open_data_set, recognise
+from fprnet.data.held_out import trained_split
 from fprnet.data.records import MODALITIES, Modality, Records
-from fprnet.data.test_split import trained_split
 from fprnet.embeddings.backend import Backend, Choice, Pixels, available_cores
 from fprnet.embeddings.embedder import Embedder
 from fprnet.embeddings.exported_graphs import FORMAT, SUFFIXES, open_graphs
