@@ -295,3 +295,34 @@ def test_gallery_that_cannot_be_served(running, fprnet, stock, tmp_path):
     missing = fprnet("serve", "--gallery", tmp_path / "none.db", "--model", "fprnet", *tiny)
     assert missing.status == 2
     assert "none.db" in missing.complaint
+
+
+@pytest.mark.parametrize("name", ["夜.png", "ü.png", "\U0001f31b.png"])
+def test_names_of_any_script_are_repeated_as_sent(client, name):
+    form = part("images", GOOD, name) + b"--x--\r\n"
+    answer = client.post("/v1/search", content=form, headers={"Content-Type": FORM})
+    assert answer.status_code == 200
+    assert answer.json()["queries"][0]["name"] == name
+    lines = part("metadata", b"{}") + part("image", GOOD, name) + b"--x--\r\n"
+    answer = client.post("/v1/gallery/images", content=lines, headers={"Content-Type": FORM})
+    [line] = [json.loads(line) for line in answer.text.splitlines()]
+    assert (line["name"], line["status"]) == (name, "refused")  # the metadata lack the modality
+
+
+@pytest.mark.parametrize("path", ["/v1/search", "/v1/gallery/images"])
+def test_long_boundary_is_answered(client, path):
+    kind = f"multipart/form-data; boundary={'x' * 300}"
+    answer = client.post(path, content=b"", headers={"Content-Type": kind})
+    assert problem(answer) == (400, "malformed_multipart")
+
+
+@pytest.mark.parametrize("origin", ["http://[", "null", "http://", "\x01"])
+def test_origin_that_is_none_is_refused(client, origin):
+    answer = client.post("/v1/search", json={}, headers={"Origin": origin})
+    assert problem(answer) == (403, "foreign_origin")
+
+
+def test_head_answers_where_get_does(client):
+    for path in ("/healthz", "/openapi.json", "/v1/gallery", "/metrics"):
+        answer = client.head(path)
+        assert (answer.status_code, answer.content) == (200, b"")

@@ -178,3 +178,49 @@ def test_names_of_files_are_fit_to_print():
     sent = body(("images", "a/b\x1b[31mred.png", b"x"), ("images", "n" * 500, b"x"))
     names = [part.file for part in read(request([sent]))]
     assert names == ["b?[31mred.png", "n" * 200]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "name"),
+    [
+        ('filename="夜.png"'.encode(), "夜.png"),
+        ('filename="ü.png"'.encode(), "ü.png"),
+        ('filename="ü.png"'.encode("latin-1"), "ü.png"),
+        (b"filename*=UTF-8''n%C3%A4chte%20%E5%A4%9C.png", "nächte 夜.png"),
+        (b"filename=\"plain.png\"; filename*=UTF-8''%E5%A4%9C.png", "plain.png"),  # RFC 7578
+    ],
+)
+def test_names_of_files_are_read_in_any_script(parameter, name):
+    sent = body(("images", "NAME", b"x")).replace(b'filename="NAME"', parameter)
+    assert [part.file for part in read(request([sent]))] == [name]
+
+
+@given(st.binary(max_size=60))
+def test_no_name_of_a_file_breaks_the_reader(name):
+    sent = body(("images", "NAME", b"x")).replace(b"NAME", name)
+    try:
+        parts_read = read(request([sent]))
+    except ProblemError as problem:
+        assert problem.status == 400
+    else:
+        assert [part.content for part in parts_read] == [b"x"]
+
+
+def test_long_boundary_is_refused():
+    kind = f"multipart/form-data; boundary={'x' * 300}"
+    with pytest.raises(ProblemError, match="300") as caught:
+        read(request([b""], content_type=kind))
+    assert caught.value.status == 400
+
+
+def test_sender_of_a_byte_now_and_then_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(uploads, "PATIENCE", 0.05)
+
+    async def receive():
+        await asyncio.sleep(0.02)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    scope = {"type": "http", "method": "POST", "headers": []}
+    with pytest.raises(ProblemError) as caught:
+        asyncio.run(whole_body(Request(scope, receive), 1_000_000))
+    assert caught.value.status == 408

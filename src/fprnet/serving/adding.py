@@ -54,10 +54,10 @@ async def add_images(request: Request, service: Service, caller: Caller) -> Asyn
     Raises:
         ProblemError: The body cannot be read on. What was acknowledged stays.
     """
-    arrived: asyncio.Queue[_Sent | FprnetError | None] = asyncio.Queue(2 * AT_ONCE)
+    arrived: asyncio.Queue[_Sent | Exception | None] = asyncio.Queue(2 * AT_ONCE)
     reader = asyncio.create_task(_read(request, service, arrived))
     try:
-        end: FprnetError | None = None
+        end: Exception | None = None
         more = True
         while more:
             batch: list[_Sent] = []
@@ -77,13 +77,13 @@ async def add_images(request: Request, service: Service, caller: Caller) -> Asyn
 
 
 async def _read(
-    request: Request, service: Service, arrived: asyncio.Queue[_Sent | FprnetError | None]
+    request: Request, service: Service, arrived: asyncio.Queue[_Sent | Exception | None]
 ) -> None:
     """Put the images into the queue, and at last None, or the error that ended the body."""
     try:
         async for sent in _images(request, service):
             await arrived.put(sent)
-    except FprnetError as error:
+    except Exception as error:  # nobody awaits this task: whatever ends it has to be handed over
         await arrived.put(error)
     else:
         await arrived.put(None)

@@ -84,7 +84,6 @@ def create_app(service: Service) -> FastAPI:
     app.add_exception_handler(FprnetError, _own)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unexpected)
     app.add_middleware(Gate, service=service)
     app.add_middleware(Observer, metrics=service.metrics)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
@@ -112,18 +111,6 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     )
     text = message.format(path=request.url.path[:200], method=request.method)
     return _answer(ProblemError(error.status_code, code, text, step, error.headers))
-
-
-async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    # The traceback is in the log, where Starlette sends it; the caller learns nothing of it.
-    return _answer(
-        ProblemError(
-            500,
-            "internal",
-            f"this is a fault of the service ({type(error).__name__})",
-            "tell its operator; the time of the request finds it in the log",
-        )
-    )
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

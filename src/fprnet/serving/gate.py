@@ -28,6 +28,7 @@ __all__ = ["Gate"]
 # No key: a program that watches, and what is no secret.
 OPEN = ("/healthz", "/openapi.json", "/", "/page/")
 READING = ("GET", "HEAD")
+MOST_SHOWN = 80  # letters of a header that a message repeats
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 
 
@@ -81,7 +82,7 @@ class Gate:
             raise ProblemError(
                 403,
                 "foreign_host",
-                f"this service is not called {_name(host) or 'by no name'!r}",
+                f"this service is not called {_name(host)[:MOST_SHOWN] or 'by no name'!r}",
                 "use its address, or start it with --allow-host NAME",
             )
         if self._keys is None and any(name in headers for name in FORWARDED):
@@ -94,13 +95,13 @@ class Gate:
         origin = headers.get("origin")
         if scope["method"] in READING or origin is None:
             return
-        if urlsplit(origin).netloc.lower() != host.lower() and (
-            _name(urlsplit(origin).netloc) not in self._settings.allowed_hosts
-        ):
+        netloc = _netloc(origin)
+        same = netloc != "" and netloc == host.lower()
+        if not same and _name(netloc) not in self._settings.allowed_hosts:
             raise ProblemError(
                 403,
                 "foreign_origin",
-                f"the request was made by a page of {origin}",
+                f"the request was made by a page of {origin[:MOST_SHOWN]}",
                 "open the service's own page, or start it with --allow-host NAME",
             )
 
@@ -154,6 +155,14 @@ def host_names(settings: Settings) -> frozenset[str] | None:
 
 def _address(scope: Scope) -> str:
     return scope["client"][0] if scope.get("client") else "unknown"
+
+
+def _netloc(origin: str) -> str:
+    """Return ``NAME:PORT`` of an address in small letters; "" where it is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:  # half a bracket
+        return ""
 
 
 def _name(netloc: str) -> str:

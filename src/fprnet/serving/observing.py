@@ -1,13 +1,19 @@
-"""Every answer is counted and timed, and carries the headers that tell browsers what to refuse."""
+"""Every answer is counted and timed, and carries the headers that tell browsers what to refuse.
+
+Whatever goes wrong inside becomes an answer here, so that the connection stays usable; Starlette's
+own handler of unexpected errors would raise them again, upon which the server cuts the connection.
+"""
 
 from __future__ import annotations
 
 import time
 
 from starlette.datastructures import MutableHeaders
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fprnet.serving.metrics import Metrics
+from fprnet.serving.problems import any_problem
 
 __all__ = ["HEADERS", "Observer"]
 
@@ -39,8 +45,10 @@ class Observer:
             await self._app(scope, receive, send)
             return
         scope.setdefault("state", {})
+        # HEAD is GET without the body, which the server leaves out by itself.
+        inner = dict(scope, method="GET") if scope["method"] == "HEAD" else scope
         started = time.perf_counter()
-        status = 500
+        status = None
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -53,10 +61,16 @@ class Observer:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_headers)
+            await self._app(inner, receive, send_with_headers)
+        except Exception as error:
+            problem = any_problem(error)
+            if status is not None:  # half an answer has left; only an end of the connection says so
+                raise
+            response = JSONResponse(problem.body(), problem.status, headers=problem.headers)
+            await response(scope, receive, send_with_headers)
         finally:
-            route = getattr(scope.get("route"), "path", "unmatched")
+            route = getattr(inner.get("route"), "path", "unmatched")
             # Labels are kept for ever, so nothing that a client makes up may become one.
             method = scope["method"] if scope["method"] in METHODS else "other"
-            self._metrics.requests.labels(method, route, str(status)).inc()
+            self._metrics.requests.labels(method, route, str(status or 499)).inc()
             self._metrics.seconds.labels(method, route).observe(time.perf_counter() - started)

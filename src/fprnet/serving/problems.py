@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -17,7 +19,9 @@ from fprnet.errors import (
     KeyFileError,
 )
 
-__all__ = ["ProblemError", "as_problem"]
+__all__ = ["ProblemError", "any_problem", "as_problem"]
+
+log = logging.getLogger(__name__)
 
 # The first that fits counts, so subclasses stand before their parents.
 STATUS: tuple[tuple[type[FprnetError], int, str], ...] = (
@@ -31,6 +35,7 @@ STATUS: tuple[tuple[type[FprnetError], int, str], ...] = (
     (KeyFileError, 503, "keys_unreadable"),
     (FprnetError, 422, "invalid"),
 )
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 RETRY = {"Retry-After": "5"}  # seconds after which a server may be back
 
 
@@ -83,3 +88,29 @@ def as_problem(error: FprnetError) -> ProblemError:
         return error
     status, code = next((status, code) for kind, status, code in STATUS if isinstance(error, kind))
     return ProblemError.of(error, status, code)
+
+
+def any_problem(error: Exception) -> ProblemError:
+    """Return whatever went wrong as an answer.
+
+    A full disk is the operator's to mend. Anything else that is no error of this project is a fault
+    of the service: its traceback goes to the log, and the caller learns nothing of it.
+    """
+    if isinstance(error, FprnetError):
+        return as_problem(error)
+    if isinstance(error, OSError) and error.errno in DISK_FULL:
+        log.error("the disk is full: %s", error)
+        return ProblemError(
+            503,
+            "disk_full",
+            "the service's disk is full",
+            "tell its operator, and send the request again afterwards",
+            {"Retry-After": "60"},
+        )
+    log.error("a fault of the service", exc_info=error)
+    return ProblemError(
+        500,
+        "internal",
+        f"this is a fault of the service ({type(error).__name__})",
+        "tell its operator; the time of the request finds it in the log",
+    )

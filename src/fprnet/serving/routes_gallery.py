@@ -11,7 +11,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.types import Receive, Scope, Send
 
-from fprnet.errors import FprnetError
 from fprnet.gallery.records import UNKNOWN
 from fprnet.serving.access import CallerOf, ServiceOf, allowed, errors
 from fprnet.serving.adding import add_images
@@ -26,7 +25,7 @@ from fprnet.serving.answers import (
     Record,
 )
 from fprnet.serving.bodies import json_body
-from fprnet.serving.problems import ProblemError, as_problem
+from fprnet.serving.problems import ProblemError, any_problem
 from fprnet.serving.requests import MOST_MATCHES, MOST_QUERIES, RECORD_ID, Visibility
 from fprnet.serving.searching import record_of
 from fprnet.serving.service import Service
@@ -245,8 +244,8 @@ class _Lines(Response):
                 async for line in rest:
                     await waiting.put(line)
                     index = line.index + 1
-        except FprnetError as error:
-            problem = Problem(**as_problem(error).as_dict())
+        except Exception as error:  # the status has left already, so the last line says it
+            problem = Problem(**any_problem(error).as_dict())
             await waiting.put(Added(index=index, name=None, status="refused", error=problem))
         finally:
             await waiting.put(None)

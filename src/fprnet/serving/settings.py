@@ -35,6 +35,7 @@ class Settings:
         wait: Seconds that an image waits for company.
         queue: Images that may wait for the model.
         requests: In work at once; more are told to come back.
+        connections: Open at once; beyond, the longest idle one of the address with most is closed.
         grace: Seconds that a shutdown waits for what was accepted.
 
     Raises:
@@ -58,6 +59,7 @@ class Settings:
     wait: float = 0.005
     queue: int = 128
     requests: int = 256
+    connections: int = 512
     grace: int = 30
 
     def __post_init__(self) -> None:

@@ -7,10 +7,12 @@ refused by its announced length, or at the first byte too many.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
 
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
@@ -19,8 +21,12 @@ from fprnet.serving.problems import ProblemError
 __all__ = ["Part", "media_type", "parts", "whole_body"]
 
 PATIENCE = 30.0  # seconds without a byte
+SLOWEST = 1000.0  # bytes a second on average, of a body of limited size
 MOST_HEADERS = 16  # of a part
 MOST_NAME = 200  # letters of a file's name that are kept
+MAX_BOUNDARY = 70  # bytes (RFC 2046, section 5.1.1)
+# filename*=UTF-8''n%C3%A4chte.png (RFC 8187)
+EXTENDED_NAME = re.compile(rb"filename\*\s*=\s*\"?utf-8'[^']*'([^;\"\s]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,8 @@ async def parts(request: Request, *, most: int | None, most_by_part: int) -> Asy
             "with a boundary",
             "send the images as a form, e.g. with curl --form",
         )
+    if len(boundary) > MAX_BOUNDARY:
+        raise _malformed(f"its boundary has {len(boundary)} bytes, more than {MAX_BOUNDARY}")
     collector = _Collector(most_by_part)
     try:
         parser = MultipartParser(
@@ -98,7 +106,7 @@ async def parts(request: Request, *, most: int | None, most_by_part: int) -> Asy
             for part in collector.take():
                 yield part
         parser.finalize()
-    except MultipartParseError as error:
+    except FormParserError as error:
         raise _malformed(str(error)) from error
     if not collector.finished:
         raise _malformed("it ends in the middle")
@@ -111,7 +119,7 @@ class _Collector:
         self.finished = False
         self._most = most_by_part
         self._complete: list[Part] = []
-        self._headers: dict[str, str] = {}
+        self._headers: dict[str, bytes] = {}
         self._field = b""
         self._value = b""
         self._name = ""
@@ -137,15 +145,18 @@ class _Collector:
         if len(self._headers) >= MOST_HEADERS:
             raise _malformed("a part has too many headers")
         name = self._field.decode("latin-1").strip().lower()
-        self._headers[name] = self._value.decode("utf-8", errors="replace")
+        self._headers[name] = self._value
         self._field = self._value = b""
 
     def headers_finished(self) -> None:
-        kind, options = parse_options_header(self._headers.get("content-disposition", ""))
+        disposition = self._headers.get("content-disposition", b"")
+        kind, options = parse_options_header(disposition)
         if kind != b"form-data" or b"name" not in options:
             raise _malformed("a part has no name")
         self._name = options[b"name"].decode("utf-8", errors="replace")
         file = options.get(b"filename")
+        if file is None and (extended := EXTENDED_NAME.search(disposition)):
+            file = unquote_to_bytes(extended[1])
         self._file = None if file is None else _plain_name(file)
 
     def data(self, data: bytes, start: int, end: int) -> None:
@@ -172,10 +183,16 @@ async def _chunks(request: Request, most: int | None) -> AsyncIterator[bytes]:
     if most is not None and announced.isdecimal() and int(announced) > most:
         raise _too_large(most)
     received = 0
+    waited = 0.0
+    loop = asyncio.get_running_loop()
     stream = request.stream().__aiter__()
     while True:
+        # A byte now and then would otherwise hold a place for days. Additions are not hurried: they
+        # may come from a camera that seldom sees anybody.
+        allowance = PATIENCE if most is None else PATIENCE + received / SLOWEST - waited
+        began = loop.time()
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(min(PATIENCE, allowance)):
                 chunk = await anext(stream)
         except StopAsyncIteration:
             return
@@ -183,12 +200,13 @@ async def _chunks(request: Request, most: int | None) -> AsyncIterator[bytes]:
             raise ProblemError(
                 408,
                 "too_slow",
-                f"the body stopped arriving for {PATIENCE:.0f} seconds",
+                f"the body stopped arriving for {PATIENCE:.0f} seconds, or came too slowly",
                 "send it again",
                 {"Connection": "close"},
             ) from error
         except ClientDisconnect as error:
             raise _malformed("the connection was closed before its end") from error
+        waited += loop.time() - began
         received += len(chunk)
         if most is not None and received > most:
             raise _too_large(most)
@@ -196,8 +214,15 @@ async def _chunks(request: Request, most: int | None) -> AsyncIterator[bytes]:
 
 
 def _plain_name(file: bytes) -> str:
-    """Return a file's name for messages: no folders, nothing that does not print."""
-    text = file.decode("utf-8", errors="replace").replace("\\", "/").rpartition("/")[2]
+    """Return a file's name for messages: no folders, nothing that does not print.
+
+    Browsers and curl send UTF-8; what is not UTF-8 is read as Latin-1, which has every byte.
+    """
+    try:
+        text = file.decode("utf-8")
+    except UnicodeDecodeError:
+        text = file.decode("latin-1")
+    text = text.replace("\\", "/").rpartition("/")[2]
     return "".join(c if c.isprintable() else "?" for c in text)[:MOST_NAME] or "the image"
 
 
