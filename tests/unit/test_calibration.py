@@ -49,6 +49,15 @@ def test_probability_by_hand():
     assert by_hand().probability(0.0, 11, 2) == pytest.approx(2 / 11)
 
 
+@pytest.mark.parametrize("shape", [-0.5, 0.0, 0.3, 5.0])
+def test_threshold_of_the_smallest_rates_is_a_cosine(shape):
+    calibration = replace(by_hand(), tail_shape=shape)
+    rates = (1e-6, 1e-300, 5e-324)
+    thresholds = [calibration.threshold(rate, 10**9) for rate in rates]
+    assert thresholds == sorted(thresholds)
+    assert all(0.95 <= threshold <= 1 for threshold in thresholds)
+
+
 def test_threshold_by_hand():
     # One candidate: the rate is that of one pair. 10 % of strangers are above 0.90.
     assert by_hand().threshold(0.1, 1) == pytest.approx(0.9)

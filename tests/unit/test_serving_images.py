@@ -25,7 +25,7 @@ def saved(image: Image.Image, format: str, **options) -> bytes:
 
 
 def upload(content: bytes, modality="visible"):
-    return decode_upload(content, "a.png", modality, size=SIZE, most_pixels=1_000_000)
+    return decode_upload(content, "a.png", modality, size=SIZE, max_pixels=1_000_000)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_rotated_image_has_its_upright_size():
 )
 def test_what_cannot_be_used_is_one_line(content, reason, what):
     with pytest.raises(ImageFileError, match=what) as caught:
-        decode_image(content, SIZE, name="a.png", most_pixels=1_000_000)
+        decode_image(content, SIZE, name="a.png", max_pixels=1_000_000)
     assert caught.value.reason == reason
     assert "\n" not in str(caught.value)
 
@@ -118,7 +118,7 @@ def test_drawn_people_of_either_modality_give_no_warning(tiny_set):
     for camera, modality in ((1, "visible"), (2, "visible"), (3, "infrared"), (6, "infrared")):
         for file in sorted((tiny_set / f"cam{camera}").rglob("*.jpg"))[:20]:
             got = decode_upload(
-                file.read_bytes(), file.name, modality, size=SIZE, most_pixels=1_000_000
+                file.read_bytes(), file.name, modality, size=SIZE, max_pixels=1_000_000
             )
             assert got.warnings == (), file
 

@@ -18,29 +18,32 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from tqdm import tqdm
 
+from fprnet.data.image_formats import format_of, formats_in_words, kind_of
+from fprnet.data.image_headers import StructureError, check_structure, scans_of
+from fprnet.data.pixels import DepthRange, colour_of, contrast_of, resized, upright
 from fprnet.errors import DataError, ImageFileError
 
 __all__ = [
-    "MOST_PIXELS",
-    "UPLOAD_FORMATS",
+    "MAX_PIXELS",
+    "MAX_SIDE",
     "ImageFacts",
     "decode_image",
-    "fit_image",
     "inspect_image",
     "map_in_order",
     "map_with_bar",
     "read_image",
 ]
 
-MOST_PIXELS = 64_000_000  # of one image; a crop of a pedestrian has a few thousand
-# What Pillow may try on bytes from elsewhere: its other decoders are rare, old, or start programs.
-UPLOAD_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-QUARTER_TURNS = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
+MAX_PIXELS = 64_000_000  # of one image; a crop of a pedestrian has a few thousand
+MAX_SIDE = 16_000  # pixels; what WebP and most viewers can show
+MAX_SCANNED = 16 * 25_000_000  # pixels times scans of a JPEG; progressive ones have about 10 scans
+MAX_BYTES = 500_000_000  # of a file: 64 million pixels of 16 bits in three channels, and a rest
 DRAFT_FACTOR = 2  # JPEGs may be decoded at reduced size, but at least this many times too large
 CHUNK = 32  # images per task of a thread
+MAX_REASON = 200  # letters of what a decoder says
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -48,41 +51,51 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What an image file holds, before anything is converted.
+    """What an image file holds.
 
     Attributes:
         width: Pixels, after the rotation that the file asks for.
         height: Pixels.
-        mode: Pillow's name of the pixel format: "RGB", "L" (gray), "P" (palette), "RGBA", ...
-        frames: 1, more for animations.
+        mode: Pillow's name of the pixel format before any conversion: "RGB", "L" (gray), "P"
+            (palette), "RGBA", "I;16" (16-bit gray), ...
+        has_frames: Whether the file has further images, which are not read.
+        contrast: Gray values, 0 to 255, between the darkest and the brightest hundredth.
+        colour: Median over the pixels of the largest minus the smallest channel, 0 to 255.
     """
 
     width: int
     height: int
     mode: str
-    frames: int
+    has_frames: bool
+    contrast: int
+    colour: int
 
 
-def read_image(path: Path, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+def read_image(
+    path: Path, size: tuple[int, int] | None = None, *, depth_range: DepthRange = "own"
+) -> NDArray[np.uint8]:
     """Read an image as R, G, B, whatever its file format and pixel format.
 
-    Gray becomes three equal channels (what the field does with infrared images), 16-bit gray keeps
-    its upper 8 bits, palettes, CMYK and others are converted, transparent pixels lie on black, the
-    rotation in a camera's EXIF block is applied, of an animation the first frame is taken.
+    Gray becomes three equal channels (what the field does with infrared images), 16-bit gray is
+    reduced to 8 bits, palettes, CMYK and others are converted, transparent pixels lie on black, the
+    rotation in a camera's EXIF block is applied, of several frames the first is taken.
 
     Args:
         path: The file.
         size: (H, W) to resize to, bilinear with antialiasing; None keeps the image's own size.
+        depth_range: Which 16-bit values become black and white: "own" spreads the image's own
+            range, "full" keeps the upper 8 bits.
 
     Returns:
         ``(H, W, 3)`` uint8.
 
     Raises:
-        DataError: The file is missing, empty, truncated, no image, of 32-bit pixels, or has more
-            than ``MOST_PIXELS``.
+        ImageFileError: The file is missing, empty, truncated, no image of the formats in
+            `fprnet.data.image_formats`, of 32-bit pixels, or too large: more than ``MAX_PIXELS``
+            or a side of more than ``MAX_SIDE`` pixels.
     """
-    with _opened(path) as image:
-        return _drafted(image, size, str(path))
+    pixels, _ = decode_image(_content(path), size, name=str(path), depth_range=depth_range)
+    return pixels
 
 
 def decode_image(
@@ -90,18 +103,20 @@ def decode_image(
     size: tuple[int, int] | None = None,
     *,
     name: str = "the image",
-    most_pixels: int = MOST_PIXELS,
+    max_pixels: int = MAX_PIXELS,
+    depth_range: DepthRange = "own",
 ) -> tuple[NDArray[np.uint8], ImageFacts]:
     """Do as `read_image` with an image file's bytes, which may come from anybody.
 
-    Only the formats of ``UPLOAD_FORMATS`` are tried. Nothing is decoded before width and height are
-    known to be small enough.
+    Format, structure, width and height are looked at before anything is decoded, so that time and
+    memory are bounded by the size of the file and by ``max_pixels``.
 
     Args:
-        content: Of the file.
+        content: Bytes of the file.
         size: (H, W) to resize to; None keeps the image's own size.
         name: What a complaint calls it.
-        most_pixels: Width times height.
+        max_pixels: Width times height.
+        depth_range: As `read_image`.
 
     Returns:
         ``(H, W, 3)`` uint8, and what the file holds; its size is that before resizing.
@@ -109,47 +124,31 @@ def decode_image(
     Raises:
         ImageFileError: As `read_image`.
     """
-    if not content:
-        raise ImageFileError(f"{name} is empty; send it again", "empty")
-    with _sentences(name), Image.open(io.BytesIO(content), formats=UPLOAD_FORMATS) as image:
-        _check_pixels(image, name, most_pixels)
-        frames = int(getattr(image, "n_frames", 1))
-        turned = image.getexif().get(ExifTags.Base.Orientation, 1) in QUARTER_TURNS
-        width, height = image.size[::-1] if turned else image.size
-        facts = ImageFacts(width, height, image.mode, frames)
-        return _drafted(image, size, name), facts
+    with _opened(content, name, max_pixels) as image:
+        width, height = image.size
+        mode, has_frames = image.mode, bool(getattr(image, "is_animated", False))
+        if size is not None:
+            # Only JPEGs have a reduced size; a rotated one may need its height as width.
+            longer = DRAFT_FACTOR * max(size)
+            image.draft(image.mode, (longer, longer))
+        picture, is_turned = upright(image, name=name, depth_range=depth_range)
+        if is_turned:
+            width, height = height, width
+        picture = resized(picture, size)
+        facts = ImageFacts(
+            width, height, mode, has_frames, contrast_of(picture), colour_of(picture)
+        )
+        return np.asarray(picture, dtype=np.uint8), facts
 
 
-def fit_image(
-    image: Image.Image, size: tuple[int, int] | None = None, *, name: str = "the image"
-) -> NDArray[np.uint8]:
-    """Return an opened image as R, G, B, upright and resized, as `read_image` does.
-
-    Args:
-        image: Of any pixel format.
-        size: (H, W); None keeps the image's own size.
-        name: What a complaint calls it.
-
-    Raises:
-        DataError: The pixels have 32 bits.
-    """
-    upright = _upright(_to_rgb(image, name))
-    if size is not None and upright.size != (size[1], size[0]):
-        upright = upright.resize((size[1], size[0]), Image.Resampling.BILINEAR)
-    return np.asarray(upright, dtype=np.uint8)
-
-
-def inspect_image(path: Path) -> ImageFacts:
+def inspect_image(path: Path, *, depth_range: DepthRange = "own") -> ImageFacts:
     """Decode an image completely and say what it is.
 
     Raises:
-        DataError: As `read_image`.
+        ImageFileError: As `read_image`.
     """
-    with _opened(path) as image:
-        frames = int(getattr(image, "n_frames", 1))
-        mode = image.mode
-        upright = _upright(_to_rgb(image, str(path)))
-        return ImageFacts(upright.width, upright.height, mode, frames)
+    _, facts = decode_image(_content(path), name=str(path), depth_range=depth_range)
+    return facts
 
 
 def map_in_order(
@@ -204,14 +203,36 @@ def map_with_bar(
     )
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """Open an image; whatever goes wrong inside the block becomes one sentence."""
+def _content(path: Path) -> bytes:
+    """Read a file that is not too large to be an image."""
     with _sentences(str(path)):
-        if path.stat().st_size == 0:
-            raise ImageFileError(f"{path} is empty; copy it again or remove it", "empty")
-        with Image.open(path) as image:
-            _check_pixels(image, str(path), MOST_PIXELS)
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise ImageFileError(
+                f"{path} has {size / 1e6:.0f} MB, more than {MAX_BYTES // 1_000_000}; "
+                "save it as PNG or crop it to the person",
+                "pixels",
+            )
+        return path.read_bytes()
+
+
+@contextmanager
+def _opened(content: bytes, name: str, max_pixels: int) -> Iterator[Image.Image]:
+    """Open an image; whatever goes wrong inside the block becomes one sentence."""
+    if not content:
+        raise ImageFileError(f"{name} is empty; copy it again or remove it", "empty")
+    image_format = format_of(content)
+    if image_format is None:
+        what = kind_of(content) or "no image of a known format"
+        raise ImageFileError(f"{name} is {what}; give {formats_in_words()}, or remove it", "format")
+    with _sentences(name):
+        check_structure(content, image_format)
+        with Image.open(io.BytesIO(content), formats=(image_format,)) as image:
+            _check_size(image, name, max_pixels)
+            if scans_of(content) * image.width * image.height > MAX_SCANNED and (
+                image_format == "JPEG"
+            ):
+                raise StructureError(f"a progressive JPEG of {scans_of(content)} scans")
             yield image
 
 
@@ -230,62 +251,28 @@ def _sentences(name: str) -> Iterator[None]:
         raise ImageFileError(
             f"{name} may not be read; change its permissions", "missing"
         ) from error
-    except UnidentifiedImageError as error:
+    except MemoryError as error:
         raise ImageFileError(
-            f"{name} is no image of a known format; replace it or remove it", "format"
+            f"{name} needs more memory than there is; crop it to the person", "pixels"
         ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageFileError(
-            f"{name} has more than {MOST_PIXELS // 1_000_000} million pixels; "
-            "crop it to the person",
+            f"{name} has more than {MAX_PIXELS // 1_000_000} million pixels; crop it to the person",
             "pixels",
         ) from error
     except Exception as error:  # a damaged file makes Pillow's decoders raise nearly anything
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split())[:MAX_REASON] or type(error).__name__
         raise ImageFileError(
             f"{name} is damaged ({reason}); copy it again or remove it", "damaged"
         ) from error
 
 
-def _check_pixels(image: Image.Image, name: str, most: int) -> None:
-    if image.width * image.height > most:
-        raise ImageFileError(
-            f"{name} has {image.width} x {image.height} pixels, more than "
-            f"{most // 1_000_000} million; crop it to the person",
-            "pixels",
-        )
-
-
-def _drafted(image: Image.Image, size: tuple[int, int] | None, name: str) -> NDArray[np.uint8]:
-    """Decode an opened image, where it is a JPEG at a reduced size, and fit it."""
-    if size is not None:
-        # Only JPEGs have a reduced size; a rotated one may need its height as width.
-        longer = DRAFT_FACTOR * max(size)
-        image.draft(image.mode, (longer, longer))
-    return fit_image(image, size, name=name)
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """Turn the image as the camera's EXIF block says; most have none and are not copied."""
-    turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
-    return ImageOps.exif_transpose(image) if turned else image
-
-
-def _to_rgb(image: Image.Image, name: str) -> Image.Image:
-    """Convert any pixel format to R, G, B; the docstring of `read_image` says how."""
-    if image.mode == "RGB":
-        image.load()
-        return image
-    if image.mode.startswith("I;16"):
-        upper = np.asarray(image).astype(np.int64) >> 8
-        return Image.fromarray(upper.clip(0, 255).astype(np.uint8)).convert("RGB")
-    if image.mode in ("I", "F"):
-        raise ImageFileError(
-            f"{name} has 32-bit pixels, whose black and white are not known; save it with 8 bits",
-            "bits",
-        )
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        black = Image.new("RGBA", layer.size, "black")
-        return Image.alpha_composite(black, layer).convert("RGB")
-    return image.convert("RGB")
+def _check_size(image: Image.Image, name: str, max_pixels: int) -> None:
+    size = f"{image.width} x {image.height} pixels"
+    if image.width * image.height > max_pixels:
+        limit = f"more than {max_pixels // 1_000_000} million"
+    elif max(image.size) > MAX_SIDE:
+        limit = f"a side of more than {MAX_SIDE}"
+    else:
+        return
+    raise ImageFileError(f"{name} has {size}, {limit}; crop it to the person", "pixels")

@@ -16,7 +16,8 @@ from PIL import Image
 
 from fprnet.config import load_config, preset_names
 from fprnet.config.schema import RunConfig, Scale
-from fprnet.data.images import fit_image, read_image
+from fprnet.data.images import read_image
+from fprnet.data.pixels import fit_image
 from fprnet.data.records import MODALITIES, Modality
 from fprnet.embeddings.backend import Backend, Choice, Runtime, choose_precision, choose_runtime
 from fprnet.embeddings.exported_graphs import holds_graphs, open_graphs

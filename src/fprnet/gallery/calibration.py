@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -100,10 +101,12 @@ class Calibration:
         if of_pair >= beyond:
             place = 100 * (1 - of_pair)
             return float(np.interp(place, np.arange(len(quantiles)), quantiles))
-        # The excess that the share of_pair / beyond of the tail is larger than.
-        share = math.log(of_pair / beyond)
+        # The excess that the share of_pair / beyond of the tail is larger than. A rate too small
+        # for its share to be a number above 0 counts as the smallest that is.
+        share = math.log(max(of_pair / beyond, sys.float_info.min))
         if self.tail_shape:
-            excess = self.tail_scale / self.tail_shape * math.expm1(-self.tail_shape * share)
+            growth = math.expm1(min(-self.tail_shape * share, FARTHEST))
+            excess = self.tail_scale / self.tail_shape * growth
         else:
             excess = -self.tail_scale * share
         return min(1.0, quantiles[-1] + excess)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from fprnet.data.images import fit_image
+from fprnet.data.pixels import fit_image
 from fprnet.embeddings.explanation import Explanation
 from fprnet.gallery.answers import Answer, RankedMatch
 from fprnet.gallery.records import UNKNOWN

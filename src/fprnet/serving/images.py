@@ -72,7 +72,7 @@ def suffix_of(content: bytes) -> str:
 
 
 def decode_upload(
-    content: bytes, name: str, modality: Modality, *, size: tuple[int, int], most_pixels: int
+    content: bytes, name: str, modality: Modality, *, size: tuple[int, int], max_pixels: int
 ) -> Upload:
     """Decode an image and look whether it is of the modality that it is said to be.
 
@@ -81,13 +81,13 @@ def decode_upload(
         name: Of the file, for complaints.
         modality: As declared.
         size: (H, W) of the network's input.
-        most_pixels: Width times height that are decoded at all.
+        max_pixels: Width times height that are decoded at all.
 
     Raises:
         ProblemError: It is no image that can be used.
     """
     try:
-        pixels, facts = decode_image(content, size, name=name, most_pixels=most_pixels)
+        pixels, facts = decode_image(content, size, name=name, max_pixels=max_pixels)
     except ImageFileError as error:
         status, code = CODES[error.reason]
         raise ProblemError.of(error, status, code) from error

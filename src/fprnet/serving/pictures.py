@@ -30,13 +30,13 @@ class Pictures:
     Args:
         copies: Folder of the copies of uploaded images, by their SHA-256.
         roots: Folders whose files may be shown.
-        most_pixels: Of an image.
+        max_pixels: Of an image.
     """
 
-    def __init__(self, copies: Path, roots: Iterable[Path], most_pixels: int) -> None:
+    def __init__(self, copies: Path, roots: Iterable[Path], max_pixels: int) -> None:
         self._copies = copies.resolve()
         self._roots = [root.resolve() for root in roots]
-        self._most_pixels = most_pixels
+        self._max_pixels = max_pixels
         self._writing = threading.Lock()
 
     def address(self, record: GalleryRecord) -> str | None:
@@ -69,7 +69,7 @@ class Pictures:
             ProblemError: There is none that may be shown, or it is no image.
         """
         try:
-            pixels, _ = decode_image(self.content(record), most_pixels=self._most_pixels)
+            pixels, _ = decode_image(self.content(record), max_pixels=self._max_pixels)
         except ImageFileError as error:
             raise _not_shown(record) from error
         return as_jpeg(Image.fromarray(pixels), height)

@@ -68,7 +68,7 @@ async def explain(request: Request, service: ServiceOf, caller: CallerOf) -> Exp
                 content,
                 service.searcher.embedder.size,
                 name="the match",
-                most_pixels=service.settings.image_pixels,
+                max_pixels=service.settings.image_pixels,
             )
         )
         return await _explanation(service, recent, asked, pixels, record.modality)

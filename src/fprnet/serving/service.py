@@ -101,7 +101,7 @@ class Service:
                 name,
                 modality,
                 size=self.searcher.embedder.size,
-                most_pixels=self.settings.image_pixels,
+                max_pixels=self.settings.image_pixels,
             ),
         )
 
