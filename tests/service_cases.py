@@ -42,12 +42,21 @@ def image_bytes(seed: int, *, colour: bool = True, format: str = "PNG", **option
 
 def bomb(side: int) -> bytes:
     """A PNG of a few bytes that says it is ``side`` pixels wide and high."""
+    return _empty_png(side, side)
+
+
+def bomb_row(side: int) -> bytes:
+    """A PNG of a few bytes that says it is ``side`` pixels wide and one high."""
+    return _empty_png(side, 1)
+
+
+def _empty_png(width: int, height: int) -> bytes:
 
     def chunk(name: bytes, content: bytes) -> bytes:
         check = struct.pack(">I", zlib.crc32(name + content))
         return struct.pack(">I", len(content)) + name + content + check
 
-    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + chunks
 

@@ -41,12 +41,19 @@ def root(tmp_path: Path) -> Path:
         folder.mkdir(parents=True)
         for index in range(1, count + 1):
             pixels = random.integers(0, 256, (40, 20, 3), dtype=np.uint8)
+            if camera in (3, 6):
+                pixels[...] = pixels[..., :1]  # infrared is gray
             Image.fromarray(pixels).save(folder / f"{index:04d}.jpg")
     (tmp_path / "exp").mkdir()
     for part, identity in (("train", 1), ("val", 2), ("test", 3)):
         (tmp_path / f"exp/{part}_id.txt").write_text(f"{identity}\n")
     write_permutations(tmp_path, IMAGES)
     return tmp_path
+
+
+def noise(width: int, height: int) -> Image.Image:
+    pixels = np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(pixels)
 
 
 def problems(root: Path, **options) -> list[str]:
@@ -91,9 +98,9 @@ def test_dictionary_is_json(root: Path) -> None:
 
 def test_every_fault_is_found_in_one_run(root: Path) -> None:
     (root / "cam1/0001/0001.jpg").write_bytes(b"no image")
-    Image.new("L", (20, 40)).save(root / "cam1/0001/0002.jpg")
-    Image.new("RGB", (40, 20)).save(root / "cam2/0003/0001.jpg")
-    Image.new("RGB", (8, 20)).save(root / "cam2/0003/0002.jpg")
+    noise(20, 40).convert("L").save(root / "cam1/0001/0002.jpg")
+    noise(40, 20).save(root / "cam2/0003/0001.jpg")
+    noise(8, 20).save(root / "cam2/0003/0002.jpg")
     (root / "cam1/0001/Thumbs.db").write_text("")
     (root / "cam1/notes.txt").write_text("")
     (root / "cam7").mkdir()
@@ -106,21 +113,25 @@ def test_every_fault_is_found_in_one_run(root: Path) -> None:
     assert [str(problem) for problem in report.problems] == [
         f"exp/train_id.txt {_train_message(root)}",
         "cam7 is no camera of SYSU-MM01; remove it or rename it to cam1..cam6",
-        "cam1/0001/Thumbs.db is no .jpg, .jpeg, .png, .bmp file and is not used; remove it",
+        "cam1/0001/Thumbs.db is no JPEG, PNG, BMP, WebP or TIFF file by its ending and is not "
+        "used; save it in one of these formats, or remove it",
         "cam1/notes.txt is no folder of an identity and is not used; remove it",
         "cam5 is missing; copy the visible camera 5",
         f"{root} has no image of identity 77, listed for validation; "
         "copy its folders or correct the id file",
         f"{root} lists identity 3 for validation and for test; leave it in one of the id files",
         "cam3/0002 holds 2 images but rand_perm_cam.mat counts 1; copy the folder again",
-        "cam1/0001/0001.jpg is no image of a known format; replace it or remove it",
+        "cam1/0001/0001.jpg is no image of a known format; give JPEG, PNG, BMP, WebP or TIFF, or "
+        "remove it",
+        "cam1/0001/0002.jpg was declared visible but is gray; if it is infrared, say so; infrared "
+        "in false colours has to be saved in gray",
         "cam1/0001/0002.jpg has pixels of kind L, most visible images have RGB; "
         "look whether it belongs here",
         "cam2/0003/0001.jpg is wider than tall (40 x 20 pixels); crop it to one standing person",
         "cam2/0003/0002.jpg has only 8 x 20 pixels; replace it or remove it",
     ]
     assert report.identities["unlisted"] == 2  # 1, whose list cannot be read, and 4
-    assert "12 problems:" in report.text()
+    assert "13 problems:" in report.text()
 
 
 def _train_message(root: Path) -> str:
@@ -193,3 +204,35 @@ def test_empty_folder_lists_cameras_and_split_files(tmp_path: Path) -> None:
     assert isinstance(report, Report)
     assert report.counts == ()
     assert "10 problems:" in report.text()
+
+
+def recolour(root: Path, camera: int, change) -> None:
+    for file in (root / f"cam{camera}").rglob("*.jpg"):
+        with Image.open(file) as image:
+            image.load()
+        change(image).save(file)
+
+
+def test_swapped_modality_and_false_colours_are_one_problem_of_the_camera(root: Path) -> None:
+    def false_colours(image: Image.Image) -> Image.Image:
+        gray = np.asarray(image.convert("L"))
+        return Image.fromarray(np.stack([gray, np.zeros_like(gray), 255 - gray], axis=2))
+
+    recolour(root, 3, false_colours)
+    recolour(root, 2, lambda image: image.convert("L").convert("RGB"))
+    found = problems(root)
+    assert len(found) == 2
+    assert "3 gray images of 3 in camera 2, whose modality is visible" in found[0]
+    assert "6 coloured images of 6 in camera 3, whose modality is infrared" in found[1]
+
+
+def test_one_image_of_the_other_modality_is_named(root: Path) -> None:
+    noise(20, 40).save(root / "cam3/0003/0002.jpg")
+    [found] = problems(root)
+    assert found.startswith("cam3/0003/0002.jpg was declared infrared but is coloured")
+
+
+def test_image_without_contrast_is_named(root: Path) -> None:
+    Image.new("RGB", (20, 40), (30, 30, 30)).save(root / "cam3/0003/0002.jpg")
+    [found] = problems(root)
+    assert found.startswith("cam3/0003/0002.jpg is without contrast (1 of 256 gray values)")

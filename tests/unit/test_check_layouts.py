@@ -11,13 +11,19 @@ from PIL import Image
 from fprnet.data.check import check
 from fprnet.errors import DataError
 
+INFRARED = {"b/3.png", "c/2.png", "d/2.png"}  # of the manifest
+
 
 def paint(root: Path, files: list[Path]) -> None:
     random = np.random.default_rng(0)
     root.mkdir(parents=True, exist_ok=True)
     for file in files:
         file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(random.integers(0, 256, (40, 20, 3), dtype=np.uint8)).save(file)
+        pixels = random.integers(0, 256, (40, 20, 3), dtype=np.uint8)
+        path = file.relative_to(root)
+        if path.as_posix() in INFRARED or {"Thermal", "nir", "test_nir"} & set(path.parts):
+            pixels[...] = pixels[..., :1]  # infrared is gray
+        Image.fromarray(pixels).save(file)
 
 
 def painted(root: Path) -> Path:
@@ -53,7 +59,7 @@ def test_regdb_faults_are_found_in_one_run(tmp_path: Path) -> None:
     for name in ("visible", "thermal"):
         shutil.copy(root / f"idx/test_{name}_2.txt", root / f"idx/test_{name}_1.txt")
     (root / "Thermal/3/male_front_t_00001_3.bmp").unlink()
-    Image.new("RGB", (20, 40)).save(root / "Visible/6/extra.bmp")
+    paint(root, [root / "Visible/6/extra.bmp"])
     (root / "Visible/6/male_front_v_00002_6.bmp").write_bytes(b"")
     (root / "Visible/notes.txt").touch()
     copied = "and is not used there; remove it or copy idx/ again"
@@ -117,8 +123,8 @@ def test_llcm_faults_are_found_in_one_run(tmp_path: Path) -> None:
         f"{root} lists identity 1 for train and for test; leave it in one of the id files",
         f"{root} has no image of identity 40, listed for test; copy its folders or correct the "
         "id file",
-        "test_vis/cam9/0012/0012_c09_s1_f0000_vis.jpg is no image of a known format; replace it or "
-        "remove it",
+        "test_vis/cam9/0012/0012_c09_s1_f0000_vis.jpg is no image of a known format; give JPEG, "
+        "PNG, BMP, WebP or TIFF, or remove it",
     ]
     assert report.identities["unlisted"] == 1  # identity 12
 
@@ -132,7 +138,8 @@ def test_manifest_is_checked_through_its_images(tmp_path: Path) -> None:
     assert report.identities == {"train": 1, "validation": 0, "test": 2}
     assert report.cameras == ((1, "visible"), (2, "visible"), (3, "infrared"))
     (root / "c/1.png").unlink()
-    Image.new("RGB", (50, 20)).save(root / "c/2.png")
+    noise = np.random.default_rng(1).integers(0, 256, (20, 50, 3), dtype=np.uint8)
+    Image.fromarray(noise).convert("L").convert("RGB").save(root / "c/2.png")
     assert problems(root) == [
         "c/1.png does not exist; correct the path",
         "c/2.png is wider than tall (50 x 20 pixels); crop it to one standing person",

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
-from fprnet.data.images import ImageFacts, inspect_image, map_in_order, map_with_bar, read_image
+from fprnet.data.images import inspect_image, map_in_order, map_with_bar, read_image
 from fprnet.errors import DataError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 10, 3), dtype=np.uint8)
@@ -34,10 +34,38 @@ def test_gray_becomes_three_equal_channels(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_sixteen_bits_keep_the_upper_eight(tmp_path: Path, suffix: str) -> None:
+def test_full_range_keeps_the_upper_eight_bits_of_sixteen(tmp_path: Path, suffix: str) -> None:
     wide = PIXELS[..., 0].astype(np.uint16) * 256 + 255
-    pixels = read_image(saved(Image.fromarray(wide), tmp_path / f"a.{suffix}"))
+    file = saved(Image.fromarray(wide), tmp_path / f"a.{suffix}")
+    pixels = read_image(file, depth_range="full")
     np.testing.assert_array_equal(pixels[..., 1], PIXELS[..., 0])
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_own_range_of_sixteen_bits_becomes_black_to_white(tmp_path: Path, suffix: str) -> None:
+    """A 14-bit sensor: 7,000 to 9,000 are 0 to 255, so 7,000 + 1,000 is the middle."""
+    values = np.linspace(7000, 9000, 2001).round().astype(np.uint16)
+    wide = np.tile(values, (20, 1))
+    pixels = read_image(saved(Image.fromarray(wide), tmp_path / f"a.{suffix}"))
+    assert (pixels[:, 0].max(), pixels[:, 2000].min()) == (0, 255)
+    assert abs(int(pixels[0, 1000, 0]) - 127.5) <= 1
+    expected = ((values - 7000.0) / 2000 * 255)[None, :, None]
+    assert np.abs(pixels - expected).max() <= 1.5
+
+
+def test_one_hot_pixel_does_not_decide_the_range(tmp_path: Path) -> None:
+    wide = np.tile(np.linspace(7000, 9000, 200).astype(np.uint16), (100, 1))
+    wide[50, 0] = 65535
+    pixels = read_image(saved(Image.fromarray(wide), tmp_path / "a.png"))
+    assert pixels[0, 199, 0] == 255
+    assert pixels[0, 100, 0] > 120
+
+
+def test_noise_of_sixteen_bits_is_not_enlarged(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(8000, 8004, (40, 20), dtype=np.uint16)
+    file = saved(Image.fromarray(noise), tmp_path / "a.png")
+    assert read_image(file).max() <= 4
+    assert inspect_image(file).contrast <= 4
 
 
 def test_transparent_pixels_lie_on_black(tmp_path: Path) -> None:
@@ -51,30 +79,53 @@ def test_transparent_pixels_lie_on_black(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "name"), [("P", "a.png"), ("P", "a.gif"), ("1", "a.png"), ("CMYK", "a.tif")]
+    ("mode", "name"), [("P", "a.png"), ("P", "a.bmp"), ("1", "a.png"), ("CMYK", "a.tif")]
 )
 def test_other_formats_are_converted_as_pillow_does(tmp_path: Path, mode: str, name: str) -> None:
     image = COLOUR.convert(mode)
     pixels = read_image(saved(image, tmp_path / name))
     np.testing.assert_array_equal(pixels, np.asarray(image.convert("RGB")))
-    assert inspect_image(tmp_path / name) == ImageFacts(10, 20, mode, 1)
+    facts = inspect_image(tmp_path / name)
+    assert (facts.width, facts.height, facts.mode, facts.has_frames) == (10, 20, mode, False)
 
 
-def test_rotation_of_the_camera_is_applied(tmp_path: Path) -> None:
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "deflated.tif", "a.webp", "a.jpg"])
+def test_rotation_of_the_camera_is_applied_as_pillow_does(
+    tmp_path: Path, orientation: int, name: str
+) -> None:
     exif = Image.Exif()
-    exif[274] = 6  # the camera was turned: rotate 90 degrees clockwise to see it upright
-    file = saved(COLOUR, tmp_path / "a.png", exif=exif)
-    np.testing.assert_array_equal(read_image(file), np.rot90(PIXELS, k=-1))
-    assert inspect_image(file) == ImageFacts(width=20, height=10, mode="RGB", frames=1)
+    exif[274] = orientation  # 6: rotate by 90 degrees clockwise to see it upright
+    options = {"compression": "tiff_deflate"} if name == "deflated.tif" else {}
+    file = saved(COLOUR, tmp_path / name, exif=exif, **options)
+    with Image.open(file) as image:
+        image.load()
+        expected = np.asarray(ImageOps.exif_transpose(image))
+    pixels = read_image(file)
+    np.testing.assert_array_equal(pixels, expected)
+    if orientation == 6 and name == "a.png":
+        np.testing.assert_array_equal(pixels, np.rot90(PIXELS, k=-1))
+    facts = inspect_image(file)
+    assert (facts.height, facts.width) == pixels.shape[:2]
 
 
-def test_animation_gives_its_first_frame(tmp_path: Path) -> None:
-    first, second = (Image.new("P", (10, 20), value) for value in (0, 1))
-    for frame in (first, second):
-        frame.putpalette([10, 20, 30, 200, 210, 220])
-    file = saved(first, tmp_path / "a.gif", save_all=True, append_images=[second])
-    assert (read_image(file) == [10, 20, 30]).all()
-    assert inspect_image(file).frames == 2
+@pytest.mark.parametrize("name", ["a.png", "a.webp", "a.tif"])
+def test_several_frames_give_the_first(tmp_path: Path, name: str) -> None:
+    first, second = (Image.new("RGB", (10, 20), colour) for colour in ("blue", "red"))
+    options = {"lossless": True} if name == "a.webp" else {}
+    file = saved(first, tmp_path / name, save_all=True, append_images=[second], **options)
+    assert (read_image(file) == [0, 0, 255]).all()
+    assert inspect_image(file).has_frames
+    single = saved(first, tmp_path / f"single{name}")
+    assert not inspect_image(single).has_frames
+
+
+def test_contrast_and_colour_by_hand(tmp_path: Path) -> None:
+    """Half red 200, half gray 50: 0.299 * 200 = 60 and 50; the spread is 200 or 0."""
+    pixels = np.full((20, 10, 3), 50, dtype=np.uint8)
+    pixels[:, :6] = (200, 0, 0)
+    facts = inspect_image(saved(Image.fromarray(pixels), tmp_path / "a.png"))
+    assert (facts.contrast, facts.colour) == (10, 200)
 
 
 def test_halving_a_size_averages_pixels(tmp_path: Path) -> None:
@@ -119,7 +170,7 @@ def damaged_files(folder: Path) -> dict[str, Path]:
     ("name", "what"),
     [
         ("empty.jpg", "is empty; copy it again or remove it"),
-        ("text.jpg", "is no image of a known format; replace it or remove it"),
+        ("text.jpg", "is no image of a known format; give JPEG, PNG, BMP, WebP or TIFF"),
         ("half.jpg", r"is damaged \(image file is truncated.*\); copy it again"),
         ("head.jpg", r"is damaged \(.*\); copy it again"),
         ("half.png", r"is damaged \(.*\); copy it again"),

@@ -34,7 +34,9 @@ async def answers(scope, receive, send):
 @asynccontextmanager
 async def served(application: Application = answers) -> AsyncIterator[tuple[uvicorn.Server, int]]:
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(application, http=Connection, ws="none", lifespan="off", log_config=None)
+    config = uvicorn.Config(
+        application, http=Connection, ws="none", lifespan="off", log_config=None
+    )
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
@@ -142,7 +144,8 @@ def test_what_is_no_http_is_answered_in_json():
             writer.write(b"\x16\x03\x01 hello\r\n\r\n")
             content = await answer(reader)
             assert b" 400 " in content
-            assert json.loads(content.partition(b"\r\n\r\n")[2])["error"]["code"] == "malformed_http"
+            problem = json.loads(content.partition(b"\r\n\r\n")[2])
+            assert problem["error"]["code"] == "malformed_http"
             assert await closed(reader)
 
     asyncio.run(run())

@@ -201,9 +201,10 @@ def test_no_name_of_a_file_breaks_the_reader(name):
     try:
         parts_read = read(request([sent]))
     except ProblemError as problem:
-        assert problem.status == 400
+        outcome = problem.code
     else:
-        assert [part.content for part in parts_read] == [b"x"]
+        outcome = parts_read[0].content.decode()
+    assert outcome in ("x", "malformed_multipart")
 
 
 def test_long_boundary_is_refused():

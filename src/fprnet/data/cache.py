@@ -21,7 +21,7 @@ from fprnet.files import locked, remove_leftovers, replacing
 
 __all__ = ["CACHE_FOLDER", "open_cache"]
 
-FORMAT = 1  # a change of how images are read or resized needs another number
+FORMAT = 2  # a change of how images are read or resized needs another number
 CACHE_FOLDER = ".fprnet-cache"  # inside the data set's folder
 NAMED = 5  # unreadable images that a message names before it only counts
 

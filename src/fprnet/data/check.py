@@ -13,6 +13,7 @@ from typing import Any
 
 from fprnet.data.checks.findings import Findings, Problem, Seen
 from fprnet.data.data_set import AUTO, recognise, signs_of
+from fprnet.data.image_doubts import doubts_about, is_coloured
 from fprnet.data.images import ImageFacts, inspect_image, map_with_bar
 from fprnet.data.reader import PARTS
 from fprnet.data.readers import DEFAULT_LAYOUT, reader_of
@@ -22,7 +23,6 @@ from fprnet.errors import DataError
 __all__ = ["Count", "Problem", "Report", "check"]
 
 FORMAT = 1  # of the JSON object
-SMALLEST_SIDE = 16  # pixels; less shows no person
 UNLISTED = "unlisted"  # identities in none of the id files
 
 
@@ -116,7 +116,8 @@ def check(
     identities in two lists, or without images; files that no reader looks at; images that a list
     names and the folder lacks, or the other way round; image counts that differ from
     ``rand_perm_cam.mat``; images that cannot be read, are smaller than 16 pixels, wider than tall,
-    animated, or of another pixel format than most of their modality.
+    without contrast, of several frames, or of another pixel format than most of their modality;
+    colour in infrared images and none in visible ones.
 
     Args:
         root: The data set's folder, or a manifest.
@@ -152,15 +153,39 @@ def _check_images(findings: Findings, images: Sequence[Seen], workers: int, prog
     paths = [image.path for image in images]
     found = list(map_with_bar(_facts, paths, workers, "Reading images", progress=progress))
     modes: dict[Modality, Counter[str]] = {"visible": Counter(), "infrared": Counter()}
+    cameras: dict[tuple[int, Modality], list[bool]] = {}  # whether each image is coloured
     for image, facts in zip(images, found, strict=True):
         if isinstance(facts, ImageFacts):
             modes[image.modality][facts.mode] += 1
+            cameras.setdefault((image.camera, image.modality), []).append(is_coloured(facts))
+    swapped = _swapped(findings, cameras)
     for image, facts in zip(images, found, strict=True):
         if isinstance(facts, DataError):
             findings.add_error(image.path, facts)
             continue
-        for what, next_step in _oddities(facts, image.modality, modes):
+        is_swapped = (image.camera, image.modality) in swapped
+        for what, next_step in _oddities(facts, image.modality, modes, is_swapped=is_swapped):
             findings.add(image.path, what, next_step)
+
+
+def _swapped(
+    findings: Findings, cameras: Mapping[tuple[int, Modality], Sequence[bool]]
+) -> set[tuple[int, Modality]]:
+    """Report the cameras most of whose images look like the other modality, and return them."""
+    swapped = set()
+    for (camera, modality), coloured in sorted(cameras.items()):
+        odd = sum(is_colour != (modality == "visible") for is_colour in coloured)
+        if 2 * odd > len(coloured):
+            looks = "gray" if modality == "visible" else "coloured"
+            where = f"camera {camera}" if camera >= 0 else "a camera without number"
+            findings.add(
+                findings.root,
+                f"has {odd} {looks} images of {len(coloured)} in {where}, whose modality is "
+                f"{modality}",
+                "look whether modalities are swapped, or infrared was saved in false colours",
+            )
+            swapped.add((camera, modality))
+    return swapped
 
 
 def _facts(path: Path) -> ImageFacts | DataError:
@@ -171,20 +196,20 @@ def _facts(path: Path) -> ImageFacts | DataError:
 
 
 def _oddities(
-    facts: ImageFacts, modality: Modality, modes: Mapping[Modality, Counter[str]]
+    facts: ImageFacts,
+    modality: Modality,
+    modes: Mapping[Modality, Counter[str]],
+    *,
+    is_swapped: bool,
 ) -> Iterable[tuple[str, str]]:
     """Yield what is unusual about a readable image, and what to do about it."""
-    size = f"{facts.width} x {facts.height} pixels"
-    if min(facts.width, facts.height) < SMALLEST_SIDE:
-        yield f"has only {size}", "replace it or remove it"
-    elif facts.width > facts.height:
-        yield f"is wider than tall ({size})", "crop it to one standing person"
+    for doubt in doubts_about(facts, modality):
+        if doubt.code != "other_modality" or not is_swapped:
+            yield doubt.what, doubt.next_step
     usual = modes[modality].most_common(1)[0][0]
     if facts.mode != usual:
         what = f"has pixels of kind {facts.mode}, most {modality} images have {usual}"
         yield what, "look whether it belongs here"
-    if facts.frames > 1:
-        yield f"is an animation of {facts.frames} frames", "keep one frame"
 
 
 def _count(

@@ -5,9 +5,12 @@ The list is short on purpose: Pillow's other decoders are rare, old, slow or sta
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
-__all__ = ["FORMATS", "SUFFIXES", "format_of", "formats_in_words", "images_in", "kind_of"]
+from fprnet.errors import DataError
+
+__all__ = ["FORMATS", "SUFFIXES", "find_images", "format_of", "formats_in_words", "kind_of"]
 
 # Pillow's name -> endings of file names, the usual one first.
 FORMATS: dict[str, tuple[str, ...]] = {
@@ -23,6 +26,7 @@ OTHER_SUFFIXES = (
     ".avif", ".gif", ".heic", ".heif", ".ico", ".jp2", ".jxl", ".pbm", ".pgm", ".ppm", ".psd",
     ".raw", ".svg", ".tga",
 )  # fmt: skip
+NAMED = 3  # files that a message names
 SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"\xff\xd8\xff", "JPEG"),
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -81,23 +85,28 @@ def kind_of(content: bytes) -> str | None:
     return next((kind for beginning, kind in OTHERS if start.startswith(beginning.lower())), None)
 
 
-def images_in(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Return the image files under a folder, sorted, and those of formats that are not read.
+def find_images(folder: Path) -> list[Path]:
+    """Return the image files under a folder, sorted; on stderr, which others are left out.
 
-    Files and folders whose name begins with a dot are neither.
+    Files and folders whose name begins with a dot are not looked at.
 
-    Args:
-        folder: Searched with all its folders.
-
-    Returns:
-        The images, and the files that look like images of other formats.
+    Raises:
+        DataError: There is no image.
     """
-    images, others = [], []
+    images: list[Path] = []
+    others: list[Path] = []
     for file in sorted(folder.rglob("*")):
         suffix = file.suffix.lower()
-        if suffix not in SUFFIXES + OTHER_SUFFIXES or file.is_dir():
-            continue
-        if any(part.startswith(".") for part in file.relative_to(folder).parts):
+        is_hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if is_hidden or suffix not in SUFFIXES + OTHER_SUFFIXES or file.is_dir():
             continue
         (images if suffix in SUFFIXES else others).append(file)
-    return images, others
+    names = ", ".join(str(file.relative_to(folder)) for file in others[:NAMED])
+    more = ", ..." if len(others) > NAMED else ""
+    left_out = f"{len(others)} images of other formats ({names}{more})"
+    if not images:
+        instead = f" but {left_out}" if others else ""
+        raise DataError(f"{folder} holds no images{instead}; they end in {', '.join(SUFFIXES)}")
+    if others:
+        print(f"{folder}: {left_out} are left out; give {formats_in_words()}", file=sys.stderr)
+    return images

@@ -35,6 +35,7 @@ __all__ = [
     "map_in_order",
     "map_with_bar",
     "read_image",
+    "read_with_facts",
 ]
 
 MAX_PIXELS = 64_000_000  # of one image; a crop of a pedestrian has a few thousand
@@ -94,8 +95,15 @@ def read_image(
             `fprnet.data.image_formats`, of 32-bit pixels, or too large: more than ``MAX_PIXELS``
             or a side of more than ``MAX_SIDE`` pixels.
     """
-    pixels, _ = decode_image(_content(path), size, name=str(path), depth_range=depth_range)
+    pixels, _ = read_with_facts(path, size, depth_range=depth_range)
     return pixels
+
+
+def read_with_facts(
+    path: Path, size: tuple[int, int] | None = None, *, depth_range: DepthRange = "own"
+) -> tuple[NDArray[np.uint8], ImageFacts]:
+    """Do as `read_image`, and say what the file holds; its size is that before resizing."""
+    return decode_image(_content(path), size, name=str(path), depth_range=depth_range)
 
 
 def decode_image(
@@ -147,8 +155,7 @@ def inspect_image(path: Path, *, depth_range: DepthRange = "own") -> ImageFacts:
     Raises:
         ImageFileError: As `read_image`.
     """
-    _, facts = decode_image(_content(path), name=str(path), depth_range=depth_range)
-    return facts
+    return read_with_facts(path, depth_range=depth_range)[1]
 
 
 def map_in_order(
@@ -207,6 +214,8 @@ def _content(path: Path) -> bytes:
     """Read a file that is not too large to be an image."""
     with _sentences(str(path)):
         size = path.stat().st_size
+        if size == 0 and path.is_file():
+            raise ImageFileError(f"{path} is empty; copy it again or remove it", "empty")
         if size > MAX_BYTES:
             raise ImageFileError(
                 f"{path} has {size / 1e6:.0f} MB, more than {MAX_BYTES // 1_000_000}; "
@@ -220,7 +229,7 @@ def _content(path: Path) -> bytes:
 def _opened(content: bytes, name: str, max_pixels: int) -> Iterator[Image.Image]:
     """Open an image; whatever goes wrong inside the block becomes one sentence."""
     if not content:
-        raise ImageFileError(f"{name} is empty; copy it again or remove it", "empty")
+        raise ImageFileError(f"{name} is empty; send it again", "empty")
     image_format = format_of(content)
     if image_format is None:
         what = kind_of(content) or "no image of a known format"

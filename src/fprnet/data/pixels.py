@@ -74,13 +74,12 @@ def upright(
     Raises:
         ImageFileError: The pixels have 32 bits.
     """
-    before = _orientation(image)
-    image.load()  # Pillow turns a TIFF file here, and forgets the tag
-    after = _orientation(image)
+    image.load()  # here Pillow turns a TIFF file, whose tag and size are upright afterwards
+    orientation = _orientation(image)
     picture = _to_rgb(image, name, depth_range)
-    if after in UPRIGHT:
-        picture = picture.transpose(UPRIGHT[after])
-    return picture, before in QUARTER_TURNS or after in QUARTER_TURNS
+    if orientation in UPRIGHT:
+        picture = picture.transpose(UPRIGHT[orientation])
+    return picture, orientation in QUARTER_TURNS
 
 
 def resized(picture: Image.Image, size: tuple[int, int] | None) -> Image.Image:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fprnet.data.image_formats import SUFFIXES
 from fprnet.data.lists import check_apart, checked_identities, read_identity_list
 from fprnet.data.records import Records
 from fprnet.errors import DataError
@@ -23,7 +24,6 @@ from fprnet.errors import DataError
 __all__ = [
     "ALL_CAMERAS",
     "CAMERA_LOCATION",
-    "IMAGE_SUFFIXES",
     "INFRARED_CAMERAS",
     "VISIBLE_CAMERAS",
     "GalleryPermutations",
@@ -46,7 +46,6 @@ CAMERA_LOCATION = {1: 1, 2: 2, 3: 2, 4: 4, 5: 5, 6: 6}  # cameras 2 and 3 see on
 ALL_CAMERAS = tuple(CAMERA_LOCATION)
 VISIBLE_CAMERAS = (1, 2, 4, 5)
 INFRARED_CAMERAS = (3, 6)
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 
 ID_FILES: dict[Part, str] = {"train": "train_id", "validation": "val_id", "test": "test_id"}
 PERMUTATION_FILE = "rand_perm_cam.mat"
@@ -170,7 +169,7 @@ def read_records(root: Path, *, cameras: Sequence[int] = ALL_CAMERAS) -> Records
     if not rows:
         raise DataError(
             f"{root} holds no images; each camera folder needs folders such as 0001 with "
-            f"{', '.join(IMAGE_SUFFIXES)} files"
+            f"{', '.join(SUFFIXES)} files"
         )
     camera_column, identity_column, index_column = np.array(rows, dtype=np.int64).T
     location_of = np.array([-1, *CAMERA_LOCATION.values()], dtype=np.int64)
@@ -327,4 +326,4 @@ def image_names(folder: Path) -> list[str]:
     """Return the names of the images, sorted: what ``rand_perm_cam.mat`` counts in."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries]
-    return sorted(n for n in names if n.lower().endswith(IMAGE_SUFFIXES) and n[0] != ".")
+    return sorted(n for n in names if n.lower().endswith(SUFFIXES) and n[0] != ".")

@@ -17,15 +17,15 @@ from tqdm import tqdm
 
 from fprnet.config import config_as_dict
 from fprnet.data.cache import open_cache
-from fprnet.data.images import map_in_order, read_image
+from fprnet.data.image_doubts import DoubtCounter
+from fprnet.data.image_formats import find_images
+from fprnet.data.images import map_in_order, read_with_facts
 from fprnet.data.records import MODALITIES, Modality, Records
-from fprnet.data.sysu_mm01 import IMAGE_SUFFIXES
 from fprnet.embeddings.backend import Embeddings, Pixels, available_cores
 from fprnet.embeddings.chunks import CHUNK, Chunks, kept_chunks
 from fprnet.embeddings.embedder import Embedder
 from fprnet.embeddings.extract import batch_size_for, embed_stream, features_of, row_batches
 from fprnet.embeddings.store import Features
-from fprnet.errors import DataError
 
 __all__ = ["extract_data_set", "extract_folder"]
 
@@ -94,20 +94,17 @@ def extract_folder(
     Raises:
         DataError: There is no image, or one cannot be read.
     """
-    files = sorted(
-        file
-        for file in folder.rglob("*")
-        if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
-    )
-    if not files:
-        raise DataError(f"{folder} holds no images; they end in {', '.join(IMAGE_SUFFIXES)}")
+    files = find_images(folder)
     unknown, meta = np.full(len(files), -1, dtype=np.int64), _meta(embedder, flip)
 
+    doubts = DoubtCounter()
+
     def batches(start: int) -> Iterator[Pixels]:
-        return _file_batches(files[start:], embedder.size)
+        return _file_batches(files[start:], embedder.size, modality, doubts)
 
     with kept_chunks(resume, {**meta, "modality": modality}, files if resume else ()) as chunks:
         features = _embed(embedder, batches, len(files), modality, flip, chunks)
+    doubts.print_lines()
     return Features(
         features=features,
         identity=unknown,
@@ -150,11 +147,16 @@ def _embed(
     return embeddings
 
 
-def _file_batches(files: Sequence[Path], size: tuple[int, int]) -> Iterator[Pixels]:
+def _file_batches(
+    files: Sequence[Path], size: tuple[int, int], modality: Modality, doubts: DoubtCounter
+) -> Iterator[Pixels]:
     """Decode files in parallel, a few batches ahead of whoever takes them."""
-    images = map_in_order(partial(read_image, size=size), files, available_cores())
+    images = map_in_order(partial(read_with_facts, size=size), files, available_cores())
+    names = iter(files)
     while some := list(islice(images, batch_size_for(size))):
-        yield np.stack(some)
+        for _, facts in some:
+            doubts.add(next(names).name, facts, modality)
+        yield np.stack([pixels for pixels, _ in some])
 
 
 def _meta(embedder: Embedder, flip: bool) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from fprnet.data.image_formats import find_images
 from fprnet.data.records import MODALITIES, Modality, Records
-from fprnet.data.sysu_mm01 import IMAGE_SUFFIXES
 from fprnet.data.tables import TableKind
 from fprnet.errors import DataError, FilterError
 from fprnet.gallery.moments import TimeReader, parse_moment
@@ -70,16 +70,9 @@ def of_folder(
     Raises:
         DataError: There is none.
     """
-    files = sorted(
-        file
-        for file in folder.rglob("*")
-        if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
-    )
-    if not files:
-        raise DataError(f"{folder} holds no images; they end in {', '.join(IMAGE_SUFFIXES)}")
     return [
         SourceImage(file, modality, camera, location, None if times is None else times(file))
-        for file in files
+        for file in find_images(folder)
     ]
 
 

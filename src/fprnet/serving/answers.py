@@ -63,7 +63,15 @@ class ErrorAnswer(_Answer):
 class Warning(_Answer):
     """Something that the operator should know, though the search was made."""
 
-    code: Literal["other_modality", "animation", "not_calibrated", "gallery"]
+    code: Literal[
+        "other_modality",
+        "no_contrast",
+        "wide",
+        "small",
+        "animation",
+        "not_calibrated",
+        "gallery",
+    ]
     message: str
 
 

@@ -6,14 +6,14 @@ Shapes: H x W pixels of the network's input.
 from __future__ import annotations
 
 import hashlib
-import io
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from fprnet.data.images import UPLOAD_FORMATS, decode_image
+from fprnet.data.image_doubts import doubts_about
+from fprnet.data.image_formats import FORMATS, format_of
+from fprnet.data.images import decode_image
 from fprnet.data.records import Modality
 from fprnet.errors import ImageFileError
 from fprnet.serving.answers import Warning
@@ -21,9 +21,6 @@ from fprnet.serving.problems import ProblemError
 
 __all__ = ["Upload", "decode_upload", "suffix_of"]
 
-# Of the pixels' largest minus smallest channel, the median over the image, 0 to 255. Infrared
-# images are gray: 0, up to 2 after a JPEG's rounding. A person in colour is rarely below 8.
-GRAY = 4.0
 CODES = {
     "empty": (422, "image_empty"),
     "format": (422, "image_format"),
@@ -64,11 +61,12 @@ class Upload:
 def suffix_of(content: bytes) -> str:
     """Return the usual ending of an image file's name, by its content.
 
-    Raises:
-        UnidentifiedImageError: It is no image; decode it first.
+    Args:
+        content: An image that was decoded before.
     """
-    with Image.open(io.BytesIO(content), formats=UPLOAD_FORMATS) as image:
-        return f".{image.format}".lower().replace("jpeg", "jpg")
+    image_format = format_of(content)
+    assert image_format is not None
+    return FORMATS[image_format][0]
 
 
 def decode_upload(
@@ -91,23 +89,10 @@ def decode_upload(
     except ImageFileError as error:
         status, code = CODES[error.reason]
         raise ProblemError.of(error, status, code) from error
-    warnings = []
-    gray = bool(np.median(np.ptp(pixels, axis=2)) <= GRAY)
-    if gray == (modality == "visible"):
-        looks, other = ("gray", "infrared") if gray else ("coloured", "visible")
-        warnings.append(
-            Warning(
-                code="other_modality",
-                message=f"{name} was declared {modality} but is {looks}; if it is {other}, say so",
-            )
-        )
-    if facts.frames > 1:
-        warnings.append(
-            Warning(
-                code="animation",
-                message=f"{name} has {facts.frames} frames; the first one was taken",
-            )
-        )
+    warnings = [
+        Warning(code=doubt.code, message=f"{name} {doubt.what}; {doubt.next_step}")
+        for doubt in doubts_about(facts, modality)
+    ]
     return Upload(
         name=name,
         content=content,

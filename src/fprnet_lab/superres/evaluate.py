@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fprnet.data.image_formats import SUFFIXES
 from fprnet.data.images import map_with_bar
-from fprnet.data.sysu_mm01 import IMAGE_SUFFIXES
 from fprnet.errors import DataError
 from fprnet_lab.superres.pairs import read_luma
 from fprnet_lab.superres.scoring import Quality, mean_quality, score_image
@@ -92,12 +92,10 @@ def evaluate_folder(
         DataError: There are no images, or one cannot be read or scored.
     """
     files = sorted(
-        file
-        for file in folder.iterdir()
-        if file.suffix.lower() in (*IMAGE_SUFFIXES, ".tif", ".tiff") and file.name[0] != "."
+        file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.name[0] != "."
     )
     if not files:
-        raise DataError(f"{folder} holds no images; they end in {', '.join(IMAGE_SUFFIXES)}")
+        raise DataError(f"{folder} holds no images; they end in {', '.join(SUFFIXES)}")
 
     def measure(file: Path) -> Quality | DataError:
         try:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fprnet.data.image_formats import SUFFIXES, formats_in_words
 from fprnet.data.records import Modality
-from fprnet.data.sysu_mm01 import IMAGE_SUFFIXES
 from fprnet.errors import DataError
 
 __all__ = ["Findings", "Lists", "Problem", "Seen"]
@@ -83,11 +83,11 @@ class Findings:
     def _images(self, folder: Path) -> Iterator[Path]:
         for entry in self.entries(folder):
             hidden = entry.name.startswith(".")
-            if entry.suffix.lower() in IMAGE_SUFFIXES and not hidden and not entry.is_dir():
+            if entry.suffix.lower() in SUFFIXES and not hidden and not entry.is_dir():
                 yield entry
             else:
-                suffixes = ", ".join(IMAGE_SUFFIXES)
-                self.add(entry, f"is no {suffixes} file and is not used", "remove it")
+                what = f"is no {formats_in_words()} file by its ending and is not used"
+                self.add(entry, what, "save it in one of these formats, or remove it")
 
     def compare(self, lists: Mapping[str, tuple[int, ...]], present: set[int]) -> None:
         """Compare the id lists with each other and with who has images."""
