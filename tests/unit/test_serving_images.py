@@ -24,8 +24,12 @@ def saved(image: Image.Image, format: str, **options) -> bytes:
     return buffer.getvalue()
 
 
+def decode(content: bytes, name: str):
+    return decode_image(content, SIZE, name=name, max_pixels=1_000_000)
+
+
 def upload(content: bytes, modality="visible"):
-    return decode_upload(content, "a.png", modality, size=SIZE, max_pixels=1_000_000)
+    return decode_upload(content, "a.png", modality, decode)
 
 
 @pytest.mark.parametrize(
@@ -120,9 +124,7 @@ def test_colour_must_fit_the_modality(image, modality, warned, format):
 def test_drawn_people_of_either_modality_give_no_warning(tiny_set):
     for camera, modality in ((1, "visible"), (2, "visible"), (3, "infrared"), (6, "infrared")):
         for file in sorted((tiny_set / f"cam{camera}").rglob("*.jpg"))[:20]:
-            got = decode_upload(
-                file.read_bytes(), file.name, modality, size=SIZE, max_pixels=1_000_000
-            )
+            got = decode_upload(file.read_bytes(), file.name, modality, decode)
             assert got.warnings == (), file
 
 

@@ -32,8 +32,9 @@ QUARTER_TURNS = (5, 6, 7, 8)  # orientations that exchange width and height
 # Of 16-bit gray pixels: "own" spreads each image's own range over black to white, as the 10 to 14
 # bits of an infrared sensor need; "full" keeps the upper 8 bits.
 DepthRange = Literal["own", "full"]
-OWN_RANGE = (0.1, 99.9)  # percentiles that become black and white: a hot pixel must not decide
-MIN_RANGE = 256  # of 65536; less is noise, and is not enlarged to an image
+OWN_RANGE = (0.001, 0.999)  # quantiles that become black and white: a hot pixel must not decide
+LEVELS = 65536
+MIN_RANGE = 256  # levels; less is noise, and is not enlarged to an image
 
 
 def fit_image(
@@ -132,10 +133,12 @@ def _eight_bits(values: NDArray[np.uint16], depth_range: DepthRange) -> NDArray[
     """Reduce 16-bit gray to 8 bits."""
     if depth_range == "full":
         return (values >> 8).astype(np.uint8)
-    low, high = np.percentile(values, OWN_RANGE)
+    counts = np.cumsum(np.bincount(values.ravel(), minlength=LEVELS))
+    low, high = np.searchsorted(counts, counts[-1] * np.array(OWN_RANGE))
     scale = 255 / max(high - low, MIN_RANGE)
-    scaled = (values.astype(np.float32) - np.float32(low)) * np.float32(scale)
-    return scaled.round().clip(0, 255).astype(np.uint8)
+    shades = ((np.arange(LEVELS) - low) * scale).round().clip(0, 255).astype(np.uint8)
+    reduced: NDArray[np.uint8] = shades[values]
+    return reduced
 
 
 def contrast_of(picture: Image.Image) -> int:

@@ -6,6 +6,7 @@ Shapes: H x W pixels of the network's input.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from fprnet.data.image_doubts import doubts_about
 from fprnet.data.image_formats import FORMATS, format_of
-from fprnet.data.images import decode_image
+from fprnet.data.images import ImageFacts
 from fprnet.data.records import Modality
 from fprnet.errors import ImageFileError
 from fprnet.serving.answers import Warning
@@ -21,6 +22,7 @@ from fprnet.serving.problems import ProblemError
 
 __all__ = ["Upload", "decode_upload", "suffix_of"]
 
+Decode = Callable[[bytes, str], tuple[NDArray[np.uint8], ImageFacts]]
 CODES = {
     "empty": (422, "image_empty"),
     "format": (422, "image_format"),
@@ -69,23 +71,20 @@ def suffix_of(content: bytes) -> str:
     return FORMATS[image_format][0]
 
 
-def decode_upload(
-    content: bytes, name: str, modality: Modality, *, size: tuple[int, int], max_pixels: int
-) -> Upload:
+def decode_upload(content: bytes, name: str, modality: Modality, decode: Decode) -> Upload:
     """Decode an image and look whether it is of the modality that it is said to be.
 
     Args:
         content: Of the file.
         name: Of the file, for complaints.
         modality: As declared.
-        size: (H, W) of the network's input.
-        max_pixels: Width times height that are decoded at all.
+        decode: Content and name -> pixels of the network's input, and what the file holds.
 
     Raises:
         ProblemError: It is no image that can be used.
     """
     try:
-        pixels, facts = decode_image(content, size, name=name, max_pixels=max_pixels)
+        pixels, facts = decode(content, name)
     except ImageFileError as error:
         status, code = CODES[error.reason]
         raise ProblemError.of(error, status, code) from error

@@ -26,6 +26,7 @@ from fprnet.gallery.searcher import Searcher
 from fprnet.serving.audit import AuditLog
 from fprnet.serving.batching import Batcher, ClosedError, FullError
 from fprnet.serving.callers import Caller
+from fprnet.serving.decoding import Decoders
 from fprnet.serving.feedback import Feedback
 from fprnet.serving.images import Upload, decode_upload
 from fprnet.serving.metrics import Metrics
@@ -36,7 +37,7 @@ from fprnet.serving.settings import Settings
 
 __all__ = ["Service"]
 
-DECODERS = 2  # threads; decoding is short beside the model
+DECODERS = 2  # processes; decoding is short beside the model
 GALLERY_THREADS = 8
 SERVER_PATIENCE = 20.0  # seconds that a search waits for a Milvus server
 HEALTH_PATIENCE = 5.0
@@ -74,7 +75,8 @@ class Service:
             room=settings.queue,
             observe=self.metrics.batches.observe,
         )
-        self._decoders = ThreadPoolExecutor(DECODERS, "decode")
+        self._decoders = Decoders(DECODERS, searcher.embedder.size, settings.image_pixels)
+        self._decoding_threads = ThreadPoolExecutor(DECODERS, "decode")
         self._gallery_threads = ThreadPoolExecutor(GALLERY_THREADS, "gallery")
         self._counting = threading.Lock()
         self._facts: tuple[float, GalleryInfo] | None = None  # good until, what
@@ -84,25 +86,20 @@ class Service:
         """Finish what was accepted, and stop."""
         self.accepting = False
         self.batcher.close()
-        self._decoders.shutdown()
+        self._decoding_threads.shutdown()
+        self._decoders.close()
         self._gallery_threads.shutdown()
         self.audit.close()
 
     async def decode(self, content: bytes, name: str, modality: Modality) -> Upload:
-        """Decode an image in a thread.
+        """Decode an image in a process of its own.
 
         Raises:
             ProblemError: It is no image that can be used.
         """
         return await asyncio.get_running_loop().run_in_executor(
-            self._decoders,
-            lambda: decode_upload(
-                content,
-                name,
-                modality,
-                size=self.searcher.embedder.size,
-                max_pixels=self.settings.image_pixels,
-            ),
+            self._decoding_threads,
+            lambda: decode_upload(content, name, modality, self._decoders.decode),
         )
 
     async def embed(self, uploads: Sequence[Upload], modality: Modality) -> NDArray[np.float32]:
