@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from feature_files import cells, write_matlab, write_npy, write_parquet, write_v5, write_v73
-from fprnet.embeddings.formats import conversion_note, holds_features, read_any_features
+from fprnet.embeddings.formats import holds_features, notes_about, read_any_features
 from fprnet.embeddings.store import Features, write_features
 from fprnet.errors import FeaturesError
 from sysu_cases import evaluate, small_features, small_split
@@ -61,16 +61,16 @@ def test_every_format_gives_the_same_table_and_the_same_scores(form: str, tmp_pa
     assert set(features.modality[features.camera == 3]) == {"infrared"}
     assert evaluate(features, SPLIT).as_dict() == evaluate(FEATURES, SPLIT).as_dict()
     wide = form in ("matlab", "matlab folder", "matlab 7.3", "parquet double", "npy double")
-    assert (conversion_note(features) is not None) == wide
+    assert (notes_about(features) != []) == wide
     if wide:
-        assert "float64 rounded to float32" in str(conversion_note(features))
+        assert "float64 rounded to float32" in notes_about(features)[0]
 
 
 def test_float16_is_widened_and_said(tmp_path: Path) -> None:
     features = read_any_features(write_npy(tmp_path / "f.npy", FEATURES, dtype="float16"))
     expected = FEATURES.features.astype(np.float16).astype(np.float32)
     assert np.array_equal(features.features, expected)
-    assert "float16 rounded to float32" in str(conversion_note(features))
+    assert "float16 rounded to float32" in notes_about(features)[0]
 
 
 def test_manifest_may_have_any_name_and_further_columns(tmp_path: Path) -> None:
@@ -279,8 +279,27 @@ def test_damaged_parquet_and_other_names(tmp_path: Path) -> None:
     with pytest.raises(FeaturesError, match="cannot be read as Parquet"):
         read_any_features(file)
     with pytest.raises(FeaturesError, match=r"is no features file; give a \.npz"):
-        read_any_features(tmp_path / "features.txt")
+        read_any_features(tmp_path / "features.bin")
     with pytest.raises(FeaturesError, match="needs no manifest"):
         read_any_features(file, manifest=tmp_path / "rows.csv")
     shutil.rmtree(tmp_path)
     assert not holds_features(tmp_path / "net")
+
+
+def test_features_that_are_all_zero_or_all_equal_are_told() -> None:
+    empty = replace(FEATURES, features=FEATURES.features.copy())
+    empty.features[[3, 5]] = 0
+    [note] = notes_about(empty)
+    assert note.startswith(f"2 of {len(FEATURES)} features are all zero, the first is ")
+    assert str(FEATURES.path[3]) in note
+    equal = replace(FEATURES, features=np.ones_like(FEATURES.features))
+    [note] = notes_about(equal)
+    assert f"all {len(FEATURES)} features are equal" in note
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.pkl", "a.h5", "a.txt"])
+def test_what_is_given_instead_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    assert holds_features(tmp_path / name)
+    with pytest.raises(FeaturesError, match=rf"{name} is no features file; .*give|savez"):
+        read_any_features(tmp_path / name)

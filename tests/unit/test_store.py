@@ -1,11 +1,14 @@
 """Features file: what is written comes back, and what is wrong is said in one line."""
 
 import json
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fprnet.embeddings.store import Features, read_features, write_features
 from fprnet.errors import FeaturesError
@@ -93,7 +96,7 @@ def test_a_single_array_is_no_features_file(tmp_path: Path) -> None:
     file = tmp_path / "array.npz"
     with file.open("wb") as stream:
         np.save(stream, FEATURES.features)
-    with pytest.raises(FeaturesError, match=r"array\.npz has no features and no identity"):
+    with pytest.raises(FeaturesError, match=r"array\.npz is no features file"):
         read_features(file)
 
 
@@ -142,3 +145,53 @@ def test_where_keeps_the_columns_together() -> None:
     assert some.index is not None
     assert some.index.tolist() == [1, 1]
     assert np.array_equal(some.features, FEATURES.features[[4, 0]])
+
+
+def test_array_that_lies_about_its_shape_is_refused_before_memory_is_taken(tmp_path: Path) -> None:
+    """A header that says 10^12 rows; its length stays the same, the padding is shorter."""
+    file = archive(tmp_path / "a.npz")
+    rows, columns = FEATURES.features.shape
+    truth, lie = f"({rows}, {columns}), }}".encode(), f"({10**12}, {columns}), }}".encode()
+    with zipfile.ZipFile(file) as source:
+        members = {name: source.read(name) for name in source.namelist()}
+    array = members["features.npy"]
+    assert truth in array
+    padded = array.index(truth) + len(truth)
+    extra = len(lie) - len(truth)
+    assert array[padded : padded + extra] == b" " * extra
+    members["features.npy"] = array.replace(truth + b" " * extra, lie)
+    with zipfile.ZipFile(file, "w") as target:
+        for name, content in members.items():
+            target.writestr(name, content)
+    with pytest.raises(FeaturesError, match=r"features\.npy has shape \(1000000000000, 3\)"):
+        read_features(file)
+
+
+@pytest.mark.parametrize(
+    ("meta", "what"),
+    [
+        ({"model": "resnet"}, "model 'resnet'"),
+        ({"config": [1]}, r"config \[1\]"),
+        ({"config": {"data": "regdb"}}, "config.data 'regdb'"),
+        ({"source": 3}, "source 3"),
+    ],
+)
+def test_meta_of_other_types_is_refused_when_it_is_read(tmp_path: Path, meta, what) -> None:
+    file = archive(tmp_path / "a.npz", meta=np.array(json.dumps({**meta, "format": 1})))
+    with pytest.raises(FeaturesError, match=f"a.npz: meta says {what}"):
+        read_features(file)
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_changed_archives_are_read_or_refused_in_one_line(tmp_path_factory, data) -> None:
+    file = tmp_path_factory.mktemp("changed") / "a.npz"
+    content = bytearray(archive(file).read_bytes())
+    for _ in range(data.draw(st.integers(1, 6))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    file.write_bytes(content)
+    try:
+        lines = [str(len(read_features(file)))]
+    except FeaturesError as error:
+        lines = str(error).splitlines()
+    assert len(lines) == 1

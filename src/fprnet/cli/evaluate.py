@@ -227,7 +227,7 @@ def _evaluate(args: argparse.Namespace) -> Scores:
     from fprnet.config import config_as_dict
     from fprnet.data.held_out import open_for_test
     from fprnet.embeddings.embedder import load_model
-    from fprnet.embeddings.formats import conversion_note, holds_features, read_any_features
+    from fprnet.embeddings.formats import holds_features, notes_about, read_any_features
     from fprnet.embeddings.from_disk import extract_data_set
     from fprnet.errors import UsageError
     from fprnet.evaluation.data_set_protocol import make_protocol, named_options
@@ -255,7 +255,7 @@ def _evaluate(args: argparse.Namespace) -> Scores:
                     "checkpoint"
                 )
         features = read_any_features(Path(args.model), manifest=args.manifest)
-        if note := conversion_note(features):
+        for note in notes_about(features):
             print(note, file=sys.stderr)
         data_set = open_for_test(args.data, features.meta.get("config", {}), **place)
         scores = score(features, protocol_of(features, data_set), **ranking)

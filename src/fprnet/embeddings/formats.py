@@ -15,19 +15,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from fprnet.embeddings.formats_matlab import camera_files, read_matlab
 from fprnet.embeddings.formats_tables import read_npy, read_parquet
 from fprnet.embeddings.store import Features, read_features
 from fprnet.errors import FeaturesError
 
-__all__ = ["conversion_note", "holds_features", "read_any_features"]
+__all__ = ["holds_features", "notes_about", "read_any_features"]
 
 SUFFIXES = (".npz", ".npy", ".parquet", ".mat")
+# What people give instead, and what to do with it.
+OTHERS = {
+    ".csv": "a CSV file is the table of a .npy matrix: give the .npy file",
+    ".pkl": "pickles can run programs, so they are not read: save the arrays with numpy.savez",
+    ".pickle": "pickles can run programs, so they are not read: save the arrays with numpy.savez",
+    ".json": "it is text: save the arrays with numpy.savez",
+    ".txt": "it is text: save the arrays with numpy.savez",
+    ".h5": "HDF5 is read in MATLAB's layout only: save the arrays with numpy.savez",
+    ".hdf5": "HDF5 is read in MATLAB's layout only: save the arrays with numpy.savez",
+}
 
 
 def holds_features(path: Path) -> bool:
     """Whether the name is that of features, in any format, and not of a model."""
-    return Path(path).suffix.lower() in SUFFIXES or bool(camera_files(Path(path)))
+    path = Path(path)
+    return path.suffix.lower() in (*SUFFIXES, *OTHERS) or bool(camera_files(path))
 
 
 def read_any_features(path: Path, *, manifest: Path | None = None) -> Features:
@@ -60,14 +73,29 @@ def read_any_features(path: Path, *, manifest: Path | None = None) -> Features:
             )
     if files := camera_files(path):
         return read_matlab(files)
+    if suffix in OTHERS:
+        raise FeaturesError(f"{path} is no features file; {OTHERS[suffix]}")
     raise FeaturesError(
         f"{path} is no features file; give a .npz, .npy or .parquet file, or the folder or prefix "
         "of MATLAB files NAME_cam1.mat, NAME_cam2.mat, ..."
     )
 
 
-def conversion_note(features: Features) -> str | None:
-    """Return what was done to the numbers when they were read; None where nothing was."""
+def notes_about(features: Features) -> list[str]:
+    """Return what somebody should know of features before relying on their scores."""
+    notes = []
     source = features.meta.get("source", {})
     dtype = source.get("dtype", "float32")
-    return None if dtype == "float32" else f"{source['name']}: {dtype} rounded to float32"
+    if dtype != "float32":
+        notes.append(f"{source.get('name', 'the features')}: {dtype} rounded to float32")
+    empty = np.flatnonzero(~features.features.any(axis=1))
+    if len(empty):
+        notes.append(
+            f"{len(empty)} of {len(features)} features are all zero, the first is "
+            f"{features.path[empty[0]]}; check the model and the images of these rows"
+        )
+    elif len(features) > 1 and (features.features == features.features[0]).all():
+        notes.append(
+            f"all {len(features)} features are equal; check the model, as they tell nobody apart"
+        )
+    return notes

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from fprnet.errors import FeaturesError
 
-__all__ = ["as_float32", "source"]
+__all__ = ["as_float32", "reason_of", "source"]
 
+MAX_REASON = 200  # letters of what a reader says
 ACCEPTED = ("float16", "float32", "float64")
 
 
@@ -45,3 +46,8 @@ def as_float32(values: NDArray[Any], where: str) -> NDArray[np.float32]:
 def source(name: str, form: str, dtype: str) -> dict[str, Any]:
     """Return the ``meta`` of features that another program wrote."""
     return {"source": {"name": name, "format": form, "dtype": dtype}}
+
+
+def reason_of(error: Exception) -> str:
+    """Return what a reader says about a damaged file, as part of one sentence."""
+    return " ".join(str(error).split())[:MAX_REASON] or type(error).__name__

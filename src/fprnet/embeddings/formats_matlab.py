@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fprnet.data.sysu_mm01 import CAMERA_LOCATION, INFRARED_CAMERAS
-from fprnet.embeddings.formats_common import as_float32, source
+from fprnet.embeddings.formats_common import as_float32, reason_of, source
 from fprnet.embeddings.store import Features
 from fprnet.errors import FeaturesError
 
@@ -143,12 +143,13 @@ def _read_cells(file: Path) -> Cells:
         return _read_hdf5(file)
     # scipy.io takes a while to import.
     from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
 
     try:
         variables = loadmat(file)
-    except (MatReadError, NotImplementedError, ValueError, TypeError, OSError, EOFError) as error:
-        raise FeaturesError(f"{file} is no MATLAB file ({error}); save it with -v7") from error
+    except Exception as error:  # a damaged file makes the reader raise nearly anything
+        raise FeaturesError(
+            f"{file} is no MATLAB file ({reason_of(error)}); save it with -v7"
+        ) from error
     cells = {
         name: value
         for name, value in variables.items()
@@ -177,9 +178,11 @@ def _read_hdf5(file: Path) -> Cells:
             references = cells[_only_cell(file, list(cells))]
             _check_vector(file, references.shape)
             return [_read_reference(archive, r, file) for r in np.ravel(references[()])]
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+    except FeaturesError:
+        raise
+    except Exception as error:  # likewise
         raise FeaturesError(
-            f"{file} cannot be read as MATLAB 7.3 ({error}); save it again"
+            f"{file} cannot be read as MATLAB 7.3 ({reason_of(error)}); save it again"
         ) from error
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fprnet.data.tables import Table, TableKind
-from fprnet.embeddings.formats_common import as_float32, source
+from fprnet.embeddings.formats_common import as_float32, reason_of, source
 from fprnet.embeddings.store import Features
 from fprnet.errors import FeaturesError
 
@@ -40,9 +40,9 @@ def read_npy(path: Path, manifest: Path) -> Features:
         )
     try:
         matrix = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except Exception as error:  # a damaged file makes the reader raise nearly anything
         raise FeaturesError(
-            f"{path} is no .npy file ({error}); write it with numpy.save"
+            f"{path} is no .npy file ({reason_of(error)}); write it with numpy.save"
         ) from error
     if not isinstance(matrix, np.ndarray) or matrix.ndim != 2:
         shape = getattr(matrix, "shape", "an archive")

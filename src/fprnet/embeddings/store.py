@@ -6,6 +6,7 @@ Shapes: N images, D numbers per embedding.
 from __future__ import annotations
 
 import json
+import math
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -16,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fprnet.data.records import MODALITIES
+from fprnet.embeddings.formats_common import reason_of
 from fprnet.errors import FeaturesError
 from fprnet.files import replacing
 
 __all__ = ["FORMAT", "Features", "read_features", "write_features"]
 
 FORMAT = 1
+OBJECTS = ("model", "config", "source", "versions")  # entries of meta that are JSON objects
 COLUMNS = ("features", "identity", "camera", "modality", "path")
 
 
@@ -41,7 +44,7 @@ class Features:
 
     Raises:
         FeaturesError: A column has the wrong type or length, a feature is NaN or infinite, or
-            two rows are the same image.
+            two rows are the same image, or an entry of ``meta`` is of another type than ours.
     """
 
     features: NDArray[np.float32]
@@ -53,6 +56,7 @@ class Features:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        _check_meta(self.meta)
         self._check_types()
         self._check_values()
         self._check_duplicates()
@@ -142,12 +146,13 @@ def read_features(path: Path) -> Features:
     if not path.is_file():
         raise FeaturesError(f"{path} does not exist; make it with 'fprnet extract'")
     try:
-        with path.open("rb") as stream:
-            archive = np.load(stream, allow_pickle=False)
-            columns = {name: archive[name] for name in getattr(archive, "files", ())}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        columns = _read_columns(path)
+    except FeaturesError:
+        raise
+    except Exception as error:  # a damaged archive makes the readers raise nearly anything
         raise FeaturesError(
-            f"{path} is no features file ({error}); write it with numpy.savez, without objects"
+            f"{path} is no features file ({reason_of(error)}); write it with numpy.savez, without "
+            "objects"
         ) from error
     absent = [name for name in COLUMNS if name not in columns]
     if absent:
@@ -162,6 +167,32 @@ def read_features(path: Path) -> Features:
         )
     except FeaturesError as error:
         raise FeaturesError(f"{path}: {error}") from error
+
+
+def _read_columns(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an ``.npz`` file.
+
+    Raises:
+        FeaturesError: An array says that it is larger or smaller than what the file holds of it.
+    """
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            with archive.open(member) as stream:
+                version = np.lib.format.read_magic(stream)
+                read_header = (
+                    np.lib.format.read_array_header_1_0
+                    if version == (1, 0)
+                    else np.lib.format.read_array_header_2_0
+                )
+                shape, _, dtype = read_header(stream)
+                held = member.file_size - stream.tell()
+            if math.prod(shape) * dtype.itemsize != held and not dtype.hasobject:
+                raise FeaturesError(
+                    f"{path} says that {member.filename} has shape {shape}, but it holds {held} "
+                    "bytes; it is damaged, copy or write it again"
+                )
+    with np.load(path, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
 
 
 def write_features(path: Path, features: Features) -> None:
@@ -192,6 +223,23 @@ def _read_meta(column: NDArray[Any] | None) -> dict[str, Any]:
             "extract the features again"
         )
     return meta
+
+
+def _check_meta(meta: Mapping[str, Any]) -> None:
+    """Refuse a description of the features whose entries are of other types than ours.
+
+    Raises:
+        FeaturesError: An entry is no object.
+    """
+    objects = {name: meta[name] for name in OBJECTS if name in meta}
+    if isinstance(config := objects.get("config"), Mapping) and "data" in config:
+        objects["config.data"] = config["data"]
+    for name, value in objects.items():
+        if not isinstance(value, Mapping):
+            raise FeaturesError(
+                f"meta says {name} {value!r:.80}, which is no object; write a JSON object, or "
+                "leave it out"
+            )
 
 
 def _duplicates(values: NDArray[Any]) -> NDArray[np.int64]:
