@@ -101,7 +101,7 @@ def test_files_that_hold_something_else(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="holds no weights by name"):
         load_backbone_weights(network(2), tmp_path / "list.pth")
     torch.save({"epoch": 3}, tmp_path / "epoch.pth")
-    with pytest.raises(CheckpointError, match=r"entry 'epoch' of .*epoch\.pth is no tensor"):
+    with pytest.raises(CheckpointError, match=r"epoch\.pth holds no tensors but epoch"):
         load_backbone_weights(network(2), tmp_path / "epoch.pth")
 
 
@@ -141,3 +141,96 @@ def test_imagenet_from_the_hub(
 def test_imagenet_has_no_narrow_network() -> None:
     with pytest.raises(CheckpointError, match="width 64, not 4"):
         load_backbone_weights(network(2), "imagenet")
+
+
+PREFIXES = ("module.", "backbone.", "base.", "model.", "base_resnet.base.", "module.model.base.")
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize(
+    "wrapper", ["net", "params", "model_state_dict", "model_state", "state_dict", None]
+)
+def test_weights_of_other_toolkits(tmp_path, capsys, state, prefix, wrapper) -> None:
+    held = {f"{prefix}{key}": value for key, value in state.items()}
+    head = prefix if prefix == "module." else ""
+    held |= {f"{head}classifier.weight": torch.zeros(2, 2), f"{head}bottleneck.bias": torch.ones(1)}
+    torch.save(held if wrapper is None else {wrapper: held, "epoch": 3}, tmp_path / "a.pth")
+    backbone = network(2)
+    load_backbone_weights(backbone, tmp_path / "a.pth")
+    assert_loaded(backbone, state)
+    note = capsys.readouterr().err
+    assert f"{len(network(2).state_dict())} entries are the backbone's, without {prefix!r}" in note
+    assert "left out: " in note
+
+
+def test_stem_and_stages_of_the_two_stream_baseline(tmp_path, capsys) -> None:
+    """The stem of one whole ResNet and the stages of another."""
+    visible, thermal, base = network(1), network(3), network(4)
+    parts = {
+        "visible_module.visible.": visible,
+        "thermal_module.thermal.": thermal,
+        "base_resnet.base.": base,
+    }
+    held = {f"{p}{k}": v for p, part in parts.items() for k, v in part.state_dict().items()}
+    torch.save({"net": held}, tmp_path / "agw.t")
+    backbone = network(2)
+    load_backbone_weights(backbone, tmp_path / "agw.t")
+    stem = ("conv1.", "bn1.")
+    expected = {
+        key: (visible if key.startswith(stem) else base).state_dict()[key]
+        for key in backbone.state_dict()
+    }
+    assert_loaded(backbone, expected)
+    assert "thermal_module" in capsys.readouterr().err
+
+
+def test_entries_of_a_deeper_network_are_not_left_out(state) -> None:
+    deeper = {**state, "layer3.7.conv1.weight": torch.zeros(1)}
+    with pytest.raises(CheckpointError, match=r"'layer3\.7\.conv1\.weight' does not belong"):
+        backbone_state({f"module.{key}": value for key, value in deeper.items()}, network(2))
+
+
+def test_run_folder_stands_for_its_best_checkpoint(tmp_path) -> None:
+    source = network(1)
+    model = {f"streams.{k}": v for k, v in Streams(source, 2).state_dict().items()}
+    (tmp_path / "checkpoints").mkdir()
+    torch.save({"format": 1, "model": model}, tmp_path / "checkpoints" / "best.pt")
+    backbone = network(2)
+    load_backbone_weights(backbone, tmp_path)
+    assert_loaded(backbone, source.state_dict())
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_named(tmp_path, state, value) -> None:
+    state["layer1.0.conv1.weight"][0, 0, 0, :2] = value
+    torch.save(state, tmp_path / "a.pth")
+    with pytest.raises(CheckpointError, match=r"'layer1\.0\.conv1\.weight' of .* NaN .* in 2 of"):
+        load_backbone_weights(network(2), tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"<!DOCTYPE html><html><body>404</body></html>", "it is an HTML page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "it is a Git LFS pointer"),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_what_was_downloaded_instead_is_named(tmp_path, content, what, suffix) -> None:
+    file = tmp_path / f"a.{suffix}"
+    file.write_bytes(content)
+    with pytest.raises(CheckpointError, match=what):
+        load_backbone_weights(network(2), file)
+
+
+class Anything:
+    """A class of somebody else, which a pickle would have to import."""
+
+
+def test_nobody_is_advised_to_read_unsafely(tmp_path) -> None:
+    torch.save({"model": Anything()}, tmp_path / "a.pth")
+    with pytest.raises(CheckpointError) as caught:
+        load_backbone_weights(network(2), tmp_path / "a.pth")
+    assert "plain values and tensors" in str(caught.value)
+    assert "weights_only" not in str(caught.value)
+    assert "\x1b" not in str(caught.value)

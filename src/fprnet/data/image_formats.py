@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fprnet.errors import DataError
 
-__all__ = ["FORMATS", "SUFFIXES", "find_images", "format_of", "formats_in_words", "kind_of"]
+__all__ = ["FORMATS", "SUFFIXES", "find_images", "format_of", "formats_in_words"]
 
 # Pillow's name -> endings of file names, the usual one first.
 FORMATS: dict[str, tuple[str, ...]] = {
@@ -34,22 +34,6 @@ SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"II*\0", "TIFF"),
     (b"MM\0*", "TIFF"),
 )
-# What people send instead, by its beginning.
-OTHERS: tuple[tuple[bytes, str], ...] = (
-    (b"GIF8", "a GIF file"),
-    (b"version https://git-lfs", "a Git LFS pointer, not the file that it stands for"),
-    (b"<!doctype html", "an HTML page"),
-    (b"<html", "an HTML page"),
-    (b"<svg", "an SVG drawing"),
-    (b"%pdf", "a PDF document"),
-    (b"%!ps", "a PostScript document"),
-    (b"pk\x03\x04", "a ZIP file"),
-    (b"\x1f\x8b", "a gzip file"),
-    (b"ii+\0", "a BigTIFF file"),
-    (b"mm\0+", "a BigTIFF file"),
-    (b"p5", "a PGM file"),
-    (b"p6", "a PPM file"),
-)
 
 
 def formats_in_words() -> str:
@@ -71,18 +55,6 @@ def format_of(content: bytes) -> str | None:
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "WEBP"
     return next((name for start, name in SIGNATURES if content.startswith(start)), None)
-
-
-def kind_of(content: bytes) -> str | None:
-    """Return in words what a file is by its beginning, if it is a usual thing but no image.
-
-    >>> kind_of(b"<!DOCTYPE html><html>")
-    'an HTML page'
-    """
-    start = content[:64].lstrip().lower()
-    if content[4:8] == b"ftyp":
-        return "a HEIC, AVIF or video file"
-    return next((kind for beginning, kind in OTHERS if start.startswith(beginning.lower())), None)
 
 
 def find_images(folder: Path) -> list[Path]:

@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from fprnet.data.image_formats import format_of, formats_in_words, kind_of
+from fprnet.data.image_formats import format_of, formats_in_words
 from fprnet.data.image_headers import StructureError, check_structure, scans_of
 from fprnet.data.pixels import DepthRange, colour_of, contrast_of, resized, upright
 from fprnet.errors import DataError, ImageFileError
+from fprnet.file_kinds import kind_of
 
 __all__ = [
     "MAX_PIXELS",

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import pickle
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from fprnet.errors import CheckpointError
+from fprnet.models.foreign_keys import find_backbone, unwrap
 from fprnet.models.resnet import ResNet
+from fprnet.runs.checkpoint_file import load_tensors, reason_of
 
-__all__ = ["IMAGENET", "backbone_state", "load_backbone_weights", "read_state_dict"]
+__all__ = [
+    "IMAGENET",
+    "backbone_state",
+    "check_finite",
+    "load_backbone_weights",
+    "read_state_dict",
+]
 
 IMAGENET = {18: "timm/resnet18.tv_in1k", 50: "timm/resnet50.tv_in1k"}
 """Repositories of torchvision's ImageNet weights on the Hugging Face hub, by depth."""
 
 NEXT_STEP = "give a local file with --model.weights FILE or start without: --model.weights none"
 RGB = 3  # channels of the images that published weights are for
-TRUNKS = ("streams.visible.", "streams.shared.")
+NAMED = 5  # entries that a message names
 
 
 def load_backbone_weights(backbone: ResNet, source: str | Path) -> None:
@@ -27,23 +34,28 @@ def load_backbone_weights(backbone: ResNet, source: str | Path) -> None:
 
     Args:
         backbone: Network to fill; its BatchNorm statistics are filled too.
-        source: "imagenet", or a .pth, .pt or .safetensors file with torchvision's keys (an
-            ImageNet classifier may be in it) or with an fprnet model's.
+        source: "imagenet", a run folder, or a .pth, .pt or .safetensors file that holds a ResNet
+            with torchvision's keys, whatever stands before them, around it and beside it; what was
+            mapped and left out is said on stderr.
 
     Raises:
         CheckpointError: The file cannot be had or read, a key or a shape does not fit.
     """
     path = _imagenet_file(backbone) if str(source) == "imagenet" else Path(source)
+    if path.is_dir():  # a run folder
+        path = path / "checkpoints" / "best.pt"
     weights = read_state_dict(path)
     try:
         state = backbone_state(weights, backbone)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
+    if note := find_backbone(weights).note():
+        print(f"{path}: {note}", file=sys.stderr)
     backbone.load_state_dict(state)
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a weights file by key; a "state_dict" or "model" entry is opened.
+    """Return the tensors of a weights file by key; the state of a training is opened.
 
     Raises:
         CheckpointError: The file is missing, damaged, or holds something else than tensors.
@@ -52,28 +64,42 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"weights file {path} does not exist; {NEXT_STEP}")
     try:
         state = _read_any(path)
-    except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    except Exception as error:  # a damaged file makes the readers raise nearly anything
         raise CheckpointError(
-            f"{path} cannot be read as weights ({reason}); {NEXT_STEP}"
+            f"{path} cannot be read as weights ({reason_of(error, path)}); {NEXT_STEP}"
         ) from error
-    for wrapper in ("state_dict", "model"):  # other people's checkpoints, and fprnet's
-        if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):
-            state = state[wrapper]
-    if not isinstance(state, Mapping) or not state:
+    state = unwrap(state)
+    if not isinstance(state, Mapping):
         raise CheckpointError(f"{path} holds no weights by name; {NEXT_STEP}")
+    tensors = {str(key): value for key, value in state.items() if isinstance(value, Tensor)}
+    if not tensors:
+        names = ", ".join(str(key) for key in list(state)[:NAMED]) or "nothing"
+        raise CheckpointError(f"{path} holds no tensors but {names}; {NEXT_STEP}")
+    check_finite(tensors, path)
+    return tensors
+
+
+def check_finite(state: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse weights that are not all numbers.
+
+    Raises:
+        CheckpointError: An entry holds NaN or infinity.
+    """
     for key, value in state.items():
-        if not isinstance(value, Tensor):
-            raise CheckpointError(f"entry '{key}' of {path} is no tensor; {NEXT_STEP}")
-    return dict(state)
+        if value.is_floating_point() and not value.isfinite().all():
+            count = int((~value.isfinite()).sum())
+            raise CheckpointError(
+                f"entry '{key}' of {path} holds NaN or infinity in {count} of {value.numel()} "
+                f"numbers: its training had failed; give other weights"
+            )
 
 
 def backbone_state(state: Mapping[str, Tensor], backbone: ResNet) -> dict[str, Tensor]:
     """Return the complete state dict of ``backbone`` taken from ``state``.
 
     Args:
-        state: torchvision's keys; "fc." may be extra and "num_batches_tracked" may be missing, as
-            in old files. Or the keys of an fprnet model: its visible and shared stages are taken.
+        state: Entries of any network that holds a ResNet with torchvision's keys;
+            "num_batches_tracked" may be missing, as in old files.
         backbone: Network that the state is for. Where its images have other than three channels,
             each of them is gray and starts with the sum over R, G, B of the first convolution,
             which answers a gray image as the sum does.
@@ -81,14 +107,7 @@ def backbone_state(state: Mapping[str, Tensor], backbone: ResNet) -> dict[str, T
     Raises:
         CheckpointError: A key is missing or unknown, or a shape differs.
     """
-    if any(key.startswith("streams.") for key in state):
-        state = {
-            key.removeprefix(trunk): value
-            for key, value in state.items()
-            for trunk in TRUNKS
-            if key.startswith(trunk)
-        }
-    state = _with_input_channels(state, backbone.input_channels)
+    state = _with_input_channels(find_backbone(state).state, backbone.input_channels)
     result: dict[str, Tensor] = {}
     for key, own in backbone.state_dict().items():
         if key not in state:
@@ -104,7 +123,7 @@ def backbone_state(state: Mapping[str, Tensor], backbone: ResNet) -> dict[str, T
                 f"{backbone.width} needs {tuple(own.shape)}; {NEXT_STEP}"
             )
         result[key] = state[key]
-    extra = [key for key in state if key not in result and not key.startswith("fc.")]
+    extra = [key for key in state if key not in result]
     if extra:
         raise CheckpointError(
             f"key '{extra[0]}' does not belong to a ResNet-{backbone.depth}; {NEXT_STEP}"
@@ -122,14 +141,10 @@ def _with_input_channels(state: Mapping[str, Tensor], channels: int) -> Mapping[
 
 def _read_any(path: Path) -> object:
     if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        try:
-            return load_file(path)
-        except SafetensorError as error:
-            raise ValueError(str(error)) from error
-    return torch.load(path, map_location="cpu", weights_only=True)
+        return load_file(path)
+    return load_tensors(path)
 
 
 def _imagenet_file(backbone: ResNet) -> Path:

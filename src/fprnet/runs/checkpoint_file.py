@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,9 +18,12 @@ from typing import Any, TypeVar
 import torch
 
 from fprnet.errors import CheckpointError, ConfigError
+from fprnet.file_kinds import BEGINNING, kind_of
 from fprnet.files import replacing
 
-__all__ = ["CheckpointKind", "config_of", "read_tensors"]
+__all__ = ["CheckpointKind", "config_of", "load_tensors", "read_tensors", "reason_of"]
+
+COLOUR_CODE = re.compile(r"\x1b\[[0-9;]*m")
 
 Config = TypeVar("Config")
 
@@ -109,17 +113,36 @@ def read_tensors(path: Path) -> dict[str, Any]:
         CheckpointError: The file is missing, damaged, or holds more than plain values and tensors.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns of files that it then refuses
-            values = torch.load(path, map_location="cpu", weights_only=True)
+        values = load_tensors(path)
     except Exception as error:  # a damaged file makes the unpickler raise nearly anything
         raise CheckpointError(
-            f"{path} cannot be read as a checkpoint ({_reason(error)}): it is damaged or of "
-            "another program; give another file, or remove it to begin its run anew"
+            f"{path} cannot be read as a checkpoint ({reason_of(error, path)}): it is damaged or "
+            "of another program; give another file, or remove it to begin its run anew"
         ) from error
     if not isinstance(values, dict):
         raise CheckpointError(f"{path} holds no weights by name; give another file")
     return values
+
+
+def load_tensors(path: Path) -> Any:  # noqa: ANN401 - whatever somebody saved
+    """Return what ``torch.save`` has written, tensors on the CPU; no code of the file is run."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns of files that it then refuses
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def reason_of(error: Exception, path: Path) -> str:
+    """Return why a file cannot be read, in our words: torch advises to read it unsafely."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    with path.open("rb") as file:
+        kind = kind_of(file.read(BEGINNING))
+    if kind is not None and kind != "a ZIP file":  # which is torch's own container
+        return f"it is {kind}"
+    if isinstance(error, pickle.UnpicklingError):
+        return "it is no file of plain values and tensors"
+    lines = COLOUR_CODE.sub("", str(error)).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 def config_of(
@@ -138,11 +161,3 @@ def config_of(
         raise CheckpointError(
             f"{path} holds a config that cannot be used here: {str(error).removeprefix('config: ')}"
         ) from error
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, pickle.UnpicklingError):  # torch's own words advise weights_only=False
-        return "it is no file of plain values and tensors"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -19,6 +19,7 @@ from fprnet.config import RunConfig, config_from_dict
 from fprnet.errors import CheckpointError
 from fprnet.files import sha256
 from fprnet.methods.network import untrained
+from fprnet.models.weights import check_finite
 from fprnet.runs.checkpoint_file import CheckpointKind, config_of
 
 __all__ = ["REIDENTIFICATION", "TrainedModel", "load_trained", "load_weights"]
@@ -78,8 +79,9 @@ def load_weights(model: torch.nn.Module, weights: Mapping[str, Tensor], path: Pa
     """Load weights strictly; ``path`` is named when they do not fit.
 
     Raises:
-        CheckpointError: A key is missing or too much, or a shape differs.
+        CheckpointError: A key is missing or too much, a shape differs, or a weight is NaN.
     """
+    check_finite(weights, path)
     expected = model.state_dict()
     missing = [key for key in expected if key not in weights]
     unknown = [key for key in weights if key not in expected]
