@@ -11,7 +11,7 @@ from torch import Tensor
 from fprnet.errors import CheckpointError
 from fprnet.models.foreign_keys import find_backbone, unwrap
 from fprnet.models.resnet import ResNet
-from fprnet.runs.checkpoint_file import load_tensors, reason_of
+from fprnet.tensor_files import load_tensors, reason_of
 
 __all__ = [
     "IMAGENET",

@@ -7,9 +7,6 @@ A checkpoint is a dictionary of plain values and tensors (``torch.load(weights_o
 from __future__ import annotations
 
 import io
-import pickle
-import re
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +15,10 @@ from typing import Any, TypeVar
 import torch
 
 from fprnet.errors import CheckpointError, ConfigError
-from fprnet.file_kinds import BEGINNING, kind_of
 from fprnet.files import replacing
+from fprnet.tensor_files import load_tensors, reason_of
 
-__all__ = ["CheckpointKind", "config_of", "load_tensors", "read_tensors", "reason_of"]
-
-COLOUR_CODE = re.compile(r"\x1b\[[0-9;]*m")
+__all__ = ["CheckpointKind", "config_of", "read_tensors"]
 
 Config = TypeVar("Config")
 
@@ -122,27 +117,6 @@ def read_tensors(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise CheckpointError(f"{path} holds no weights by name; give another file")
     return values
-
-
-def load_tensors(path: Path) -> Any:  # noqa: ANN401 - whatever somebody saved
-    """Return what ``torch.save`` has written, tensors on the CPU; no code of the file is run."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch warns of files that it then refuses
-        return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def reason_of(error: Exception, path: Path) -> str:
-    """Return why a file cannot be read, in our words: torch advises to read it unsafely."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    with path.open("rb") as file:
-        kind = kind_of(file.read(BEGINNING))
-    if kind is not None and kind != "a ZIP file":  # which is torch's own container
-        return f"it is {kind}"
-    if isinstance(error, pickle.UnpicklingError):
-        return "it is no file of plain values and tensors"
-    lines = COLOUR_CODE.sub("", str(error)).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def config_of(
