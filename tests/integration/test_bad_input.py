@@ -216,3 +216,38 @@ def test_constant_loss_stops_the_run(fprnet, tiny_set, trained, tmp_path):
     result = fprnet(*words, "--model.weights", dead, "--training.steps_per_epoch", "10")
     assert result.status == 2
     assert "the loss was 2.48491 at every step of an epoch" in result.complaint
+
+
+def test_everything_cheap_is_found_before_an_image_is_resized(fprnet, tiny_set, tmp_path):
+    """Weights, numbers of people: no cache is made, and no precision is tried."""
+    (tmp_path / "page.pth").write_bytes(b"<!DOCTYPE html><html></html>")
+    words = ("train", "--preset", "fprnet", "--scale", "tiny", "--data", tiny_set)
+    cache = tmp_path / "cache"
+    for change, what in (
+        (("--model.weights", tmp_path / "page.pth"), "HTML page"),
+        (("--batches.identities", "9999"), "9999"),
+    ):
+        place = ("--out", tmp_path / "run", "--data.cache", cache)
+        result = fprnet(*words, *place, *change)
+        assert result.status == 2
+        assert what in result.complaint
+        assert "faster precision" not in result.err
+        assert not cache.exists()
+
+
+def test_training_needs_neither_permutations_nor_test_identities(fprnet, tiny_set, tmp_path):
+    data = tmp_path / "set"
+    shutil.copytree(tiny_set, data, ignore=shutil.ignore_patterns(".fprnet-cache"))
+    (data / "exp" / "rand_perm_cam.mat").unlink()
+    (data / "exp" / "test_id.txt").rename(data / "exp" / "test_id.bak")
+    words = ("train", "--preset", "fprnet", "--scale", "tiny", "--data", data)
+    short = ("--training.epochs", "1", "--training.steps_per_epoch", "1")
+    result = fprnet(*words, *short, "--out", tmp_path / "run")
+    assert result.status == 0, result.err
+    assert "draws its gallery by seed" in result.err
+    (data / "exp" / "test_id.bak").rename(data / "exp" / "test_id.txt")
+    score = ("evaluate", tmp_path / "run", "--data", data)
+    refused = fprnet(*score)
+    assert refused.status == 2
+    assert "wuancong/SYSU-MM01" in refused.complaint
+    assert fprnet(*score, "--gallery", "seeded").status == 0

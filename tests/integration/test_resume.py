@@ -171,6 +171,20 @@ def test_finished_run_says_so_and_changes_nothing(fprnet, straight, tiny_set):
     assert files() == before
 
 
+def test_finished_run_is_extended_as_if_it_had_been_longer_from_the_start(
+    fprnet, tiny_set, tmp_path
+):
+    def run(out, epochs):
+        words = words_for("fprnet", tiny_set, out)
+        result = fprnet(*words, *SHORTEST, "--training.epochs", epochs)
+        assert result.status == 0, result.err
+
+    run(tmp_path / "straight", 2)
+    run(tmp_path / "extended", 1)
+    run(tmp_path / "extended", 2)
+    assert_same_run(tmp_path / "straight", tmp_path / "extended")
+
+
 def test_metrics_lost_by_a_kill_come_back(fprnet, straight, tiny_set, tmp_path):
     import shutil
 
@@ -188,7 +202,8 @@ def test_metrics_lost_by_a_kill_come_back(fprnet, straight, tiny_set, tmp_path):
     ("change", "told"),
     [
         (["--optimizer.learning_rate", "0.5"], "optimizer.learning_rate 0.003 (not 0.5)"),
-        (["--training.epochs", "9"], "training.epochs 3 (not 9)"),
+        (["--training.epochs", "2"], "training.epochs 3 (not 2)"),
+        (["--training.epochs", "4", "--schedule", "cosine"], "schedule"),
         (["--seed", "3"], "seed 0 (not 3)"),
     ],
 )

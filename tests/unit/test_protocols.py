@@ -165,3 +165,14 @@ def test_modality_that_contradicts_the_camera() -> None:
     modality[FEATURES.path == "cam3/0002/0001.jpg"] = "visible"
     with pytest.raises(FeaturesError, match="says 'visible' but camera 3 of SYSU-MM01 is infrared"):
         sysu_mm01_protocol(replace(FEATURES, modality=modality), SPLIT)
+
+
+def test_seeded_gallery_needs_no_permutations() -> None:
+    without = replace(SPLIT, permutations=None)
+    ours = sysu_mm01_protocol(FEATURES, without, gallery="seeded", shots=2)
+    expected = sysu_mm01_protocol(FEATURES, SPLIT, gallery="seeded", shots=2)
+    for one, other in zip(ours.trials, expected.trials, strict=True):
+        assert one.gallery.tolist() == other.gallery.tolist()
+        assert one.query.tolist() == other.query.tolist()
+    with pytest.raises(DataError, match=r"wuancong/SYSU-MM01, or ask for the seeded gallery"):
+        sysu_mm01_protocol(FEATURES, without)

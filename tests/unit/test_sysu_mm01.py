@@ -10,6 +10,7 @@ from fprnet.data.sysu_mm01 import (
     GalleryPermutations,
     SysuSplit,
     check_split,
+    read_permutations,
     read_records,
     read_split,
 )
@@ -146,8 +147,11 @@ def test_only_the_needed_lists_must_be_there(root: Path) -> None:
 
 def test_missing_permutations(root: Path) -> None:
     (root / "exp" / "rand_perm_cam.mat").unlink()
-    with pytest.raises(DataError, match=r"exp/rand_perm_cam\.mat is missing; copy it"):
-        read_split(root)
+    split = read_split(root)
+    assert split.permutations is None
+    assert split.test == (1, 2, 3)
+    with pytest.raises(DataError, match=r"rand_perm_cam\.mat is missing; .*wuancong/SYSU-MM01"):
+        read_permutations(root / "exp" / "rand_perm_cam.mat")
 
 
 def test_folder_without_any_split_file(tmp_path: Path) -> None:

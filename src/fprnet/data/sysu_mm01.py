@@ -49,6 +49,10 @@ INFRARED_CAMERAS = (3, 6)
 
 ID_FILES: dict[Part, str] = {"train": "train_id", "validation": "val_id", "test": "test_id"}
 PERMUTATION_FILE = "rand_perm_cam.mat"
+WHERE_PERMUTATIONS = (
+    "copy it from the data set's exp folder, or from the authors' evaluation repository, "
+    "wuancong/SYSU-MM01"
+)
 
 
 @dataclass(frozen=True)
@@ -96,13 +100,13 @@ class SysuSplit:
         train: Sorted identities; empty where the list was not asked for and is not there.
         validation: Likewise.
         test: Likewise.
-        permutations: The official draw of gallery images.
+        permutations: The official draw of gallery images; None where its file is not there.
     """
 
     train: tuple[int, ...]
     validation: tuple[int, ...]
     test: tuple[int, ...]
-    permutations: GalleryPermutations
+    permutations: GalleryPermutations | None
 
     def __post_init__(self) -> None:
         check_apart({"train": self.train, "validation": self.validation, "test": self.test})
@@ -111,7 +115,7 @@ class SysuSplit:
 def read_split(
     root: Path, *, needed: Sequence[Part] = ("train", "validation", "test")
 ) -> SysuSplit:
-    """Read the id lists and the gallery permutations; no image is looked at.
+    """Read the id lists and, if they are there, the gallery permutations; no image is looked at.
 
     Args:
         root: The data set's folder (its ``exp/`` is read), or a folder with the files themselves.
@@ -134,7 +138,8 @@ def read_split(
         lists[part] = () if file is None else read_identities(file)
         if part in needed and not lists[part]:
             raise DataError(f"{file} lists nobody; copy it from the data set's exp folder again")
-    permutations = read_permutations(folder / PERMUTATION_FILE)
+    file = folder / PERMUTATION_FILE
+    permutations = read_permutations(file) if file.exists() else None
     return SysuSplit(lists["train"], lists["validation"], lists["test"], permutations)
 
 
@@ -188,8 +193,8 @@ def check_split(records: Records, split: SysuSplit) -> None:
     """Compare the id lists with the images of the cameras that were read.
 
     Raises:
-        DataError: An identity of a list has no image, or ``rand_perm_cam.mat`` counts other
-            images of a listed identity than the folders hold.
+        DataError: An identity of a list has no image, or ``rand_perm_cam.mat``, where it is there,
+            counts other images of a listed identity than the folders hold.
     """
     pairs = np.stack([records.camera, records.identity], axis=1)
     unique, counts = np.unique(pairs, axis=0, return_counts=True)
@@ -203,6 +208,8 @@ def check_split(records: Records, split: SysuSplit) -> None:
                 f"{len(missing)} identities of {stem} have no image in {records.root}, the first "
                 f"is {missing[0]}; copy the missing folders or correct the list"
             )
+    if split.permutations is None:
+        return
     listed = (*split.train, *split.validation, *split.test)
     for camera in sorted(set(records.camera.tolist())):
         for identity in listed:
@@ -222,7 +229,9 @@ def split_folder(root: Path) -> Path:
         DataError: Neither holds any.
     """
     for folder in (root / "exp", root):
-        if (folder / PERMUTATION_FILE).is_file() or first_file(folder, "test_id") is not None:
+        if (folder / PERMUTATION_FILE).is_file() or any(
+            first_file(folder, stem) is not None for stem in ID_FILES.values()
+        ):
             return folder
     raise DataError(
         f"{root} holds no split files, neither itself nor in exp/; give the folder with "
@@ -256,7 +265,7 @@ def read_permutations(file: Path) -> GalleryPermutations:
         DataError: The file is missing or holds something else.
     """
     if not file.is_file():
-        raise DataError(f"{file} is missing; copy it from the data set's exp folder")
+        raise DataError(f"{file} is missing; {WHERE_PERMUTATIONS}")
     cameras = _matlab_array(file, kinds="O").ravel()
     if len(cameras) != len(CAMERA_LOCATION):
         raise DataError(

@@ -32,6 +32,7 @@ class RunKind(Generic[Config]):
         from_dict: The config from the values of that text; it raises ConfigError.
         keys: The config's values by the names that messages give them.
         free: Those that may change when a run is continued: where and how it computes, not what.
+        growing: Numbers that may become larger when a run is continued or was finished.
     """
 
     noun: str
@@ -40,6 +41,7 @@ class RunKind(Generic[Config]):
     from_dict: Callable[[Mapping[str, Any]], Config]
     keys: Callable[[Config], Mapping[str, Any]]
     free: frozenset[str]
+    growing: frozenset[str] = frozenset()
 
 
 class RunFolder(Generic[Config]):
@@ -91,9 +93,11 @@ class RunFolder(Generic[Config]):
     def _refuse_changes(self, there: Config, beginning: str) -> None:
         old, new = (self._kind.keys(config) for config in (there, self._config))
         changed = [
-            f"{key} {old[key]} (not {new[key]})"
-            for key in sorted(old)
-            if old[key] != new[key] and key not in self._kind.free
+            f"{key} {old.get(key, 'unset')} (not {new.get(key, 'unset')})"
+            for key in sorted(old.keys() | new.keys())
+            if old.get(key) != new.get(key)
+            and key not in self._kind.free
+            and not (key in self._kind.growing and old[key] < new[key])
         ]
         if changed:
             raise ConfigError(

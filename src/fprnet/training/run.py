@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,10 +24,11 @@ from fprnet.config.schema import TrainingConfig
 from fprnet.data.cache import open_cache
 from fprnet.data.data_set import DataSet, open_data_set
 from fprnet.data.records import Records
+from fprnet.data.sysu_mm01 import Part, SysuSplit
 from fprnet.embeddings.extract import extract_features
 from fprnet.embeddings.pytorch_backend import PyTorchBackend
 from fprnet.errors import ConfigError
-from fprnet.evaluation.data_set_protocol import make_protocol
+from fprnet.evaluation.data_set_protocol import ProtocolOptions, make_protocol
 from fprnet.evaluation.scores import score
 from fprnet.methods.network import untrained
 from fprnet.models.batch_norm import synchronise_batch_norm
@@ -63,14 +67,16 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
     device = torch.device(_accelerator(config.training))
     if config.training.compile:
         check_compiler(device)
+    data_set = _open_data_set(config)
+    records = data_set.records(visible_only=config.data.modalities == "visible")
+    _check_before_reading(config, data_set, records, out)
     config = with_choices(config, out, device=device)
     fabric = make_fabric(config.training)
     torch.set_num_threads(config.training.threads or 1)
-    data_set = _open_data_set(config)
     config = replace(config, data=replace(config.data, layout=data_set.layout))
     folder = training_folder(out, config)
     _check_processes(config, fabric.world_size)
-    data = _open_data(config, data_set, fabric)
+    data = _Data(data_set, records, _open_images(config, records, fabric))
     validate = _validation(config, data) if config.training.validate_every else None
     keep = np.flatnonzero(np.isin(data.records.identity, _trained(config, data.data_set)))
     size = len(keep) * int(np.prod(data.images.shape[1:]))
@@ -174,29 +180,58 @@ def _synchronise(model: nn.Module, device: torch.device) -> None:
 
 
 def _open_data_set(config: RunConfig) -> DataSet:
-    visible_only = config.data.modalities == "visible"
+    needed: list[Part] = ["train"]
+    if config.data.modalities != "visible":
+        needed.append("validation")
+        if config.training.selection == "test":
+            needed.append("test")
     return open_data_set(
         Path(config.data.root),
         layout=config.data.layout,
         split=config.data.split,
-        needed=("train",) if visible_only else ("train", "validation", "test"),
+        needed=needed,
     )
 
 
-def _open_data(config: RunConfig, data_set: DataSet, fabric: Fabric) -> _Data:
-    records = data_set.records(visible_only=config.data.modalities == "visible")
+def _check_before_reading(
+    config: RunConfig, data_set: DataSet, records: Records, out: Path
+) -> None:
+    """Find what is cheap to find before an image is resized or a precision is tried.
+
+    Raises:
+        FprnetError: The lists, the batches or the weights do not fit.
+    """
     data_set.check(records)
+    if config.training.validate_every:
+        _validated(config, data_set)
+    keep = np.flatnonzero(np.isin(records.identity, _trained(config, data_set)))
+    size = (len(records), config.data.height, config.data.width, 3)
+    stand_in = TrainingSet(
+        np.broadcast_to(np.uint8(0), size),
+        records,
+        rows=keep,
+        batches=config.batches,
+        changes=config.augmentation,
+        seed=config.seed,
+        visible_only=config.data.modalities == "visible",
+    )
+    if not (out / "checkpoints" / "last.pt").exists() and untrained(config.model) != config.model:
+        # What the weights say about themselves is said when they are used.
+        with torch.random.fork_rng(devices=[]), contextlib.redirect_stderr(io.StringIO()):
+            config.model.build(len(stand_in.identities))
+
+
+def _open_images(config: RunConfig, records: Records, fabric: Fabric) -> NDArray[np.uint8]:
     size = (config.data.height, config.data.width)
     folder = Path(config.data.cache) if config.data.cache else None
     with fabric.rank_zero_first():  # one process fills the cache, the others find it
-        images = open_cache(
+        return open_cache(
             records,
             size,
             folder=folder,
             workers=os.cpu_count() or 1,
             progress=fabric.is_global_zero,
         )
-    return _Data(data_set, records, images)
 
 
 def _validation(config: RunConfig, data: _Data) -> Validation | None:
@@ -205,14 +240,14 @@ def _validation(config: RunConfig, data: _Data) -> Validation | None:
     Raises:
         ConfigError: There are none, but the best checkpoint is to be chosen on them.
     """
-    selection, precision = config.training.selection, config.training.precision
+    precision = config.training.precision
     assert precision is not None  # run_training has chosen it
-    identities = data.data_set.test if selection == "test" else data.data_set.validation
-    if selection != "last" and not identities:
-        raise ConfigError(
-            f"training.selection is {selection} but the data set lists no {selection} identities; "
-            "use --training.selection last"
-        )
+    identities = _validated(config, data.data_set)
+    options = ProtocolOptions()
+    split = data.data_set.split
+    if isinstance(split, SysuSplit) and split.permutations is None:
+        print("validation draws its gallery by seed: rand_perm_cam.mat is missing", file=sys.stderr)
+        options = ProtocolOptions(gallery="seeded")
     if set(identities) <= set(_trained(config, data.data_set)):
         return None
     rows = np.flatnonzero(np.isin(data.records.identity, identities))
@@ -221,11 +256,28 @@ def _validation(config: RunConfig, data: _Data) -> Validation | None:
     def validate(model: Any) -> Mapping[str, float]:  # noqa: ANN401 - a Network
         backend = PyTorchBackend(model, precision=precision, fold=False)
         features = extract_features(backend, data.images, records, rows=rows, meta={})
-        scores = score(features, make_protocol(features, data.data_set, identities=identities))
+        protocol = make_protocol(features, data.data_set, options, identities=identities)
+        scores = score(features, protocol)
         metrics = scores.rows["plain"].metrics
         return {name: metrics[name].mean for name in ("rank-1", "rank-10", "mAP", "mINP")}
 
     return validate
+
+
+def _validated(config: RunConfig, data_set: DataSet) -> tuple[int, ...]:
+    """Return the identities that a model is scored on while it is trained.
+
+    Raises:
+        ConfigError: There are none, but the best checkpoint is to be chosen on them.
+    """
+    selection = config.training.selection
+    identities = data_set.test if selection == "test" else data_set.validation
+    if selection != "last" and not identities:
+        raise ConfigError(
+            f"training.selection is {selection} but the data set lists no {selection} identities; "
+            "use --training.selection last"
+        )
+    return identities
 
 
 def _trained(config: RunConfig, data_set: DataSet) -> tuple[int, ...]:

@@ -44,7 +44,10 @@ def open_events(folder: TrainingFolder, *, first_step: int) -> Iterator[SummaryW
 
 
 def _keys(config: RunConfig) -> dict[str, Any]:
-    return _flat(config_as_dict(config))
+    keys = _flat(config_as_dict(config))
+    if config.schedule.name != "step":  # any other may depend on the number of epochs
+        keys["schedule over epochs"] = config.training.epochs
+    return keys
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -67,4 +70,5 @@ RUN = RunKind(
         {"data.root", "data.cache", "training.accelerator", "training.threads"}
         | {"training.images_on", "training.checkpoint_every"}
     ),
+    growing=frozenset({"training.epochs"}),
 )

@@ -54,6 +54,7 @@ def random_features(split: SysuSplit, dimensions: int, seed: int) -> Features:
     """Return vectors of every test image that the split counts, with some identity in them."""
     generator = np.random.default_rng(seed)
     tested = set(split.test)
+    assert split.permutations is not None  # a benchmark's data set is whole
     rows = [
         (camera, identity, index)
         for (camera, identity), cell in split.permutations.cells.items()

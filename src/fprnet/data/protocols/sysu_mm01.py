@@ -26,11 +26,13 @@ from fprnet.data.records import ImageTable
 from fprnet.data.sysu_mm01 import (
     CAMERA_LOCATION,
     INFRARED_CAMERAS,
+    PERMUTATION_FILE,
     VISIBLE_CAMERAS,
+    WHERE_PERMUTATIONS,
     GalleryPermutations,
     SysuSplit,
 )
-from fprnet.errors import FeaturesError, UsageError
+from fprnet.errors import DataError, FeaturesError, UsageError
 
 __all__ = ["GalleryDraw", "Mode", "sysu_mm01_protocol"]
 
@@ -59,7 +61,8 @@ def sysu_mm01_protocol(
 
     Args:
         features: Rows of other identities are left alone.
-        split: The lists and permutations.
+        split: The lists and permutations. Without permutations the seeded gallery counts images by
+            the features, so that missing ones cannot be noticed.
         identities: Who is tested; None takes the split's test identities.
         mode: "all" searches cameras 1, 2, 4 and 5, "indoor" cameras 1 and 2.
         shots: Gallery images per identity and camera, 1 or 10 in published results.
@@ -72,6 +75,7 @@ def sysu_mm01_protocol(
 
     Raises:
         UsageError: An option has no meaning.
+        DataError: The official gallery is asked for and the split has no permutations.
         FeaturesError: Images that the protocol needs are missing or mislabelled, or the official
             gallery is asked for and ``index`` is missing.
     """
@@ -90,7 +94,15 @@ def sysu_mm01_protocol(
         if number < 1:
             raise UsageError(f"{name} is {number}; it must be 1 or more")
     people = sorted(split.test if identities is None else set(identities))
-    _check_people(people, split.permutations)
+    permutations = split.permutations
+    if permutations is None:
+        if gallery == "official":
+            raise DataError(
+                f"the official gallery needs {PERMUTATION_FILE}, which is missing; "
+                f"{WHERE_PERMUTATIONS}, or ask for the seeded gallery"
+            )
+        permutations = _as_counted(features)
+    _check_people(people, permutations)
     if gallery == "official" and features.index is None:
         raise FeaturesError(
             "the features have no index, which the official gallery needs; add the 1-based "
@@ -101,12 +113,12 @@ def sysu_mm01_protocol(
     shown = np.isin(features.identity, people) & np.isin(features.camera, list(CAMERA_LOCATION))
     _check_modality(features, shown)
     query = np.flatnonzero(shown & np.isin(features.camera, INFRARED_CAMERAS))
-    _check_complete(features, query, people, INFRARED_CAMERAS, split.permutations)
+    _check_complete(features, query, people, INFRARED_CAMERAS, permutations)
     candidates = np.flatnonzero(shown & np.isin(features.camera, cameras))
     if features.index is None:
-        _check_complete(features, candidates, people, cameras, split.permutations)
+        _check_complete(features, candidates, people, cameras, permutations)
     draw = _official_draws if gallery == "official" else _seeded_draws
-    galleries = draw(split.permutations, people, cameras, shots, trials)
+    galleries = draw(permutations, people, cameras, shots, trials)
     order = tie_order(features)
     query = query[np.argsort(order[query])]  # so that sums over queries do not depend on the file
     location = np.array([NEVER_EXCLUDED, *CAMERA_LOCATION.values()], dtype=np.int64)
@@ -117,6 +129,18 @@ def sysu_mm01_protocol(
         trials=tuple(Trial(query, _find(features, candidates, images)) for images in galleries),
         exclusion_group=location[np.where(known, features.camera, 0)],
         order=order,
+    )
+
+
+def _as_counted(features: Features) -> GalleryPermutations:
+    """Return permutations that only count: each identity's images in each camera, in order."""
+    pairs = np.stack([features.camera, features.identity], axis=1)
+    unique, counts = np.unique(pairs, axis=0, return_counts=True)
+    return GalleryPermutations(
+        {
+            (camera, identity): np.arange(1, count + 1)[None]
+            for (camera, identity), count in zip(unique.tolist(), counts.tolist(), strict=True)
+        }
     )
 
 
