@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import hashlib
 import os
 import secrets
@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
+
+from filelock import lock_descriptor
 
 __all__ = ["locked", "remove_leftovers", "replacing", "sha256", "write_text"]
 
@@ -53,13 +55,11 @@ def locked(file: Path, *, waiting: str | None = None) -> Iterator[TextIO]:
         OSError: The file cannot be written.
     """
     with file.open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not lock_descriptor(lock.fileno(), blocking=False):
             if waiting is None:
-                raise
+                raise BlockingIOError(errno.EAGAIN, "another process holds it", str(file))
             print(waiting, file=sys.stderr)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            lock_descriptor(lock.fileno())
         yield lock
 
 

@@ -19,8 +19,13 @@ SPLIT = small_split()
 
 def test_interval_worked_by_hand() -> None:
     # Mean 0.3, std 0.264575, 2 degrees of freedom: t = 4.302653 in any table; / sqrt(3).
-    low, high = Trials((0.1, 0.2, 0.6)).ci95
-    assert (low, high) == pytest.approx((0.3 - 0.657241, 0.3 + 0.657241), abs=1e-6)
+    interval = confidence_interval((0.1, 0.2, 0.6))
+    assert interval == pytest.approx((0.3 - 0.657241, 0.3 + 0.657241), abs=1e-6)
+
+
+def test_interval_of_a_share_is_cut_at_its_ends() -> None:
+    assert Trials((0.1, 0.2, 0.6)).ci95 == pytest.approx((0, 0.957241), abs=1e-6)
+    assert Trials((0.9, 0.8, 0.4)).ci95 == pytest.approx((1 - 0.957241, 1), abs=1e-6)
 
 
 @pytest.mark.parametrize("trials", [2, 3, 10, 57])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import codecs
 import errno
+import io
 import os
 import sys
 import time
@@ -53,6 +55,8 @@ COMMAND_GROUP = "fprnet.commands"
 """Entry points of installed distributions: a module with ``add_parser(subcommands)`` each."""
 
 PATIENCE = 10.0  # seconds
+PLAIN_TEXT = "fprnet.plain_text"  # name of the error handler of output streams
+PLAIN_SIGNS = {"\u2013": "-", "\u00b1": "+/-", "\u00d7": "x"}
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -132,7 +136,23 @@ def _add_installed_commands(groups: dict[str, Any]) -> None:
 
 def run() -> None:
     """Entry point of the ``fprnet`` command."""
+    codecs.register_error(PLAIN_TEXT, _in_plain_text)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=PLAIN_TEXT)
     sys.exit(main())
+
+
+def _in_plain_text(error: UnicodeError) -> tuple[str, int]:
+    """Write what the terminal's encoding lacks in other signs: no result may be lost for a dash."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    written = (
+        PLAIN_SIGNS.get(sign) or sign.encode("ascii", "backslashreplace").decode()
+        for sign in lacking
+    )
+    return "".join(written), error.end
 
 
 def _complain(message: str) -> int:

@@ -49,8 +49,9 @@ class Trials:
 
     @property
     def ci95(self) -> tuple[float, float] | None:
-        """95 % confidence interval of the mean (Student's t); None for a single trial."""
-        return confidence_interval(self.per_trial)
+        """95 % confidence interval of the mean, cut at 0 and 1; None for a single trial."""
+        interval = confidence_interval(self.per_trial)
+        return None if interval is None else (max(interval[0], 0.0), min(interval[1], 1.0))
 
     def as_dict(self) -> dict[str, Any]:
         """Return mean, std, ci95 (null for a single trial) and per_trial."""
@@ -321,5 +322,5 @@ def _percent(trials: Trials) -> str:
 
 
 def _interval(trials: Trials) -> str:
-    low, high = confidence_interval(trials.per_trial) or (trials.mean, trials.mean)
+    low, high = trials.ci95 or (trials.mean, trials.mean)
     return f"{100 * low:.2f}–{100 * high:.2f}"
