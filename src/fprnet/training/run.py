@@ -6,7 +6,6 @@ import contextlib
 import io
 import logging
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,12 +22,12 @@ from fprnet.config import RunConfig
 from fprnet.config.schema import TrainingConfig
 from fprnet.data.cache import open_cache
 from fprnet.data.data_set import DataSet, open_data_set
+from fprnet.data.reader import Part
 from fprnet.data.records import Records
-from fprnet.data.sysu_mm01 import Part, SysuSplit
 from fprnet.embeddings.extract import extract_features
 from fprnet.embeddings.pytorch_backend import PyTorchBackend
 from fprnet.errors import ConfigError
-from fprnet.evaluation.data_set_protocol import ProtocolOptions, make_protocol
+from fprnet.evaluation.data_set_protocol import make_protocol
 from fprnet.evaluation.scores import score
 from fprnet.methods.network import untrained
 from fprnet.models.batch_norm import synchronise_batch_norm
@@ -243,11 +242,6 @@ def _validation(config: RunConfig, data: _Data) -> Validation | None:
     precision = config.training.precision
     assert precision is not None  # run_training has chosen it
     identities = _validated(config, data.data_set)
-    options = ProtocolOptions()
-    split = data.data_set.split
-    if isinstance(split, SysuSplit) and split.permutations is None:
-        print("validation draws its gallery by seed: rand_perm_cam.mat is missing", file=sys.stderr)
-        options = ProtocolOptions(gallery="seeded")
     if set(identities) <= set(_trained(config, data.data_set)):
         return None
     rows = np.flatnonzero(np.isin(data.records.identity, identities))
@@ -256,7 +250,7 @@ def _validation(config: RunConfig, data: _Data) -> Validation | None:
     def validate(model: Any) -> Mapping[str, float]:  # noqa: ANN401 - a Network
         backend = PyTorchBackend(model, precision=precision, fold=False)
         features = extract_features(backend, data.images, records, rows=rows, meta={})
-        protocol = make_protocol(features, data.data_set, options, identities=identities)
+        protocol = make_protocol(features, data.data_set, identities=identities)
         scores = score(features, protocol)
         metrics = scores.rows["plain"].metrics
         return {name: metrics[name].mean for name in ("rank-1", "rank-10", "mAP", "mINP")}

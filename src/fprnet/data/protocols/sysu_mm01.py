@@ -61,8 +61,9 @@ def sysu_mm01_protocol(
 
     Args:
         features: Rows of other identities are left alone.
-        split: The lists and permutations. Without permutations the seeded gallery counts images by
-            the features, so that missing ones cannot be noticed.
+        split: The lists and permutations. Without permutations the gallery is the seeded one, for
+            identities that nobody publishes scores on, or where it is asked for; missing images
+            cannot be noticed then.
         identities: Who is tested; None takes the split's test identities.
         mode: "all" searches cameras 1, 2, 4 and 5, "indoor" cameras 1 and 2.
         shots: Gallery images per identity and camera, 1 or 10 in published results.
@@ -96,12 +97,12 @@ def sysu_mm01_protocol(
     people = sorted(split.test if identities is None else set(identities))
     permutations = split.permutations
     if permutations is None:
-        if gallery == "official":
+        if gallery == "official" and identities is None:
             raise DataError(
                 f"the official gallery needs {PERMUTATION_FILE}, which is missing; "
                 f"{WHERE_PERMUTATIONS}, or ask for the seeded gallery"
             )
-        permutations = _as_counted(features)
+        gallery, permutations = "seeded", _as_counted(features)
     _check_people(people, permutations)
     if gallery == "official" and features.index is None:
         raise FeaturesError(
@@ -132,7 +133,7 @@ def sysu_mm01_protocol(
     )
 
 
-def _as_counted(features: Features) -> GalleryPermutations:
+def _as_counted(features: ImageTable) -> GalleryPermutations:
     """Return permutations that only count: each identity's images in each camera, in order."""
     pairs = np.stack([features.camera, features.identity], axis=1)
     unique, counts = np.unique(pairs, axis=0, return_counts=True)
