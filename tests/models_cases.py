@@ -4,27 +4,27 @@ from functools import cache
 
 import numpy as np
 import torch
-from fprnet.models.builders import build_model
 from torch import nn
 
 from fprnet.config import load_config
+from fprnet.methods.network import untrained
 
 IDENTITIES = 5
-SMALL = ("--model.width", "8", "--model.weights", "none")
+SMALL = ("--model.backbone.width", "8", "--model.weights", "none")
 
 
 @cache
 def preset(name, size=(96, 48), overrides=()):
     """A model of a preset at tiny scale, in evaluation mode, and its config; leave it unchanged.
 
-    ``overrides`` is a tuple of words, ``("--model.split", "1")``.
+    ``overrides`` is a tuple of words, ``("--model.separate_stages", "1")``.
 
     Statistics, scales and shifts of BatchNorm are random, so that folding them wrongly shows.
     """
     place = ("--data.height", str(size[0]), "--data.width", str(size[1]))
     config = load_config(name, scale="tiny", overrides=[*SMALL, *place, *overrides])
     torch.manual_seed(3)
-    model = build_model(config.model, identities=IDENTITIES).eval()
+    model = untrained(config.model).build(IDENTITIES).eval()
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):

@@ -117,7 +117,7 @@ def test_checkpoint_of_another_format(fprnet, copied_run, tiny_set):
     for words in (["evaluate", file, "--data", tiny_set], train_words(tiny_set, copied_run)):
         result = fprnet(*words)
         assert result.status == 2
-        assert f"{file} has checkpoint format 99 but this fprnet reads 1" in result.complaint
+        assert f"{file} has checkpoint format 99 but this fprnet reads 2" in result.complaint
     assert torch.load(file, weights_only=True)["format"] == 99
 
 
@@ -155,7 +155,7 @@ def test_checkpoint_of_another_number_of_identities(fprnet, copied_run, copied_s
 def test_weights_that_do_not_fit_their_config(fprnet, copied_run, tiny_set):
     file = copied_run / "checkpoints" / "best.pt"
     state = torch.load(file, weights_only=True)
-    state["model"].pop("prediction.main.classifier.weight")
+    state["model"].pop("head.main.classifier.weight")
     torch.save(state, file)
     result = fprnet("evaluate", file, "--data", tiny_set)
     assert result.status == 2

@@ -15,7 +15,7 @@ from fprnet.config import preset_names
 # 3 epochs of 6 steps, so that a checkpoint every 4 steps lies inside epochs as well as at ends.
 # Narrow networks: their checkpoints are small and hold the same parts.
 LONGER = [
-    *(*TINY, "--model.width", "8"),
+    *(*TINY, "--model.backbone.width", "8"),
     *("--training.steps_per_epoch", "6", "--training.epochs", "3"),
 ]
 EVERY = ["--training.checkpoint_every", "4"]
@@ -25,7 +25,7 @@ RATE = {"paper": "0.0001"}  # from random weights; others 0.003
 def words_for(preset: str, data: Path, out: Path) -> list[str]:
     rate = ["--optimizer.learning_rate", RATE.get(preset, "0.003")]
     if preset == "svdnet":  # an epoch each of base training, restraint and relaxation
-        rate += ["--training.base_epochs", "1"]
+        rate += ["--callbacks.restraint.base_epochs", "1"]
     return ["train", "--preset", preset, *LONGER, *rate, "--data", str(data), "--out", str(out)]
 
 
@@ -107,7 +107,14 @@ def test_stopped_by_max_steps_ends_as_the_straight_run(
 
 # One epoch of two steps, without people to validate on.
 SHORTEST = [
-    *("--training.epochs", "1", "--training.steps_per_epoch", "2", "--training.base_epochs", "0"),
+    *(
+        "--training.epochs",
+        "1",
+        "--training.steps_per_epoch",
+        "2",
+        "--callbacks.restraint.base_epochs",
+        "0",
+    ),
     *("--training.validate_every", "0", "--training.selection", "last"),
 ]
 
@@ -131,7 +138,7 @@ def test_every_preset_continues_bit_for_bit_and_can_be_used(fprnet, tiny_set, tm
 
 def test_rounds_decorrelate_the_eigenlayer(straight):
     base, restrained, relaxed = (
-        record["correlation"]["prediction.main.embedding"] for record in history(straight["svdnet"])
+        record["correlation"]["head.main.embedding"] for record in history(straight["svdnet"])
     )
     assert restrained == pytest.approx(1, abs=1e-4)  # as decorrelated, and frozen since
     assert base < relaxed <= 1
@@ -139,12 +146,12 @@ def test_rounds_decorrelate_the_eigenlayer(straight):
 
 def test_both_players_are_in_the_checkpoint(straight):
     state = checkpoint(straight["cmgan"] / "checkpoints" / "last.pt")
-    names = [name for name in state["model"] if name.startswith("discriminator.")]
+    names = [name for name in state["model"] if name.startswith("auxiliaries.")]
     adversary = state["adversary_optimizer"]
     assert len(names) == len(adversary["state"]) == 6
     assert all(s["momentum_buffer"].any() for s in adversary["state"].values())
     assert [group["name"] for group in state["optimizer"]["param_groups"]] == ["trunk", "head"]
-    assert [group["name"] for group in adversary["param_groups"]] == ["adversary"]
+    assert [group["name"] for group in adversary["param_groups"]] == ["discriminator"]
     assert state["adversary_scheduler"]["last_epoch"] == state["scheduler"]["last_epoch"] == 18
 
 
@@ -230,7 +237,12 @@ def test_weights_file_is_not_needed_to_continue(fprnet, tiny_set, trained, tmp_p
     weights = tmp_path / "warm.pt"
     shutil.copy(trained / "checkpoints" / "best.pt", weights)
     words = words_for("one-stream", tiny_set, tmp_path / "run")
-    words += ["--model.width", "32", "--model.weights", str(weights)]  # as wide as they are
+    words += [
+        "--model.backbone.width",
+        "32",
+        "--model.weights",
+        str(weights),
+    ]  # as wide as they are
     assert fprnet(*words, "--max-steps", 1).status == 0
     weights.unlink()
     assert fprnet(*words, "--max-steps", 2).status == 0

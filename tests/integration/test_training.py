@@ -1,18 +1,16 @@
 """Every preset trains, leaves the files of a run folder, and learns with all its parameters."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
-from fprnet.losses.builders import build_objective
-from fprnet.models.builders import build_model
 
 from conftest import TINY, checkpoint, history, run_process
 from fprnet.config import config_from_dict, load_config, preset_names
+from fprnet.methods.network import untrained
 from fprnet.runs.trained_model import load_trained
 
 GAME = ("paper", "released")
@@ -24,7 +22,7 @@ def test_preset_trains_and_leaves_a_run_folder(fprnet, tiny_set, tmp_path, prese
     run = tmp_path / "run"
     # The paper's e^|d| from random weights and 4 people makes steps that 0.01 does not survive.
     rate = ("--optimizer.learning_rate", "0.0001") if preset == "paper" else ()
-    rounds = ("--training.base_epochs", "0") if preset == "svdnet" else ()
+    rounds = ("--callbacks.restraint.base_epochs", "0") if preset == "svdnet" else ()
     words = ("train", "--preset", preset, *TINY, "--data", tiny_set, "--out", run)
     result = fprnet(*words, *rate, *rounds)
     assert result.status == 0, result.err
@@ -86,12 +84,12 @@ def test_every_parameter_receives_a_gradient(preset):
     config = load_config(preset, scale="tiny")
     loss = config.loss
     if preset == "paper":  # the loser of a game gets none, which is the paper's rule
-        loss = replace(loss, game="sum")
+        loss = loss.with_options(game="sum")
     torch.manual_seed(0)
-    model = build_model(config.model, identities=6)
+    model = untrained(config.model).build(6)
     visible, infrared = torch.randn(2, 12, 3, 96, 48)
     labels = torch.arange(6).repeat_interleave(2)
-    terms = build_objective(loss, config.model)(model(visible, infrared, labels, labels))
+    terms = loss.build()(model(visible, infrared, labels, labels))
     terms.total_with_adversary.backward()
     silent = [
         name

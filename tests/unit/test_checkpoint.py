@@ -1,6 +1,5 @@
 """Checkpoints come back checked, and a failure to write loses nothing."""
 
-import dataclasses
 import errno
 import pickle
 from pathlib import Path
@@ -8,23 +7,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fprnet.models.builders import build_model
 
-from fprnet.config import load_config
+from fprnet.config import config_as_dict, load_config
 from fprnet.errors import CheckpointError
 from fprnet.files import sha256
+from fprnet.methods.network import untrained
 from fprnet.runs.trained_model import REIDENTIFICATION, load_trained
 
-SMALL = ["--model.width", "8"]
+SMALL = ["--model.backbone.width", "8"]
 
 
 @pytest.fixture(scope="module")
 def state():
     config = load_config("one-stream", scale="tiny", overrides=SMALL)
     torch.manual_seed(1)
-    model = build_model(config.model, identities=3)
+    model = untrained(config.model).build(3)
     return {
-        "config": dataclasses.asdict(config),
+        "config": config_as_dict(config),
         "identities": [4, 7, 9],
         "selection": "last",
         "step": 12,
@@ -94,7 +93,7 @@ def test_pickled_objects_are_not_run(tmp_path):
         def __reduce__(self):
             return Path.touch, (mark,)
 
-    file.write_bytes(pickle.dumps({"format": 1, "model": Trap()}))
+    file.write_bytes(pickle.dumps({"format": 2, "model": Trap()}))
     with pytest.raises(CheckpointError, match="cannot be read as a checkpoint") as error:
         REIDENTIFICATION.read(file)
     assert not mark.exists()
@@ -104,7 +103,7 @@ def test_pickled_objects_are_not_run(tmp_path):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"format": 2}, "has checkpoint format 2 but this fprnet reads 1"),
+        ({"format": 1}, "has checkpoint format 1 but this fprnet reads 2"),
         ({"format": None}, "has checkpoint format None"),
         ({"kind": "superres"}, "of another kind, superres; give one that 'fprnet train' wrote"),
         ({"step": ...}, "incomplete checkpoint: it has no step"),
@@ -116,7 +115,7 @@ def test_pickled_objects_are_not_run(tmp_path):
     ],
 )
 def test_content_that_does_not_fit(state, tmp_path, change, told):
-    changed = {k: v for k, v in ({"format": 1} | state | change).items() if v is not ...}
+    changed = {k: v for k, v in ({"format": 2} | state | change).items() if v is not ...}
     file = tmp_path / "a.pt"
     torch.save(changed, file)
     with pytest.raises(CheckpointError) as error:

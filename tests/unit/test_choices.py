@@ -49,7 +49,7 @@ def test_what_is_clearly_faster_pays(old, new, paid):
 
 
 def config(*words: str, preset: str = "fprnet"):
-    small = ("--model.weights", "none", "--model.width", "4", "--data.height", "48")
+    small = ("--model.weights", "none", "--model.backbone.width", "4", "--data.height", "48")
     return load_config(preset, scale="tiny", overrides=[*small, *words])
 
 

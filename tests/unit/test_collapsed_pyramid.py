@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from fprnet.losses.builders import build_objective
-from fprnet.models.builders import build_model
 from torch import Tensor, nn
 
 from fprnet.config import load_config
+from fprnet.methods.network import untrained
 from fprnet.models.pyramid import FeaturePyramid, Order
 from fprnet.models.reidentifier import Reidentifier
 from fprnet.models.weight_maps import pooling_functionals
@@ -164,10 +163,10 @@ def test_a_traced_size_does_not_reach_other_calls() -> None:
 
 
 def tiny(preset: str) -> tuple[Reidentifier, object]:
-    narrow = ["--model.width", "8", "--model.pyramid.channels", "16"]
+    narrow = ["--model.backbone.width", "8", "--model.pyramid.channels", "16"]
     config = load_config(preset, scale="tiny", overrides=narrow)
     torch.manual_seed(0)
-    return build_model(config.model, identities=6), build_objective(config.loss, config.model)
+    return untrained(config.model).build(6), config.loss.build()
 
 
 def plainly(model: Reidentifier) -> Reidentifier:

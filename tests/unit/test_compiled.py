@@ -5,10 +5,10 @@ import sys
 
 import pytest
 import torch
-from fprnet.models.builders import build_model
 
 from fprnet.config import load_config
 from fprnet.errors import ConfigError
+from fprnet.methods.network import untrained
 from fprnet.models.compiled import check_compiler, compile_trunk
 
 
@@ -16,10 +16,10 @@ from fprnet.models.compiled import check_compiler, compile_trunk
 @pytest.mark.filterwarnings("ignore:The .grad attribute")  # torch looks at its own tensors
 @pytest.mark.parametrize("preset", ["fprnet", "two-stream"])
 def test_outputs_gradients_and_names_stay(preset):
-    narrow = ["--model.width", "4", "--model.weights", "none"]
+    narrow = ["--model.backbone.width", "4", "--model.weights", "none"]
     settings = load_config(preset, scale="tiny", overrides=narrow)
     torch.manual_seed(0)
-    model = build_model(settings.model, identities=4)
+    model = untrained(settings.model).build(4)
     images = torch.randn(2, 4, 3, 96, 48)
     labels = torch.arange(4)
     names = list(model.state_dict())

@@ -138,7 +138,7 @@ def test_without_anything_it_is_the_default_preset():
         (["--training.channels_last", "maybe"], "expected true or false"),
         (["--training.precision", "bf16"], "is bf16, expected one of bfloat16, float32, null"),
         (["--schedule.milestones", "3"], "expected whole numbers such as [30, 60]"),
-        (["--model.levels.stripes", "{a: 1}"], "expected whole numbers such as {5: 1, 4: 2}"),
+        (["--model.head.stripes", "{a: 1}"], "expected whole numbers such as {5: 1, 4: 2}"),
     ],
 )
 def test_word_that_cannot_be_understood(words, told):
@@ -168,18 +168,18 @@ def test_negative_seed():
 @pytest.mark.parametrize(
     ("preset", "words", "told"),
     [
-        ("fprnet", ["--model.split", "6"], "model.split is 6"),
-        ("fprnet", ["--model.last_stride", "3"], "model.last_stride is 3"),
-        ("fprnet", ["--model.levels.stripes", "{6: 1}"], "levels [6], they are 2 to 5"),
-        ("fprnet", ["--model.levels.stripes", "{5: 0}"], "at least 1 stripe"),
-        ("fprnet", ["--model.levels.stripes", "{}"], "levels need a pyramid"),
-        ("fprnet", ["--model.cross_modality.main", "false"], "cross_modality has no effect"),
+        ("fprnet", ["--model.separate_stages", "6"], "model.split is 6"),
+        ("fprnet", ["--model.backbone.last_stride", "3"], "model.last_stride is 3"),
+        ("fprnet", ["--model.head.stripes", "{6: 1}"], "levels [6], they are 2 to 5"),
+        ("fprnet", ["--model.head.stripes", "{5: 0}"], "at least 1 stripe"),
+        ("fprnet", ["--model.head.stripes", "{}"], "levels need a pyramid"),
+        ("fprnet", ["--model.head.main", "false"], "cross_modality has no effect"),
         ("fprnet", ["--loss.game", "sum"], "loss.game is sum but has no effect"),
         ("fprnet", ["--batches.images", "1"], "compares images of one person"),
         ("fprnet", ["--training.validate_every", "0"], "training.selection is validation but"),
         ("fprnet", ["--data.identities", "train+validation"], "which trains on them"),
-        ("fprnet", ["--training.restraint_epochs", "1"], "set both or none"),
-        ("paper", ["--model.levels.neck", "none"], "model.levels has no effect"),
+        ("fprnet", ["--callbacks.restraint.restraint_epochs", "1"], "set both or none"),
+        ("paper", ["--model.head.neck", "none"], "model.levels has no effect"),
         ("paper", ["--loss.ranking_weight", "2"], "loss.ranking_weight is 2.0 but has no effect"),
         ("paper", ["--loss.level_weight", "2"], "loss.level_weight is 2.0 but has no effect"),
         ("agw", ["--loss.confusion_weight", "1"], "no effect without model.discriminator"),
@@ -187,37 +187,48 @@ def test_negative_seed():
         ("agw", ["--model.discriminator", "[8]"], "give it a rate: optimizer.adversary_learning"),
         ("cmgan", ["--model.discriminator", "[0]"], "model.discriminator is [0], give sizes"),
         ("cmgan", ["--data.modalities", "visible"], "but model.discriminator tells both apart"),
-        ("cmgan", ["--model.levels.classifier_layers", "[0]"], "classifier_layers is [0], give"),
-        ("agw", ["--training.freeze_statistics", "true"], "no effect without training.restraint"),
-        ("agw", ["--training.base_epochs", "2"], "training.base_epochs is 2 but has no effect"),
-        ("svdnet", ["--training.base_epochs", "6"], "so that no round begins; lower it"),
-        ("svdnet", ["--model.levels.main_layer", "linear"], "needs model.levels.main_layer eigenl"),
-        ("svdnet", ["--model.levels.main_embedding_size", "null"], "main_embedding_size is null"),
-        ("svdnet", ["--model.levels.embedding_from", "after"], "set embedding_from to before"),
+        ("cmgan", ["--model.head.classifier_layers", "[0]"], "classifier_layers is [0], give"),
+        (
+            "agw",
+            ["--callbacks.restraint.freeze_statistics", "true"],
+            "no effect without training.restraint",
+        ),
+        (
+            "agw",
+            ["--callbacks.restraint.base_epochs", "2"],
+            "training.base_epochs is 2 but has no effect",
+        ),
+        ("svdnet", ["--callbacks.restraint.base_epochs", "6"], "so that no round begins; lower it"),
+        ("svdnet", ["--model.head.main_layer", "linear"], "needs model.levels.main_layer eigenl"),
+        ("svdnet", ["--model.head.main_embedding_size", "null"], "main_embedding_size is null"),
+        ("svdnet", ["--model.head.embedding_from", "after"], "set embedding_from to before"),
         (
             "released",
-            ["--training.restraint_epochs=1", "--training.relaxation_epochs=1"],
+            [
+                "--callbacks.restraint.restraint_epochs=1",
+                "--callbacks.restraint.relaxation_epochs=1",
+            ],
             "layer e",
         ),
         ("fprnet", ["--loss.margin", "1"], "loss.margin is 1.0 but has no effect"),
         ("agw", ["--loss.intra_modality_weight", "1"], "loss.intra_modality_weight is 1.0 but"),
         ("resnet50", ["--loss.intra_modality_margin", "1"], "margin is 1.0 but has no effect"),
-        ("bctr", ["--model.cross_modality.main", "false"], "needs model.cross_modality.main"),
+        ("bctr", ["--model.head.main", "false"], "needs model.cross_modality.main"),
         (
             "warm-start",
             ["--loss.ranking", "cross-modality-top-ranking"],
             "data.modalities is visible but loss.ranking cross-modality-top-ranking needs both",
         ),
-        ("paper", ["--model.cross_modality.fusion", "none"], "both are none, or neither"),
-        ("paper", ["--model.cross_modality.main_layers", "[]"], "give sizes above 0"),
-        ("paper", ["--model.cross_modality.modality_layers", "[0]"], "give sizes above 0"),
+        ("paper", ["--model.head.fusion", "none"], "both are none, or neither"),
+        ("paper", ["--model.head.main_layers", "[]"], "give sizes above 0"),
+        ("paper", ["--model.head.modality_layers", "[0]"], "give sizes above 0"),
         (
             "released",
-            ["--model.cross_modality.modality_layers", "[256]"],
+            ["--model.head.modality_layers", "[256]"],
             "model.cross_modality.modality_layers is [256] but has no effect",
         ),
-        ("paper", ["--model.cross_modality.modality_blocks", "none"], "nothing to compare"),
-        ("released", ["--model.cross_modality.main", "false"], "shared needs"),
+        ("paper", ["--model.head.modality_blocks", "none"], "nothing to compare"),
+        ("released", ["--model.head.main", "false"], "shared needs"),
         ("warm-start", ["--training.validate_every", "1"], "leaves nothing to validate"),
     ],
 )
@@ -226,7 +237,9 @@ def test_values_that_do_not_fit_together(preset, words, told):
 
 
 def test_all_faults_at_once():
-    told = fault("--training.epochs", "0", "--model.split", "9", "--augmentation.flip", "3")
+    told = fault(
+        "--training.epochs", "0", "--model.separate_stages", "9", "--augmentation.flip", "3"
+    )
     for part in ("training.epochs is 0", "model.split is 9", "augmentation.flip is 3"):
         assert part in told
 

@@ -13,7 +13,7 @@ import torch.multiprocessing as mp
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from fprnet.losses.ranking import RankingLoss
+from fprnet.losses.ranking import CrossModalityTopRanking, WeightedRegularisedTriplet
 from fprnet.methods.cmgan.discriminator import ModalityDiscriminator
 from fprnet.methods.cmgan.objective import AdversarialLoss
 from fprnet.methods.levels.head import LevelPrediction
@@ -91,7 +91,7 @@ def batch_norm_alone(rank: int | None) -> dict[str, Tensor]:
 def default_model() -> Reidentifier:
     backbone = ResNet(18, width=4)
     pyramid = FeaturePyramid({5: 32, 4: 16}, channels=8, order="linear")
-    prediction = LevelPrediction(32, 4, stripes={5: 1, 4: 2}, level_channels=8, level_size=8)
+    prediction = LevelPrediction(32, 8, 4, stripes={5: 1, 4: 2}, level_size=8)
     return Reidentifier(Streams(backbone, 1), pyramid, prediction)
 
 
@@ -101,30 +101,37 @@ def released_model() -> Reidentifier:
         FeaturePyramid(backbone.stage_channels, channels=8, levels=spec.levels("visible")),
         FeaturePyramid(backbone.stage_channels, channels=8, levels=spec.levels("infrared")),
     )
-    prediction = CrossModalityPrediction(32, 4, fusion=spec, level_channels=8, main_layers=(8,))
+    prediction = CrossModalityPrediction(
+        *(32, 8, 4),
+        fusion=str(spec),
+        main_layers=(8,),
+        layer="linear-batchnorm",
+        modality_blocks="shared",
+        leaky_classifier=True,
+    )
     return Reidentifier(Streams(backbone, 5), pyramids, prediction)
 
 
 def svdnet_model() -> Reidentifier:
     prediction = LevelPrediction(
-        32, 4, stripes={}, embedding_size=8, main_layer="eigenlayer", neck="none", dropout=0.5
+        32, 8, 4, main_size=8, main_layer="eigenlayer", neck="none", dropout=0.5
     )
     return Reidentifier(Streams(ResNet(18, width=4), 0), None, prediction)
 
 
 def adversarial_model() -> Reidentifier:
-    prediction = LevelPrediction(32, 4, stripes={}, neck="none", classifier_layers=(8,))
+    prediction = LevelPrediction(32, 8, 4, neck="none", classifier_layers=(8,))
     streams = Streams(ResNet(18, width=4), 0)
-    return Reidentifier(streams, None, prediction, ModalityDiscriminator(32, (8,)))
+    return Reidentifier(
+        streams, None, prediction, {"discriminator": ModalityDiscriminator(32, sizes=(8,))}
+    )
 
 
 OBJECTIVES = {
-    default_model: LevelLoss(),
+    default_model: LevelLoss(WeightedRegularisedTriplet()),
     released_model: HybridLoss(discrepancy="differentiable"),
-    svdnet_model: LevelLoss(ranking=None),
-    adversarial_model: AdversarialLoss(
-        LevelLoss(RankingLoss("cross-modality-top-ranking", 1.4)), 0.05
-    ),
+    svdnet_model: LevelLoss(),
+    adversarial_model: AdversarialLoss(LevelLoss(CrossModalityTopRanking(1.4)), 0.05),
 }
 
 

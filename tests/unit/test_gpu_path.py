@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from fprnet.losses.builders import build_objective
-from fprnet.models.builders import build_model
 from torch.nn.utils import clip_grad_norm_
 
 from fprnet.config import load_config, preset_names
 from fprnet.data.transfer import sent
+from fprnet.methods.network import untrained
 from fprnet.training.optimizer import make_optimizers
 from fprnet.training.position import Position
 from fprnet.training.training_set import TrainingSet
@@ -90,9 +89,9 @@ def losses(config, gpu, *, resident: bool) -> list[torch.Tensor]:
         resident=device if resident else None,
     )
     torch.manual_seed(0)
-    model = build_model(config.model, identities=len(data.identities), weights=False)
+    model = untrained(config.model).build(len(data.identities))
     model = model.to(device, memory_format=torch.channels_last)
-    objective = build_objective(config.loss, config.model)
+    objective = config.loss.build()
     optimizers = make_optimizers(model, config.optimizer)
     position, totals = Position(), []
     for step in range(3):
@@ -118,7 +117,12 @@ def losses(config, gpu, *, resident: bool) -> list[torch.Tensor]:
 )
 @pytest.mark.filterwarnings("ignore:.*CUDA is not available")  # of autocast
 def test_steps_on_a_gpu(preset, resident, monkeypatch):
-    words = {"--model.width": 4, "--model.weights": "none", "--data.height": 64, "--data.width": 32}
+    words = {
+        "--model.backbone.width": 4,
+        "--model.weights": "none",
+        "--data.height": 64,
+        "--data.width": 32,
+    }
     words |= {"--batches.identities": 4, "--batches.images": 2}
     words |= {f"--augmentation.{change}": 0.5 for change in EVERY_CHANGE}
     overrides = [str(word) for pair in words.items() for word in pair]

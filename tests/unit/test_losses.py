@@ -1,6 +1,8 @@
 """Identity and ranking losses against slow loops and cases worked by hand."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -9,7 +11,10 @@ from torch import Tensor
 from fprnet.errors import ConfigError
 from fprnet.losses.identity import accuracy, correct_rows, identity_loss
 from fprnet.losses.ranking import (
+    BatchHardTriplet,
+    CrossModalityTopRanking,
     RankingLoss,
+    WeightedRegularisedTriplet,
     batch_hard_triplet,
     cross_modality_top_ranking,
     euclidean_distances,
@@ -153,14 +158,14 @@ def test_ranking_by_name_is_the_function_with_the_papers_margin() -> None:
     features, labels = random_rows(2)
     output = HeadOutput(features, features, labels, 5)
     for loss, value in (
-        (RankingLoss(), weighted_regularised_triplet(features, labels)),
-        (RankingLoss("batch-hard-triplet"), batch_hard_triplet(features, labels, margin=0.3)),
+        (WeightedRegularisedTriplet(), weighted_regularised_triplet(features, labels)),
+        (BatchHardTriplet(), batch_hard_triplet(features, labels, margin=0.3)),
         (
-            RankingLoss("cross-modality-top-ranking"),
+            CrossModalityTopRanking(),
             cross_modality_top_ranking(features, labels, 5, margin=0.5),
         ),
         (
-            RankingLoss("cross-modality-top-ranking", 1.4, 0.7, 0.9),
+            CrossModalityTopRanking(1.4, 0.7, 0.9),
             cross_modality_top_ranking(
                 features, labels, 5, margin=1.4, intra_weight=0.7, intra_margin=0.9
             ),
@@ -172,7 +177,7 @@ def test_ranking_by_name_is_the_function_with_the_papers_margin() -> None:
 def test_rows_of_both_modalities_at_once_cannot_be_ranked_across() -> None:
     features, labels = random_rows(2)
     with pytest.raises(ConfigError, match="rows of one modality each"):
-        RankingLoss("cross-modality-top-ranking")(HeadOutput(features, features, labels))
+        CrossModalityTopRanking()(HeadOutput(features, features, labels))
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -288,18 +293,23 @@ def level_outputs() -> dict[str, HeadOutput]:
     return outputs
 
 
-@pytest.mark.parametrize("ranking", ["weighted-regularised-triplet", "batch-hard-triplet"])
-def test_level_loss_is_main_plus_the_mean_of_the_levels(ranking: str) -> None:
+@pytest.mark.parametrize(
+    ("ranking", "definition"),
+    [
+        (WeightedRegularisedTriplet(), weighted_by_definition),
+        (BatchHardTriplet(margin=0.5), partial(batch_hard_by_definition, margin=0.5)),
+    ],
+)
+def test_level_loss_is_main_plus_the_mean_of_the_levels(
+    ranking: RankingLoss, definition: Callable[[Tensor, Tensor], float]
+) -> None:
     outputs = level_outputs()
-    loss = LevelLoss(RankingLoss(ranking, margin=0.5))(outputs)  # type: ignore[arg-type]
+    loss = LevelLoss(ranking)(outputs)
 
     def one(name: str) -> float:
         o = outputs[name]
-        by_name = {
-            "weighted-regularised-triplet": weighted_by_definition(o.features, o.labels),
-            "batch-hard-triplet": batch_hard_by_definition(o.features, o.labels, 0.5),
-        }
-        return by_name[ranking] + torch.nn.functional.cross_entropy(o.logits, o.labels).item()
+        cross_entropy = torch.nn.functional.cross_entropy(o.logits, o.labels).item()
+        return definition(o.features, o.labels) + cross_entropy
 
     expected = one("main") + (one("level5") + one("level4")) / 2
     assert loss.total.item() == pytest.approx(expected, rel=1e-5)
@@ -310,8 +320,9 @@ def test_level_loss_is_main_plus_the_mean_of_the_levels(ranking: str) -> None:
 
 def test_level_loss_weights() -> None:
     outputs = level_outputs()
-    terms = LevelLoss()(outputs).terms
-    loss = LevelLoss(ranking_weight=0.5, level_weight=0.25)(outputs).total.item()
+    triplet = WeightedRegularisedTriplet()
+    terms = LevelLoss(triplet)(outputs).terms
+    loss = LevelLoss(triplet, ranking_weight=0.5, level_weight=0.25)(outputs).total.item()
     levels = [terms[n] + 0.5 * terms[f"ranking_{n}"] for n in ("level5", "level4")]
     main = terms["main"] + 0.5 * terms["ranking_main"]
     assert loss == pytest.approx((main + 0.25 * sum(levels) / 2).item(), rel=1e-6)
@@ -325,10 +336,8 @@ def test_without_levels_and_ranking_only_cross_entropy_is_left() -> None:
 
 
 def test_level_loss_refuses_what_it_does_not_know() -> None:
-    with pytest.raises(ConfigError, match="ranking 'quadruplet' is unknown; use one of weighted"):
-        RankingLoss("quadruplet")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="label smoothing is 1"):
-        LevelLoss(smoothing=1.0)
+        LevelLoss(label_smoothing=1.0)
     outputs = level_outputs()
     del outputs["main"]
     with pytest.raises(ConfigError, match="needs a main head but got level5, level4"):

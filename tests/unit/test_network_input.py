@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from fprnet.models.builders import build_model
 from torch import Tensor
 
 from fprnet.config import load_config
 from fprnet.data import augmentation
 from fprnet.data.records import MODALITIES, Modality
 from fprnet.errors import CheckpointError
+from fprnet.methods.network import untrained
 from fprnet.models.network_input import ZeroPadding
 from fprnet.models.resnet import ResNet
 from fprnet.models.streams import Streams
@@ -105,7 +105,7 @@ def test_a_zero_padded_trunk_fits_only_its_like() -> None:
 
 def test_preset_embeds_one_modality_at_a_time() -> None:
     torch.manual_seed(0)
-    model = build_model(load_config("zero-padding", scale="tiny").model, identities=3).eval()
+    model = untrained(load_config("zero-padding", scale="tiny").model).build(3).eval()
     gray = torch.randn(2, 1, 96, 48).expand(-1, 3, -1, -1)
     visible, infrared = (model.embed(gray, modality) for modality in MODALITIES)
     assert visible.shape == (2, 512)

@@ -2,67 +2,68 @@
 
 import pytest
 import torch
-from fprnet.models.builders import build_model
 from torch import nn
-from torch.optim import SGD
+from torch.optim import SGD, AdamW
 
+from fprnet.components import parse_component
 from fprnet.config import load_config, preset_names
-from fprnet.config.schema import OptimizerConfig, ScheduleConfig
-from fprnet.training.optimizer import (
-    FusedSgd,
-    learning_rate_factor,
-    make_optimizers,
-    make_scheduler,
-    parameter_groups,
-)
+from fprnet.errors import ConfigError
+from fprnet.kinds import OPTIMIZER, SCHEDULE
+from fprnet.methods.network import players_of, untrained
+from fprnet.training.optimizer import FusedSgd, make_optimizers
+from fprnet.training.schedule import make_scheduler
 
 
-def factors(config: ScheduleConfig, *, steps_per_epoch: int, epochs: int) -> list[float]:
-    steps = range(steps_per_epoch * epochs)
-    options = {"steps_per_epoch": steps_per_epoch, "epochs": epochs, "config": config}
-    return [learning_rate_factor(step, **options) for step in steps]
+def optimizer_of(name="sgd", **options):
+    return parse_component(OPTIMIZER, {"class_path": name, "init_args": options}, key="optimizer")
+
+
+def shares(name, *, steps_per_epoch, epochs, **options):
+    words = {"class_path": name, "init_args": options}
+    schedule = parse_component(SCHEDULE, words, key="schedule").build(steps_per_epoch, epochs)
+    return [schedule(step) for step in range(steps_per_epoch * epochs)]
 
 
 def test_step_schedule():
-    config = ScheduleConfig(kind="step", milestones=(1, 2), gamma=0.1)
-    assert factors(config, steps_per_epoch=2, epochs=3) == pytest.approx(
-        [1, 1, 0.1, 0.1, 0.01, 0.01]
-    )
+    made = shares("step", steps_per_epoch=2, epochs=3, milestones=[1, 2], gamma=0.1)
+    assert made == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
 
 
 def test_cosine_after_warmup():
-    config = ScheduleConfig(kind="cosine", warmup_epochs=1)
     # Warm-up 1/2, 1; then (1 + cos(pi t / 4)) / 2 at t = 0, 1, 2, 3.
     expected = [0.5, 1, 1, 0.8535534, 0.5, 0.1464466]
-    assert factors(config, steps_per_epoch=2, epochs=3) == pytest.approx(expected)
+    assert shares("cosine", steps_per_epoch=2, epochs=3, warmup_epochs=1) == pytest.approx(expected)
 
 
 def test_warmup_of_part_of_an_epoch_and_of_none():
-    config = ScheduleConfig(kind="step", milestones=(), warmup_epochs=0.75)
-    assert factors(config, steps_per_epoch=4, epochs=1) == pytest.approx([1 / 3, 2 / 3, 1, 1])
-    assert factors(ScheduleConfig(), steps_per_epoch=2, epochs=1) == [1, 1]
+    made = shares("step", steps_per_epoch=4, epochs=1, milestones=[], warmup_epochs=0.75)
+    assert made == pytest.approx([1 / 3, 2 / 3, 1, 1])
+    assert shares("step", steps_per_epoch=2, epochs=1) == [1, 1]
 
 
 @pytest.mark.parametrize("preset", preset_names())
 def test_every_trainable_parameter_is_in_one_group(preset):
-    model = build_model(load_config(preset, scale="tiny").model, identities=3)
-    groups = parameter_groups(model)
-    grouped = [id(p) for parameters in groups.values() for p in parameters]
+    config = load_config(preset, scale="tiny")
+    with torch.device("meta"):
+        model = untrained(config.model).build(3)
+    optimizers = make_optimizers(model, config.optimizer)
+    groups = [group for optimizer in optimizers.values() for group in optimizer.param_groups]
+    grouped = [id(parameter) for group in groups for parameter in group["params"]]
     assert len(grouped) == len(set(grouped))
     assert set(grouped) == {id(p) for p in model.parameters() if p.requires_grad}
     names = {
         "fprnet": ["trunk", "pyramid", "head"],
         "paper": ["trunk", "pyramid", "fusion", "head"],
+        "released": ["trunk", "pyramid", "fusion", "head"],
+        "cmgan": ["trunk", "head", "discriminator"],
     }
-    names["cmgan"] = ["trunk", "head", "adversary"]
-    expected = names.get("paper" if preset == "released" else preset, ["trunk", "head"])
-    assert list(groups) == expected
+    assert [group["name"] for group in groups] == names.get(preset, ["trunk", "head"])
 
 
 def test_released_learns_its_new_layers_as_section_9_says():
     config = load_config("released")
     with torch.device("meta"):
-        model = build_model(config.model, identities=5, weights=False)
+        model = untrained(config.model).build(5)
     (optimizer,) = make_optimizers(model, config.optimizer).values()
     rates = {group["name"]: group["lr"] for group in optimizer.param_groups}
     assert rates == pytest.approx({"trunk": 0.001, "pyramid": 0.001, "fusion": 0.001, "head": 0.01})
@@ -73,30 +74,72 @@ def test_released_learns_its_new_layers_as_section_9_says():
 def test_the_adversary_has_an_optimizer_of_its_own():
     config = load_config("cmgan")
     with torch.device("meta"):
-        model = build_model(config.model, identities=5, weights=False)
+        model = untrained(config.model).build(5)
     optimizers = make_optimizers(model, config.optimizer)
     assert list(optimizers) == ["model", "adversary"]
     rates = {g["name"]: g["lr"] for o in optimizers.values() for g in o.param_groups}
-    assert rates == {"trunk": 1e-4, "head": 1e-4, "adversary": 1e-3}
+    assert rates == {"trunk": 1e-4, "head": 1e-4, "discriminator": 1e-3}
     (group,) = optimizers["adversary"].param_groups
-    assert {id(p) for p in group["params"]} == {id(p) for p in model.discriminator.parameters()}
+    adversary = model.auxiliaries["discriminator"]
+    assert {id(p) for p in group["params"]} == {id(p) for p in adversary.parameters()}
     assert (group["momentum"], group["nesterov"]) == (0.9, False)
 
 
-def test_scheduler_takes_each_group_along():
-    model = nn.ModuleDict({"streams": nn.Linear(1, 1), "head": nn.Linear(1, 1)})
-    optimizer = make_optimizers(
-        model, OptimizerConfig(learning_rate=0.1, trunk_multiplier=0.5, momentum=0)
-    )["model"]
-    assert not optimizer.param_groups[0]["nesterov"]  # which needs momentum
-    config = ScheduleConfig(milestones=(1,))
-    scheduler = make_scheduler(optimizer, config, steps_per_epoch=1, epochs=2)
+class TwoParts(nn.Module):
+    """A network that names its groups, as `Reidentifier` does."""
+
+    def __init__(self):
+        super().__init__()
+        self.trunk, self.head = nn.Linear(1, 1), nn.Linear(1, 1)
+
+    def players(self):
+        parts = {name: list(part.parameters()) for name, part in self.named_children()}
+        return {"model": parts}
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "kind"), [("sgd", {"momentum": 0}, SGD), ("adamw", {}, AdamW)]
+)
+def test_scheduler_takes_each_group_along(name, options, kind):
+    words = optimizer_of(name, learning_rate=0.1, multipliers={"trunk": 0.5}, **options)
+    optimizer = make_optimizers(TwoParts(), words)["model"]
+    assert isinstance(optimizer, kind)
+    assert not optimizer.param_groups[0].get("nesterov")  # which needs momentum
+    step = parse_component(SCHEDULE, {"milestones": [1]}, key="schedule", default="step")
+    scheduler = make_scheduler(optimizer, step, steps_per_epoch=1, epochs=2)
     rates = []
     for _ in range(2):
         rates.append([group["lr"] for group in optimizer.param_groups])
         optimizer.step()
         scheduler.step()
     assert rates == [pytest.approx([0.05, 0.1]), pytest.approx([0.005, 0.01])]
+
+
+def test_adamw_takes_a_step_of_the_learning_rate():
+    # Its first step is the rate times the gradient's sign, whatever the gradient's size, after the
+    # weight has lost rate times decay of itself (Loshchilov and Hutter, algorithm 2).
+    model = nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        model.weight.fill_(2.0)
+    words = optimizer_of("adamw", learning_rate=0.1, weight_decay=0.5, betas=[0.8, 0.9])
+    (optimizer,) = make_optimizers(model, words).values()
+    assert optimizer.param_groups[0]["betas"] == (0.8, 0.9)
+    model.weight.grad = torch.full((1, 1), 7.0)
+    optimizer.step()
+    assert model.weight.item() == pytest.approx(2.0 * (1 - 0.1 * 0.5) - 0.1)
+
+
+def test_a_multiplier_of_no_group_is_refused_with_the_groups_that_there_are():
+    with pytest.raises(ConfigError) as error:
+        make_optimizers(TwoParts(), optimizer_of(multipliers={"trunc": 0.5}))
+    for part in ("multipliers", "'trunc'", "head, trunk", "did you mean trunk?"):
+        assert part in str(error.value)
+
+
+def test_a_network_without_players_is_one_group():
+    model = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1))
+    model[0].requires_grad_(False)
+    assert players_of(model) == {"model": {"network": list(model[1].parameters())}}
 
 
 def plain_and_fused(parameters):

@@ -1,5 +1,7 @@
 """The whole network: published size, gradients everywhere, embeddings, the gather seam."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -16,6 +18,9 @@ from fprnet.models.resnet import ResNet
 from fprnet.models.streams import Streams
 
 IDENTITIES = 6
+RELEASED: Any = {
+    **{"layer": "linear-batchnorm", "modality_blocks": "shared", "leaky_classifier": True},
+}
 
 
 def default(width: int = 8) -> Reidentifier:
@@ -24,9 +29,7 @@ def default(width: int = 8) -> Reidentifier:
     stages = {k: backbone.stage_channels[k] for k in (3, 4, 5)}
     pyramid = FeaturePyramid(stages, channels=8, order="linear")
     channels = backbone.stage_channels[5]
-    prediction = LevelPrediction(
-        channels, IDENTITIES, stripes={5: 1, 4: 2, 3: 6}, level_channels=8, level_size=16
-    )
+    prediction = LevelPrediction(channels, 8, IDENTITIES, stripes={5: 1, 4: 2, 3: 6}, level_size=16)
     return Reidentifier(Streams(backbone, 0), pyramid, prediction)
 
 
@@ -39,7 +42,7 @@ def released(spec: str = "r5 i5 i4 r4 r5 i5 i2 r2", split: int = 5, width: int =
         for m in ("visible", "infrared")
     )
     prediction = CrossModalityPrediction(
-        channels[5], IDENTITIES, fusion=fusion, level_channels=8, main_layers=(10,)
+        channels[5], 8, IDENTITIES, fusion=spec, main_layers=(10,), **RELEASED
     )
     return Reidentifier(Streams(backbone, split), (visible, infrared), prediction)
 
@@ -61,7 +64,7 @@ def test_released_has_the_published_number_of_parameters() -> None:
             FeaturePyramid(backbone.stage_channels, order="released", levels=spec.levels(m))
             for m in ("visible", "infrared")
         )
-        prediction = CrossModalityPrediction(2048, 395, fusion=spec)
+        prediction = CrossModalityPrediction(2048, 256, 395, fusion=str(spec), **RELEASED)
         model = Reidentifier(Streams(backbone, 5), pyramids, prediction)
         embeddings = model.eval().embed(torch.zeros(2, 3, 288, 144), "visible")
     assert sum(p.numel() for p in model.parameters()) == 53_844_630
@@ -126,9 +129,7 @@ def test_embedding_is_what_training_calls_the_main_features() -> None:
 @pytest.mark.parametrize("split", [0, 2, 5])
 def test_one_modality_may_be_absent_from_a_batch(split: int) -> None:
     backbone = ResNet(18, width=4)
-    model = Reidentifier(
-        Streams(backbone, split), None, LevelPrediction(32, IDENTITIES, stripes={})
-    )
+    model = Reidentifier(Streams(backbone, split), None, LevelPrediction(32, 8, IDENTITIES))
     visible, _, labels, _ = batch(4)
     outputs = model(visible, visible[:0], labels, labels[:0])
     assert outputs["main"].logits.shape == (4, IDENTITIES)
@@ -177,7 +178,7 @@ def test_levels_of_one_modality_only() -> None:
 
 def test_a_pyramid_that_does_not_give_what_the_prediction_needs() -> None:
     backbone = ResNet(18, width=4)
-    prediction = LevelPrediction(32, IDENTITIES, stripes={5: 1, 4: 2}, level_channels=8)
+    prediction = LevelPrediction(32, 8, IDENTITIES, stripes={5: 1, 4: 2})
     pyramid = FeaturePyramid({5: 32}, channels=8, order="linear")
     with pytest.raises(ValueError, match="needs visible level 4, but the pyramid gives"):
         Reidentifier(Streams(backbone, 0), pyramid, prediction)

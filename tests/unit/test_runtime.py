@@ -59,14 +59,15 @@ def test_every_preset_gives_the_same_embeddings(name):
             assert embeddings.shape == (5, model.embedding_size)
             np.testing.assert_allclose(embeddings, right, atol=FLOAT32)
     different = expected(model, images, "visible") - expected(model, images, "infrared")
-    own_weights = config.model.split > 0 or config.model.input == "zero-padded"
+    options = config.model.options
+    own_weights = options["separate_stages"] > 0 or options["input"] == "zero-padded"
     assert (np.abs(different).max() > 1e-3) == own_weights
 
 
 def test_without_a_main_head_the_pooled_stage_is_traced():
-    without_main = ("--model.cross_modality.main", "false")
+    without_main = ("--model.head.main", "false")
     model, config = preset("paper", overrides=without_main)
-    assert model.prediction.main_features is None
+    assert model.head.main_features is None
     images = pictures(2)
     size = (config.data.height, config.data.width)
     backend = backend_of_model(model, size, precision="float32", threads=1, keep=False)

@@ -94,7 +94,7 @@ def test_channels_last_stays_channels_last(backbone: ResNet) -> None:
 
 
 def test_split_outside_0_to_5_is_refused(backbone: ResNet) -> None:
-    with pytest.raises(ValueError, match="split is 6; it must be 0"):
+    with pytest.raises(ValueError, match="separate_stages is 6"):
         Streams(backbone, 6)
 
 

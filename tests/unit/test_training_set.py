@@ -6,15 +6,22 @@ import numpy as np
 import pytest
 import torch
 
-from fprnet.config.schema import AugmentationConfig, BatchesConfig
+from fprnet.components import parse_component
+from fprnet.config.schema import AugmentationConfig
 from fprnet.data.records import Records
 from fprnet.errors import ConfigError
+from fprnet.kinds import SAMPLER
 from fprnet.training import resident
 from fprnet.training.resident import choose_place
 from fprnet.training.training_set import TrainingSet
 
 CPU = torch.device("cpu")
 PEOPLE = 6
+FOUR_PEOPLE = parse_component(
+    SAMPLER,
+    {"class_path": "identities", "init_args": {"identities": 4, "images": 2}},
+    key="batches",
+)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +49,7 @@ def training_set(records, *, seed=0, visible_only=False, resident=None, **change
         images,
         records,
         rows=np.flatnonzero(records.identity <= PEOPLE),
-        batches=BatchesConfig(identities=4, images=2),
+        batches=FOUR_PEOPLE,
         changes=AugmentationConfig(**{"padding": 0, "flip": 0.0} | changes),
         seed=seed,
         visible_only=visible_only,
@@ -128,7 +135,7 @@ def test_images_and_records_must_be_as_many(records):
             np.zeros((3, 8, 4, 3), np.uint8),
             records,
             rows=np.arange(3),
-            batches=BatchesConfig(),
+            batches=FOUR_PEOPLE,
             changes=AugmentationConfig(),
             seed=0,
         )

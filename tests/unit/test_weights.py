@@ -55,7 +55,7 @@ def test_old_files_without_batch_counters(state: dict[str, Tensor]) -> None:
 def test_trunk_of_an_fprnet_model(tmp_path: Path, split: int) -> None:
     source = network(1)
     model = {f"streams.{k}": v for k, v in Streams(source, split).state_dict().items()}
-    model["prediction.main.classifier.weight"] = torch.zeros(3, 3)
+    model["head.main.classifier.weight"] = torch.zeros(3, 3)
     torch.save({"format": 1, "model": model}, tmp_path / "last.pt")
     backbone = network(2)
     load_backbone_weights(backbone, tmp_path / "last.pt")

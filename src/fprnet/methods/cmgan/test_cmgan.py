@@ -8,14 +8,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fprnet.config import load_config
-from fprnet.config.schema import OptimizerConfig
-from fprnet.losses.builders import build_objective
-from fprnet.losses.ranking import RankingLoss, cross_modality_top_ranking
+from fprnet.losses.ranking import CrossModalityTopRanking, cross_modality_top_ranking
 from fprnet.losses.terms import LossTerms
 from fprnet.methods.cmgan.discriminator import CONFUSION, MODALITY, ModalityDiscriminator
 from fprnet.methods.cmgan.objective import AdversarialLoss
 from fprnet.methods.levels.objective import LevelLoss
-from fprnet.models.builders import build_model
+from fprnet.methods.network import untrained
 from fprnet.models.heads import HeadOutput
 from fprnet.models.reidentifier import Reidentifier
 from fprnet.training.optimizer import make_optimizers
@@ -27,7 +25,7 @@ CONFIG = load_config("cmgan", scale="tiny")
 @pytest.fixture
 def model() -> Reidentifier:
     torch.manual_seed(0)
-    return build_model(CONFIG.model, identities=4)
+    return untrained(CONFIG.model).build(4)
 
 
 def batch() -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -37,41 +35,37 @@ def batch() -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def loss_of(model: Reidentifier) -> LossTerms:
-    return build_objective(CONFIG.loss, CONFIG.model)(model(*batch()))
+    return CONFIG.loss.build()(model(*batch()))
 
 
 def players(model: Reidentifier) -> tuple[dict[str, nn.Parameter], dict[str, nn.Parameter]]:
     """Parameters of generator and identity head, and of the discriminator."""
     everything = dict(model.named_parameters())
-    adversary = {n: p for n, p in everything.items() if n.startswith("discriminator.")}
+    adversary = {n: p for n, p in everything.items() if n.startswith("auxiliaries.")}
     return {n: p for n, p in everything.items() if n not in adversary}, adversary
 
 
 def test_preset_has_the_layers_of_its_authors() -> None:
     with torch.device("meta"):
-        full = build_model(load_config("cmgan").model, identities=395, weights=False)
+        full = untrained(load_config("cmgan").model).build(395)
     sizes = {name: tuple(p.shape) for name, p in full.named_parameters() if "streams" not in name}
     assert sizes == {
-        "prediction.main.hidden.0.weight": (512, 2048),
-        "prediction.main.hidden.0.bias": (512,),
-        "prediction.main.classifier.weight": (395, 512),
-        "prediction.main.classifier.bias": (395,),
-        "discriminator.layers.0.weight": (1000, 2048),
-        "discriminator.layers.0.bias": (1000,),
-        "discriminator.layers.2.weight": (500, 1000),
-        "discriminator.layers.2.bias": (500,),
-        "discriminator.layers.4.weight": (2, 500),
-        "discriminator.layers.4.bias": (2,),
+        "head.main.hidden.0.weight": (512, 2048),
+        "head.main.hidden.0.bias": (512,),
+        "head.main.classifier.weight": (395, 512),
+        "head.main.classifier.bias": (395,),
+        "auxiliaries.discriminator.layers.0.weight": (1000, 2048),
+        "auxiliaries.discriminator.layers.0.bias": (1000,),
+        "auxiliaries.discriminator.layers.2.weight": (500, 1000),
+        "auxiliaries.discriminator.layers.2.bias": (500,),
+        "auxiliaries.discriminator.layers.4.weight": (2, 500),
+        "auxiliaries.discriminator.layers.4.bias": (2,),
     }
-    config = load_config("cmgan")
-    assert (config.loss.margin, config.loss.confusion_weight) == (1.4, 0.05)
-    assert config.optimizer.learning_rate == 1e-4
-    assert config.optimizer.adversary_learning_rate == 1e-3
 
 
 def test_both_views_give_one_answer_and_name_the_modality() -> None:
     torch.manual_seed(0)
-    discriminator = ModalityDiscriminator(3, (4, 5))
+    discriminator = ModalityDiscriminator(3, sizes=(4, 5))
     features = torch.randn(5, 3, requires_grad=True)
     head = HeadOutput(features, torch.zeros(5, 2), torch.zeros(5, dtype=torch.int64), 2)
     outputs = discriminator(head)
@@ -92,9 +86,9 @@ def test_one_backward_pass_gives_both_gradients_of_the_formulas(model: Reidentif
 
     # The same by the formulas, with a discriminator that lets every gradient through.
     main = reference(*batch())["main"]
-    assert reference.discriminator is not None
+    discriminator = reference.auxiliaries["discriminator"]
     modality = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1])
-    of_modality = F.cross_entropy(reference.discriminator.layers(main.features), modality)
+    of_modality = F.cross_entropy(discriminator.layers(main.features), modality)
     of_identity = F.cross_entropy(main.logits, main.labels)
     triplet = cross_modality_top_ranking(main.features, main.labels, 4, margin=1.4)
     its_generator, its_adversary = players(reference)
@@ -124,8 +118,7 @@ def test_no_loss_reaches_the_other_player(model: Reidentifier) -> None:
 
 @pytest.mark.parametrize("player", ["model", "adversary"])
 def test_a_players_step_moves_its_own_parameters_alone(model: Reidentifier, player: str) -> None:
-    config = OptimizerConfig(learning_rate=0.1, adversary_learning_rate=0.1)
-    optimizers = make_optimizers(model, config)
+    optimizers = make_optimizers(model, CONFIG.optimizer)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     loss_of(model).total_with_adversary.backward()
     optimizers[player].step()
@@ -137,7 +130,9 @@ def test_a_players_step_moves_its_own_parameters_alone(model: Reidentifier, play
 def test_the_discriminators_steps_leave_identity_and_triplet_loss_alone(
     model: Reidentifier,
 ) -> None:
-    optimizers = make_optimizers(model, OptimizerConfig(adversary_learning_rate=0.01))
+    optimizers = make_optimizers(
+        model, CONFIG.optimizer.with_options(learning_rate=0.01, multipliers={})
+    )
     first = loss_of(model).terms
     for _ in range(5):
         for optimizer in optimizers.values():
@@ -155,7 +150,7 @@ def test_loss_by_hand() -> None:
     main = HeadOutput(features, torch.zeros(4, 2), labels, 2)
     logits = torch.tensor([[3.0, 0.0], [0.0, 0.0], [0.0, 1.0], [2.0, 0.0]])
     modality = HeadOutput(features, logits, torch.tensor([0, 0, 1, 1]), 2)
-    inner = LevelLoss(RankingLoss("cross-modality-top-ranking", 1.4))
+    inner = LevelLoss(CrossModalityTopRanking(1.4))
     loss = AdversarialLoss(inner, 0.5)({"main": main, MODALITY: modality, CONFUSION: modality})
     # Every distance is sqrt 2, so the triplet loss is 1.4 in each direction.
     rows = (1 + torch.tensor([-3.0, 0.0, -1.0, 2.0]).exp()).log()
@@ -172,7 +167,7 @@ def test_loss_by_hand() -> None:
 
 def test_weight_0_only_watches(model: Reidentifier) -> None:
     outputs = model(*batch())
-    inner = LevelLoss(RankingLoss("cross-modality-top-ranking", 1.4))
+    inner = LevelLoss(CrossModalityTopRanking(1.4))
     watched = AdversarialLoss(inner, 0.0)(outputs)
     assert watched.total.item() == inner({"main": outputs["main"]}).total.item()
     weight = model.streams.shared.conv1.weight

@@ -16,8 +16,8 @@ LABELS = Pair.of(torch.tensor([0, 0, 1]), torch.tensor([1, 0]))
 
 def prediction(**options: Any) -> LevelPrediction:
     torch.manual_seed(0)
-    options = {"stripes": {5: 1, 4: 2, 3: 6}, "level_channels": 8, "level_size": 16, **options}
-    return LevelPrediction(32, 7, **options)
+    options = {"stripes": {5: 1, 4: 2, 3: 6}, "level_size": 16, **options}
+    return LevelPrediction(32, 8, 7, **options)
 
 
 def maps() -> tuple[dict[int, Pair], dict[int, Pair]]:
@@ -92,7 +92,7 @@ def test_without_levels_it_is_a_baseline() -> None:
 
 
 def test_baseline_with_an_embedding_layer_and_no_neck() -> None:
-    module = prediction(stripes={}, embedding_size=10, neck="none")
+    module = prediction(stripes={}, main_size=10, neck="none")
     outputs = module(pool_plainly(module, maps()[0], {}), LABELS)
     assert outputs["main"].features.shape == (5, 10)
     head = module.main
@@ -122,7 +122,7 @@ def test_heads_know_which_rows_are_visible() -> None:
 
 def svdnet(**options: Any) -> LevelPrediction:
     return prediction(
-        stripes={}, embedding_size=10, main_layer="eigenlayer", neck="none", dropout=0.5, **options
+        stripes={}, main_size=10, main_layer="eigenlayer", neck="none", dropout=0.5, **options
     )
 
 

@@ -19,11 +19,11 @@ LABELS = Pair.of(torch.arange(B) % M, torch.arange(B) % M)
 
 def prediction(**options: Any) -> CrossModalityPrediction:
     torch.manual_seed(0)
-    options = {
-        "fusion": SPEC, "level_channels": P, "main_layers": (10,), "fusion_layers": (6, 5),
-        "modality_layers": (10,), **options,
+    released = {
+        "layer": "linear-batchnorm", "main_layers": (10,), "fusion_layers": (6, 5),
+        "modality_layers": (10,), "leaky_classifier": True, "modality_blocks": "shared",
     }  # fmt: skip
-    return CrossModalityPrediction(C, M, **options)
+    return CrossModalityPrediction(C, P, M, **{"fusion": str(SPEC), **released, **options})
 
 
 def paper(**options: Any) -> CrossModalityPrediction:
@@ -173,11 +173,11 @@ def test_each_head_has_sizes_of_its_own() -> None:
         ({}, {"main", "fusion", "visible", "infrared"}),
         ({"modality_blocks": "none"}, {"main", "fusion"}),  # Table 5: RGB and IR domain
         ({"main": False}, {"fusion", "visible", "infrared"}),  # IR-RGB block
-        ({"fusion": None}, {"main", "visible", "infrared"}),  # fusion block
+        ({"fusion": "none"}, {"main", "visible", "infrared"}),  # fusion block
         ({"modality_blocks": "own"}, {"main", "fusion", "visible", "infrared"}),  # upsample 2x
         ({"fusion_layers": (5,)}, {"main", "fusion", "visible", "infrared"}),  # Table 6: single
         ({"main_layers": (10, 10)}, {"main", "fusion", "visible", "infrared"}),  # double
-        ({"fusion": FusionSpec.parse("r5 r4 / i5 i4")}, {"main", "fusion", "visible", "infrared"}),
+        ({"fusion": "r5 r4 / i5 i4"}, {"main", "fusion", "visible", "infrared"}),
     ],
 )
 @pytest.mark.parametrize("make", [prediction, paper])
@@ -207,14 +207,14 @@ def test_activations_of_table_6() -> None:
 
 
 def test_levels_that_training_needs() -> None:
-    module = prediction(fusion=FusionSpec.parse("r5 r2 i4 i4"))
+    module = prediction(fusion="r5 r2 i4 i4")
     assert module.stripes_of("visible") == {2: 1, 5: 1}
     assert module.stripes_of("infrared") == {4: 1}
-    assert prediction(fusion=None).stripes_of("visible") == {}
+    assert prediction(fusion="none").stripes_of("visible") == {}
 
 
 def test_impossible_options_are_refused() -> None:
     with pytest.raises(ValueError, match="there must be a fusion block"):
-        prediction(main=False, fusion=None)
+        prediction(main=False, fusion="none")
     with pytest.raises(ValueError, match="modality_blocks is 'twice'"):
         prediction(modality_blocks="twice")

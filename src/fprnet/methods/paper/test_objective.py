@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fprnet.errors import ConfigError
-from fprnet.losses.ranking import RankingLoss
+from fprnet.losses.ranking import CrossModalityTopRanking
 from fprnet.methods.paper.objective import HybridLoss, fusion_wins
 from fprnet.models.heads import HeadOutput
 
@@ -126,7 +126,7 @@ def test_minimax_minimises_the_larger_loss(
 def test_minimax_compares_the_losses_that_it_minimises(seed: int) -> None:
     outputs = random_outputs(seed, scale=4.0)
     for smoothing in (0.0, 0.6):
-        terms = HybridLoss(game="max", smoothing=smoothing)(outputs).terms
+        terms = HybridLoss(game="max", label_smoothing=smoothing)(outputs).terms
         assert terms["joint"] == torch.maximum(terms["main"], terms["fusion"])
 
 
@@ -160,7 +160,7 @@ def test_differentiable_discrepancy_works_against_the_smaller_loss(sign: int) ->
 
 @pytest.mark.parametrize("discrepancy", ["none", "detached"])
 def test_other_readings_of_the_discrepancy_have_no_gradient(discrepancy: str) -> None:
-    loss = HybridLoss(l1=0.5, l2=2.0, l3=3.0, discrepancy=discrepancy)  # type: ignore[arg-type]
+    loss = HybridLoss(0.5, 2.0, 3.0, discrepancy=discrepancy)  # type: ignore[arg-type]
     assert slopes(2.9, 1.8, 2.2, loss) == pytest.approx((0.5, 2.0, 3.0), rel=1e-4)
 
 
@@ -183,7 +183,7 @@ def test_ranking_of_the_main_block_is_added() -> None:
     outputs = random_outputs()
     features = torch.randn(8, 3, generator=torch.Generator().manual_seed(5))
     outputs["main"] = outputs["main"]._replace(features=features, visible_rows=4)
-    ranking = RankingLoss("cross-modality-top-ranking", margin=0.5)
+    ranking = CrossModalityTopRanking(margin=0.5)
     loss = HybridLoss(discrepancy="none", ranking=ranking, ranking_weight=0.3)(outputs)
     plain = HybridLoss(discrepancy="none")(outputs)
     value = ranking(outputs["main"]).item()
@@ -194,7 +194,7 @@ def test_ranking_of_the_main_block_is_added() -> None:
 
 def test_impossible_combinations_are_refused() -> None:
     with pytest.raises(ConfigError, match="needs a main block, but it is switched off"):
-        HybridLoss(discrepancy="none", ranking=RankingLoss())(without("main"))
+        HybridLoss(discrepancy="none", ranking=CrossModalityTopRanking())(without("main"))
     with pytest.raises(ConfigError, match="discrepancy 'detached' compares"):
         HybridLoss(discrepancy="detached")(without("visible", "infrared"))
     with pytest.raises(ConfigError, match="needs a main or a fusion block"):
@@ -215,7 +215,7 @@ def test_terms_are_detached_and_accuracies_are_there() -> None:
 
 def test_smoothing_reaches_every_cross_entropy() -> None:
     outputs = random_outputs()
-    loss = HybridLoss(discrepancy="none", game="sum", smoothing=0.2)(outputs)
+    loss = HybridLoss(discrepancy="none", game="sum", label_smoothing=0.2)(outputs)
     expected = sum(
         torch.nn.functional.cross_entropy(o.logits, o.labels, label_smoothing=0.2).item()
         for o in outputs.values()

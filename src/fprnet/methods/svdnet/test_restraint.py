@@ -6,8 +6,8 @@ from torch import nn
 from torch.optim import SGD
 
 from fprnet.config import load_config
-from fprnet.methods.svdnet.restraint import RestraintSchedule
-from fprnet.models.builders import build_model
+from fprnet.methods.network import untrained
+from fprnet.methods.svdnet.restraint import Restraint
 from fprnet.models.svd_layer import SvdLayer
 
 
@@ -17,31 +17,30 @@ def model():
     return nn.Sequential(nn.Linear(6, 5), SvdLayer(5, 4), nn.Linear(4, 3))
 
 
-def train_step(model, optimizer, schedule, *, frozen):
+def train_step(model, optimizer, schedule, *, epoch):
     optimizer.zero_grad()
     model(torch.randn(7, 6, generator=torch.Generator().manual_seed(1))).square().sum().backward()
-    if frozen:
-        schedule.drop_gradients()
+    schedule.after_backward(epoch)
     optimizer.step()
 
 
 def test_rounds_of_two_frozen_epochs_and_one_free(model):
-    schedule = RestraintSchedule(model, 2, 1)
+    schedule = Restraint(model, restraint_epochs=2)
     assert [schedule.frozen(epoch) for epoch in range(7)] == [True, True, False] * 2 + [True]
 
 
 def test_rounds_begin_after_the_base_training(model):
     schedule, optimizer = (
-        RestraintSchedule(model, 2, 1, base_epochs=2),
+        Restraint(model, restraint_epochs=2, base_epochs=2),
         SGD(model.parameters(), 0.1),
     )
     frozen = [schedule.frozen(epoch) for epoch in range(9)]
     assert frozen == [False, False, True, True, False, True, True, False, True]
     layer, before = model[1], model[1].weight.detach().clone()
     for epoch in (0, 1):
-        schedule.begin(epoch, optimizer)
+        schedule.begin_epoch(epoch, {"model": optimizer})
         assert torch.equal(layer.weight, before)
-    schedule.begin(2, optimizer)
+    schedule.begin_epoch(2, {"model": optimizer})
     assert layer.correlation() == pytest.approx(1, abs=1e-5)
 
 
@@ -52,11 +51,11 @@ def with_batch_norm():
 
 def test_statistics_are_frozen_in_restraint_epochs_only():
     model = with_batch_norm()
-    schedule = RestraintSchedule(model, 1, 1, base_epochs=1, freeze_statistics=True)
+    schedule = Restraint(model, base_epochs=1, freeze_statistics=True)
     x = 3 + torch.randn(8, 6)
     for epoch, moves in enumerate((True, False, True, False)):
         model.train()
-        schedule.freeze_statistics(epoch)
+        schedule.set_modes(epoch)
         before = {name: value.clone() for name, value in model.named_buffers()}
         weights = [p.detach().clone() for p in model[1].parameters()]
         optimizer = SGD(model.parameters(), 0.1)
@@ -74,19 +73,19 @@ def test_statistics_are_frozen_in_restraint_epochs_only():
 
 def test_statistics_are_left_alone_unless_asked():
     model = with_batch_norm().train()
-    RestraintSchedule(model, 1, 1).freeze_statistics(0)
+    Restraint(model).set_modes(0)
     assert all(module.training for module in model.modules())
 
 
 def test_whole_model_keeps_its_distances_when_a_round_begins():
     config = load_config("svdnet", scale="tiny")
     torch.manual_seed(0)
-    network = build_model(config.model, identities=3).eval()
-    layer, images = network.prediction.main.embedding, torch.randn(6, 3, 96, 48)
+    network = untrained(config.model).build(3).eval()
+    layer, images = network.head.main.embedding, torch.randn(6, 3, 96, 48)
     gram, before = layer.weight.T @ layer.weight, network.embed(images, "visible")
     optimizer = SGD(network.parameters(), 0.1)
     spread = layer.correlation()
-    RestraintSchedule(network, 1, 1).begin(0, optimizer)
+    Restraint(network).begin_epoch(0, {"model": optimizer})
     after = network.embed(images, "visible")
     assert not torch.allclose(before, after, atol=1e-3)  # another basis ...
     torch.testing.assert_close(layer.weight.T @ layer.weight, gram, atol=1e-5, rtol=1e-4)
@@ -97,35 +96,27 @@ def test_whole_model_keeps_its_distances_when_a_round_begins():
 
 
 def test_round_begins_with_orthogonal_weights_and_without_momentum(model):
-    schedule, optimizer = RestraintSchedule(model, 1, 1), SGD(model.parameters(), 0.1, momentum=0.9)
-    train_step(model, optimizer, schedule, frozen=False)
+    schedule, optimizer = Restraint(model), SGD(model.parameters(), 0.1, momentum=0.9)
+    train_step(model, optimizer, schedule, epoch=1)
     layer, weight = model[1], model[1].weight.detach().clone()
     assert layer.correlation() < 0.99
-    schedule.begin(1, optimizer)  # the middle of a round
+    schedule.begin_epoch(1, {"model": optimizer})  # the middle of a round
     assert torch.equal(layer.weight, weight)
-    schedule.begin(2, optimizer)
+    schedule.begin_epoch(2, {"model": optimizer})
     assert layer.correlation() == pytest.approx(1, abs=1e-5)
-    assert schedule.diagnostics() == {"correlation": {"1": layer.correlation()}}
+    assert schedule.record() == {"correlation": {"1": layer.correlation()}}
     assert layer.weight not in optimizer.state
     assert model[0].weight in optimizer.state
 
 
 def test_frozen_layers_keep_every_bit_and_the_rest_learns(model):
-    schedule = RestraintSchedule(model, 1, 1)
+    schedule = Restraint(model)
     optimizer = SGD(model.parameters(), 0.1, momentum=0.9, weight_decay=0.1)
-    schedule.begin(0, optimizer)
+    schedule.begin_epoch(0, {"model": optimizer})
     frozen, free = (model[i].weight.detach().clone() for i in (1, 2))
     for _ in range(3):
-        train_step(model, optimizer, schedule, frozen=schedule.frozen(0))
+        train_step(model, optimizer, schedule, epoch=0)
     assert torch.equal(model[1].weight, frozen)
     assert not torch.equal(model[2].weight, free)
-    train_step(model, optimizer, schedule, frozen=schedule.frozen(1))
+    train_step(model, optimizer, schedule, epoch=1)
     assert not torch.equal(model[1].weight, frozen)
-
-
-def test_switched_off(model):
-    schedule, before = RestraintSchedule(model, 0, 0), model[1].weight.detach().clone()
-    schedule.begin(0, SGD(model.parameters(), 0.1))
-    assert torch.equal(model[1].weight, before)
-    assert not schedule.frozen(0)
-    assert schedule.diagnostics() == {}

@@ -1,18 +1,14 @@
-"""Configs become models and objectives: what a key says is what is built."""
-
-from dataclasses import replace
+"""Presets become networks and objectives: what a key says is what is built."""
 
 import pytest
 import torch
-from fprnet.losses.builders import build_objective
-from fprnet.models.builders import build_model
 
 from fprnet.config import load_config, preset_names
-from fprnet.config.schema import LossConfig
 from fprnet.errors import ConfigError
-from fprnet.losses.ranking import RankingLoss
+from fprnet.losses.ranking import BatchHardTriplet, CrossModalityTopRanking
 from fprnet.methods.levels.head import LevelPrediction
 from fprnet.methods.levels.objective import LevelLoss
+from fprnet.methods.network import untrained
 from fprnet.methods.paper.head import CrossModalityPrediction
 from fprnet.methods.paper.objective import HybridLoss
 from fprnet.models.svd_layer import SvdLayer
@@ -21,7 +17,7 @@ from fprnet.runs.preset_summary import summarise
 
 def model_of(preset: str, *overrides: str, scale="tiny", identities=5):
     config = load_config(preset, scale=scale, overrides=overrides)
-    return build_model(config.model, identities=identities, weights=False)
+    return untrained(config.model).build(identities)
 
 
 @pytest.mark.parametrize("preset", preset_names())
@@ -31,12 +27,6 @@ def test_weights_come_from_the_global_seed(preset):
         torch.manual_seed(3)
         states.append(model_of(preset).state_dict())
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
-
-
-def test_a_discriminator_needs_a_main_head():
-    model = load_config("paper", overrides=["--model.cross_modality.main", "false"]).model
-    with pytest.raises(ConfigError, match=r"model\.cross_modality\.main is false"):
-        build_model(replace(model, discriminator=(4,)), identities=5, weights=False)
 
 
 def test_released_has_the_published_number_of_parameters():
@@ -55,14 +45,14 @@ def test_default_costs_as_little_more_than_one_stream_as_section_11_says():
 @pytest.mark.parametrize("preset", ["fprnet", "one-stream", "two-stream", "zero-padding", "agw"])
 def test_level_presets(preset):
     model = model_of(preset)
-    assert isinstance(model.prediction, LevelPrediction)
-    assert model.prediction.stripes == ({5: 1, 4: 2, 3: 6} if preset == "fprnet" else {})
+    assert isinstance(model.head, LevelPrediction)
+    assert model.head.stripes == ({5: 1, 4: 2, 3: 6} if preset == "fprnet" else {})
 
 
 def test_cross_modality_presets():
     paper, released = model_of("paper"), model_of("released")
     for model in (paper, released):
-        assert isinstance(model.prediction, CrossModalityPrediction)
+        assert isinstance(model.head, CrossModalityPrediction)
         assert list(model.pyramids) == ["visible", "infrared"]
         assert model.embedding_size == 512
     assert any(isinstance(module, SvdLayer) for module in paper.modules())
@@ -92,7 +82,7 @@ def test_resnet50_and_its_ranking_variants_are_the_main_block_alone(preset):
 def test_resnet50_embeds_before_the_leaky_relu_of_its_classifier():
     torch.manual_seed(0)
     model = model_of("resnet50").eval()
-    prediction, images = model.prediction, torch.randn(3, 3, 96, 48)
+    prediction, images = model.head, torch.randn(3, 3, 96, 48)
     maps = model.streams(images, images[:0])[5].joint
     vectors = maps.mean(dim=(2, 3))
     linear, norm = prediction.main_head.layers[0]
@@ -109,57 +99,70 @@ def test_resnet50_embeds_before_the_leaky_relu_of_its_classifier():
 
 @pytest.mark.parametrize(("split", "streams"), [("0", 1), ("5", 2)])
 def test_split_counts_the_networks(split, streams):
-    one = sum(p.numel() for p in model_of("two-stream", "--model.split", "0").streams.parameters())
-    split_model = model_of("two-stream", "--model.split", split)
+    one = sum(
+        p.numel()
+        for p in model_of("two-stream", "--model.separate_stages", "0").streams.parameters()
+    )
+    split_model = model_of("two-stream", "--model.separate_stages", split)
     assert sum(p.numel() for p in split_model.streams.parameters()) == streams * one
 
 
 def test_single_component_models():
-    overrides = ("--model.cross_modality.fusion", "none", "--model.pyramid.order", "none")
+    overrides = ("--model.head.fusion", "none", "--model.pyramid.order", "none")
     model = model_of("released", *overrides)
     assert not model.pyramids
-    assert model.prediction.fusion_head is None
+    assert model.head.fusion_head is None
 
 
 def test_fusion_spec_that_cannot_be_read():
     with pytest.raises(ConfigError, match="x9"):
-        model_of("released", "--model.cross_modality.fusion", "x9 r5")
+        model_of("released", "--model.head.fusion", "x9 r5")
 
 
-def test_objectives_take_every_key_of_the_loss():
-    levels, cross = load_config("fprnet").model, load_config("paper").model
-    loss = LossConfig(
-        ranking="batch-hard-triplet",
-        ranking_weight=2,
-        margin=0.7,
-        level_weight=3,
-        label_smoothing=0.1,
-    )
-    assert build_objective(loss, levels) == LevelLoss(
-        RankingLoss("batch-hard-triplet", 0.7), ranking_weight=2, level_weight=3, smoothing=0.1
-    )
-    assert build_objective(LossConfig(), levels) == LevelLoss(ranking=None)
-    loss = LossConfig(
-        game="sum",
-        joint_weight=1.5,
-        visible_weight=0.2,
-        infrared_weight=0.3,
-        discrepancy="detached",
-        label_smoothing=0.1,
-    )
-    assert build_objective(loss, cross) == HybridLoss(
-        l1=1.5, l2=0.2, l3=0.3, discrepancy="detached", game="sum", smoothing=0.1
-    )
-    ranked = LossConfig(
-        ranking="cross-modality-top-ranking",
-        ranking_weight=3,
-        margin=0.6,
-        intra_modality_weight=0.2,
-        intra_modality_margin=0.3,
-    )
-    assert build_objective(ranked, load_config("bdtr").model) == HybridLoss(
-        discrepancy="none",
-        game="rate",
-        ranking=RankingLoss("cross-modality-top-ranking", 0.6, 0.2, 0.3),
-        ranking_weight=3,
-    )
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (
+            {
+                "": "levels",
+                ".ranking": "batch-hard-triplet",
+                ".ranking.margin": "0.7",
+                ".ranking_weight": "2",
+                ".level_weight": "3",
+                ".label_smoothing": "0.1",
+            },
+            LevelLoss(BatchHardTriplet(0.7), ranking_weight=2, level_weight=3, label_smoothing=0.1),
+        ),
+        ({"": "levels", ".ranking": "null"}, LevelLoss()),
+        (
+            {
+                "": "hybrid",
+                ".game": "sum",
+                ".joint_weight": "1.5",
+                ".visible_weight": "0.2",
+                ".infrared_weight": "0.3",
+                ".discrepancy": "detached",
+                ".label_smoothing": "0.1",
+                ".ranking": "cross-modality-top-ranking",
+                ".ranking.margin": "0.6",
+                ".ranking.intra_modality_weight": "0.2",
+                ".ranking.intra_modality_margin": "0.3",
+                ".ranking_weight": "3",
+            },
+            HybridLoss(
+                joint_weight=1.5,
+                visible_weight=0.2,
+                infrared_weight=0.3,
+                discrepancy="detached",
+                game="sum",
+                label_smoothing=0.1,
+                ranking=CrossModalityTopRanking(0.6, 0.2, 0.3),
+                ranking_weight=3,
+            ),
+        ),
+    ],
+)
+def test_objectives_take_every_key_of_the_loss(words, expected):
+    preset = "fprnet" if words[""] == "levels" else "paper"
+    overrides = [word for key, value in words.items() for word in (f"--loss{key}", value)]
+    assert load_config(preset, overrides=overrides).loss.build() == expected
