@@ -18,7 +18,7 @@ import importlib
 import inspect
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -352,9 +352,13 @@ def _checked_value(hint: Any, value: Any, key: str) -> tuple[Any, list[str]]:
             reason = reason or "true and false are no value of it"
             continue
         try:
-            return adapter.validate_python(attempt), []
+            checked = adapter.validate_python(attempt)
         except ValidationError as error:
             reason = reason or error.errors()[0]["msg"].lower()
+        else:
+            # Equal configs compare equal, whether a sequence was a default or read from YAML.
+            is_sequence = isinstance(checked, list) and _origin(hint) is Sequence
+            return (tuple(checked) if is_sequence else checked), []
     return None, [f"{key} is {value}, {_rule(hint, reason)}"]
 
 
@@ -364,6 +368,10 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
         return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
     except Exception:
         return TypeAdapter(hint)
+
+
+def _origin(hint: Any) -> Any:
+    return get_origin(get_args(hint)[0] if get_origin(hint) is Annotated else hint)
 
 
 def _rule(hint: Any, reason: str) -> str:

@@ -5,11 +5,11 @@ from functools import partial
 
 from fprnet.models.pair import Pair
 from fprnet.models.pooling import pool_stripes
-from fprnet.models.reidentifier import Prediction
+from fprnet.models.reidentifier import Head
 
 
 def pool_plainly(
-    module: Prediction, stages: Mapping[int, Pair], levels: Mapping[int, Pair]
+    module: Head, stages: Mapping[int, Pair], levels: Mapping[int, Pair]
 ) -> dict[str, Pair]:
     """Return "main" of stage 5 and "level<k>" of each level's maps."""
     stripes = module.stripes_of("visible") | module.stripes_of("infrared")

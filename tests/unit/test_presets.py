@@ -57,7 +57,7 @@ def test_cross_modality_presets():
         assert model.embedding_size == 512
     assert any(isinstance(module, SvdLayer) for module in paper.modules())
     assert not any(isinstance(module, SvdLayer) for module in released.modules())
-    assert (paper.prediction.modality_blocks, released.prediction.modality_blocks) == (
+    assert (paper.head.modality_blocks, released.head.modality_blocks) == (
         "enlarged",
         "shared",
     )
@@ -68,10 +68,10 @@ def test_resnet50_and_its_ranking_variants_are_the_main_block_alone(preset):
     model = model_of(preset, scale="full", identities=395) if preset == "resnet50" else None
     tiny = model_of(preset)
     assert not tiny.pyramids
-    assert [name for name, _ in tiny.prediction.named_children()] == [
+    assert [name for name, _ in tiny.head.named_children()] == [
         "main_head", "main_classifier", "modality_heads",
     ]  # fmt: skip
-    assert len(tiny.prediction.modality_heads) == 0
+    assert len(tiny.head.modality_heads) == 0
     assert tiny.embedding_size == (512 if preset == "resnet50" else 1024)
     if model is not None:
         # Two ResNet-50 (23,508,032 each), Linear 2048 x 512 and its bias, BatchNorm, classifier.
@@ -97,14 +97,13 @@ def test_resnet50_embeds_before_the_leaky_relu_of_its_classifier():
     torch.testing.assert_close(output.logits, prediction.main_classifier.linear(leaky))
 
 
-@pytest.mark.parametrize(("split", "streams"), [("0", 1), ("5", 2)])
-def test_split_counts_the_networks(split, streams):
-    one = sum(
-        p.numel()
-        for p in model_of("two-stream", "--model.separate_stages", "0").streams.parameters()
+@pytest.mark.parametrize(("stages", "networks"), [("0", 1), ("5", 2)])
+def test_separate_stages_count_the_networks(stages, networks):
+    one, several = (
+        sum(p.numel() for p in model_of("two-stream", *words).streams.parameters())
+        for words in (("--model.separate_stages", "0"), ("--model.separate_stages", stages))
     )
-    split_model = model_of("two-stream", "--model.separate_stages", split)
-    assert sum(p.numel() for p in split_model.streams.parameters()) == streams * one
+    assert several == networks * one
 
 
 def test_single_component_models():
