@@ -11,7 +11,6 @@ builds one comes first and by position. In YAML a component is a word, or ``clas
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import difflib
 import importlib
@@ -21,28 +20,29 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Annotated, Any, Union, get_args, get_origin
-
-import yaml
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from typing import Annotated, Any, get_args, get_origin
 
 from fprnet import plugins
-from fprnet.errors import ConfigError
+from fprnet.errors import ConfigError, FprnetError, UsageError
+from fprnet.typed_values import from_text, shown, typed_value
 
 __all__ = [
     "Component",
     "Kind",
     "components_in",
+    "field_defaults",
     "fill",
     "hints_of",
+    "kind_of",
     "nearest",
+    "options_and_defaults",
     "options_of",
     "parse_component",
     "plain",
-    "type_text",
+    "resolve",
 ]
 
-CLASS_PATH, INIT_ARGS, SOURCE = "class_path", "init_args", "source"
+CLASS_PATH, INIT_ARGS, SOURCE = ("class_path", "init_args", "source")
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ class Component:
     @property
     def target(self) -> Callable[..., Any]:
         """The function or class itself."""
-        return _resolve(self.kind, self.name)[0]
+        return resolve(self.kind, self.name)[0]
 
     def build(self, *supplied: Any) -> Any:
         """Call it with what the program supplies and with its options.
@@ -178,19 +178,13 @@ def fill(schema: type, values: Mapping[str, Any], prefix: str = "") -> tuple[Any
             (``Annotated[Component, kind]``), several by name
             (``Annotated[Mapping[str, Component], kind]``), or anything that pydantic checks.
         values: By field name; what is missing takes the field's default.
-        prefix: Of keys in messages.
+        prefix: What stands before the keys in messages, e.g. "training.".
 
     Returns:
         The filled dataclass (None where there are faults), and the faults.
     """
     hints = typing.get_type_hints(schema, include_extras=True)
-    defaults = {
-        item.name: item.default_factory()
-        if item.default_factory is not dataclasses.MISSING
-        else item.default
-        for item in dataclasses.fields(schema)
-    }
-    filled, faults = _fill(hints, defaults, values, prefix)
+    filled, faults = _fill(hints, field_defaults(schema), values, prefix)
     return (None if faults else schema(**filled)), faults
 
 
@@ -204,38 +198,63 @@ def options_of(kind: Kind, target: Callable[..., Any]) -> dict[str, inspect.Para
     return {parameter.name: parameter for parameter in parameters[len(kind.supplied) :]}
 
 
-def type_text(hint: Any) -> str:
-    """Return a type as a reader of ``--help`` wants it: "number > 0", "a, b or c", "backbone"."""
-    kind = _kind_of(hint)
-    base = get_args(hint)[0] if get_origin(hint) is Annotated else hint
-    if kind is not None:
-        several = get_origin(base) in (Mapping, dict)
-        return f"{kind.noun} by name" if several else kind.noun
-    choices = _choices(base)
-    if choices:
-        return " | ".join(choices)
-    if get_origin(base) in (Union, types.UnionType):
-        return " | ".join(type_text(part) for part in get_args(base))
-    if base in (types.NoneType, None):
-        return "null"
-    if get_args(base):
-        inner = [type_text(part) for part in get_args(base) if part is not Ellipsis]
-        return f"{getattr(get_origin(base), '__name__', base)} of {', '.join(inner)}"
-    schema = _adapter(hint).json_schema() if base in (int, float) else {}
-    words = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
-    limits = [f"{word} {schema[key]:g}" for key, word in words.items() if key in schema]
-    return " ".join([getattr(base, "__name__", str(base)), *limits])
-
-
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return " (did you mean ...?)" with the most similar known name, or ""."""
     matches = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
     return f" (did you mean {matches[0]}?)" if matches else ""
 
 
+def field_defaults(schema: type) -> dict[str, Any]:
+    """Return the default of each field of a dataclass; MISSING where there is none."""
+    return {
+        item.name: item.default_factory()
+        if item.default_factory is not dataclasses.MISSING
+        else item.default
+        for item in dataclasses.fields(schema)
+    }
+
+
+def options_and_defaults(
+    kind: Kind, target: Callable[..., Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the types and the defaults of a component's options; MISSING where there is none."""
+    hints, defaults = hints_of(target), {}
+    for option, parameter in options_of(kind, target).items():
+        missing = parameter.default is parameter.empty
+        defaults[option] = dataclasses.MISSING if missing else parameter.default
+    if isinstance(target, type) and dataclasses.is_dataclass(target):
+        made = field_defaults(target)  # what a signature shows of a default_factory is no default
+        defaults = {option: made.get(option, default) for option, default in defaults.items()}
+    return {option: hints.get(option, Any) for option in defaults}, defaults
+
+
+def _known(hints: Mapping[str, Any], prefix: str) -> list[str]:
+    """Return the keys of a section and of those inside it, without options of components."""
+    known: list[str] = []
+    for name, hint in hints.items():
+        known.append(f"{prefix}{name}")
+        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+            inner = typing.get_type_hints(hint, include_extras=True)
+            known += _known(inner, f"{prefix}{name}.")
+    return known
+
+
+def _nearest_key(prefix: str, name: Any, known: Sequence[str]) -> str:
+    """Return " (did you mean ...?)" with the key that looks most like it, or ends like it."""
+    ends = {key.rpartition(".")[2]: key for key in reversed(known)}
+    siblings = [key.removeprefix(prefix) for key in known if "." not in key.removeprefix(prefix)]
+    for names in (siblings, list(ends)):
+        matches = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
+        if matches:
+            return f" (did you mean {ends.get(matches[0], prefix + matches[0])}?)"
+    return ""
+
+
 def _parse(
     kind: Kind, value: Any, key: str, default: str | None
 ) -> tuple[Component | None, list[str]]:
+    if isinstance(value, str) and value.startswith("{"):
+        value = from_text(value)
     if isinstance(value, Component):  # a default, which may leave options to its signature
         name, given, recorded = value.name, dict(value.options), value.source
     elif isinstance(value, str):
@@ -247,28 +266,24 @@ def _parse(
             name = given.pop(CLASS_PATH)
             options = given.pop(INIT_ARGS, None) or {}
             if not isinstance(options, Mapping):
-                return None, [f"{key}.{INIT_ARGS} is {options}, expected options by name"]
+                return None, [f"{key}.{INIT_ARGS} is {shown(options)}, expected options by name"]
             given = {**options, **given}
         elif default is None:
             return None, [f"{key} has no {CLASS_PATH}; name one of {', '.join(kind.members)}"]
         else:
             name = default
     else:
-        return None, [f"{key} is {value}, expected one of {', '.join(kind.members)}"]
+        name, given, recorded = value, {}, None
+    if not isinstance(name, str):
+        return None, [f"{key} is {shown(name)}, expected one of {', '.join(kind.members)}"]
     try:
-        target, source = _resolve(kind, name, key)
-    except ConfigError as error:
+        target, source = resolve(kind, name, key)
+    except FprnetError as error:
         return None, [str(error)]
     if recorded is not None and recorded != source:
         return None, [f"{key} {name} was {recorded} but is {source} now; give that version of it"]
-    parameters = options_of(kind, target)
-    hints = hints_of(target)
-    defaults = {
-        option: dataclasses.MISSING if parameter.default is parameter.empty else parameter.default
-        for option, parameter in parameters.items()
-    }
-    option_hints = {option: hints.get(option, Any) for option in parameters}
-    filled, faults = _fill(option_hints, defaults, given, f"{key}.", owner=f"{kind.noun} {name}")
+    hints, defaults = options_and_defaults(kind, target)
+    filled, faults = _fill(hints, defaults, given, f"{key}.", owner=f"{kind.noun} {name}")
     if faults:
         return None, faults
     return Component(kind, name, filled, source), []
@@ -288,11 +303,14 @@ def _fill(
         if name not in defaults:
             whose = f" of {owner}" if owner else ""
             what = "an option" if owner else "a key"
-            faults.append(f"{prefix}{name} is not {what}{whose}{nearest(str(name), defaults)}")
+            known = _known(hints, prefix) if owner is None else [f"{prefix}{n}" for n in defaults]
+            faults.append(f"{prefix}{name} is not {what}{whose}{_nearest_key(prefix, name, known)}")
     for name, default in defaults.items():
         key = f"{prefix}{name}"
         if name not in values and default is dataclasses.MISSING:
-            faults.append(f"{key} is missing; give it a value")
+            wanted = kind_of(hints[name])
+            words = f"name one of {', '.join(wanted.members)}" if wanted else "give it a value"
+            faults.append(f"{key} is missing; {words}")
             continue
         value = values.get(name, default)
         filled[name], wrong = _checked(hints[name], value, default, key)
@@ -302,30 +320,29 @@ def _fill(
 
 def _checked(hint: Any, value: Any, default: Any, key: str) -> tuple[Any, list[str]]:
     """Return a value in the type that is wanted, and what is wrong with it."""
-    kind = _kind_of(hint)
+    kind = kind_of(hint)
     if kind is not None:
         return _checked_components(hint, kind, value, default, key)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         if isinstance(value, hint):
             return value, []
-        if not isinstance(value, Mapping):
+        if not isinstance(value, Mapping) or CLASS_PATH in value:
             some = f"{key}.{dataclasses.fields(hint)[0].name}"
             return None, [f"{key} is a section; set one of its keys, e.g. {some}"]
         return fill(hint, value, f"{key}.")
-    return _checked_value(hint, value, key)
+    typed, rule = typed_value(hint, value)
+    return typed, [f"{key} is {shown(value)}, {rule}"] if rule else []
 
 
 def _checked_components(
     hint: Any, kind: Kind, value: Any, default: Any, key: str
 ) -> tuple[Any, list[str]]:
     base = get_args(hint)[0]
-    if value is None or value == "null":
-        if types.NoneType in get_args(base):
-            return None, []
-        return None, [f"{key} is null, expected one of {', '.join(kind.members)}"]
     if get_origin(base) in (Mapping, dict):
+        value = from_text(value) if isinstance(value, str) else value
+        value = {} if value is None else value
         if not isinstance(value, Mapping):
-            return None, [f"{key} is {value}, expected {kind.noun}s by name"]
+            return None, [f"{key} is {shown(value)}, expected {kind.noun}s by name"]
         parsed: dict[str, Component] = {}
         faults: list[str] = []
         for name, inner in value.items():
@@ -336,84 +353,22 @@ def _checked_components(
             if part is not None:
                 parsed[str(name)] = part
         return parsed, faults
+    if value is None or value == "null":
+        if types.NoneType in get_args(base):
+            return None, []
+        return None, [f"{key} is null, expected one of {', '.join(kind.members)}"]
     name = default.name if isinstance(default, Component) else default
     return _parse(kind, value, key, name if isinstance(name, str) else None)
 
 
-def _checked_value(hint: Any, value: Any, key: str) -> tuple[Any, list[str]]:
-    adapter = _adapter(hint)
-    tries = [value]
-    if isinstance(value, str) and not _is_text(hint):
-        with contextlib.suppress(yaml.YAMLError, ValueError, OverflowError):  # then it is text
-            tries = [yaml.safe_load(value), value]
-    reason = ""
-    for attempt in tries:
-        if isinstance(attempt, bool) and not _takes_bool(hint):
-            reason = reason or "true and false are no value of it"
-            continue
-        try:
-            checked = adapter.validate_python(attempt)
-        except ValidationError as error:
-            reason = reason or error.errors()[0]["msg"].lower()
-        else:
-            # Equal configs compare equal, whether a sequence was a default or read from YAML.
-            is_sequence = isinstance(checked, list) and _origin(hint) is Sequence
-            return (tuple(checked) if is_sequence else checked), []
-    return None, [f"{key} is {value}, {_rule(hint, reason)}"]
-
-
-@cache
-def _adapter(hint: Any) -> TypeAdapter[Any]:
-    try:
-        return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
-    except Exception:
-        return TypeAdapter(hint)
-
-
-def _origin(hint: Any) -> Any:
-    return get_origin(get_args(hint)[0] if get_origin(hint) is Annotated else hint)
-
-
-def _rule(hint: Any, reason: str) -> str:
-    base = get_args(hint)[0] if get_origin(hint) is Annotated else hint
-    choices = _choices(base)
-    if choices:
-        return f"expected one of {', '.join(choices)}"
-    return reason.replace("input should be", "it must be").replace("a valid ", "a ")
-
-
-def _choices(hint: Any) -> list[str]:
-    if get_origin(hint) is typing.Literal:
-        return [str(choice) for choice in get_args(hint)]
-    if get_origin(hint) in (Union, types.UnionType):
-        parts = [_choices(part) for part in get_args(hint) if part is not types.NoneType]
-        if all(parts):
-            return [*(choice for part in parts for choice in part), "null"]
-    return []
-
-
-def _is_text(hint: Any) -> bool:
-    base = get_args(hint)[0] if get_origin(hint) is Annotated else hint
-    return base is str or (
-        get_origin(base) is typing.Literal and all(isinstance(c, str) for c in get_args(base))
-    )
-
-
-def _takes_bool(hint: Any) -> bool:
-    if hint in (bool, Any, object):
-        return True
-    return any(
-        _takes_bool(part) for part in get_args(hint) if isinstance(part, type) or part is Any
-    )
-
-
-def _kind_of(hint: Any) -> Kind | None:
+def kind_of(hint: Any) -> Kind | None:
+    """Return the kind of component that a type is marked with, if it is."""
     if get_origin(hint) is not Annotated:
         return None
     return next((mark for mark in get_args(hint)[1:] if isinstance(mark, Kind)), None)
 
 
-def _resolve(kind: Kind, name: str, key: str = "") -> tuple[Callable[..., Any], str | None]:
+def resolve(kind: Kind, name: str, key: str = "") -> tuple[Callable[..., Any], str | None]:
     """Return what a name means, and whose it is.
 
     Raises:
@@ -421,31 +376,17 @@ def _resolve(kind: Kind, name: str, key: str = "") -> tuple[Callable[..., Any], 
     """
     if name in kind.members:
         return kind.members[name], None
-    where = f"{key} is {name}" if key else f"{kind.noun} {name}"
-    offered = plugins.offered(name)
-    if offered is not None:
-        return offered
-    module_name, colon, attribute = str(name).partition(":")
-    if not colon:
-        module_name, _, attribute = str(name).rpartition(".")
-    if not module_name or not attribute:
+    where = f"{key} is {shown(name)}" if key else f"{kind.noun} {shown(name)}"
+    try:
+        found = plugins.find(name)
+    except UsageError as error:
+        raise ConfigError(f"{where}, {error}") from error
+    if found is None:
         raise ConfigError(
             f"{where}, expected one of {', '.join(sorted(kind.members))}"
-            f"{nearest(str(name), kind.members)}, or package.module:Name of your own"
+            f"{nearest(name, kind.members)}, or package.module:Name of your own"
         )
-    module = plugins.load_module(module_name)
-    if module is None:
-        top = module_name.partition(".")[0]
-        raise ConfigError(
-            f"{where}, code that is not part of fprnet and not allowed; if you trust it, add "
-            f"--plugin {top} (an installed distribution) or --plugin {top}.py (a file)"
-        )
-    thing: Any = module
-    for part in attribute.split("."):
-        thing = getattr(thing, part, None)
-    if not callable(thing):
-        raise ConfigError(f"{where}, but module {module_name} has no such function or class")
-    return thing, plugins.source_of(module_name)
+    return found
 
 
 @cache

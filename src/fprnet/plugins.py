@@ -22,7 +22,7 @@ from typing import Any
 
 from fprnet.errors import UsageError
 
-__all__ = ["VARIABLE", "allow_plugins", "load_module", "offer", "offered", "source_of"]
+__all__ = ["VARIABLE", "allow_plugins", "find", "load_module", "offer", "source_of"]
 
 VARIABLE = "FPRNET_PLUGINS"
 """Environment variable: names of distributions and paths of files, separated by commas."""
@@ -74,6 +74,48 @@ def load_module(name: str) -> ModuleType | None:
     return None
 
 
+def find(word: str) -> tuple[Callable[..., Any], str] | None:
+    """Return the function or class of an import path, and whose code it is.
+
+    Only what the allowed code defines itself can be reached: a checkpoint of somebody else must
+    not call ``os.system`` through a module that happens to import ``os``.
+
+    Args:
+        word: ``package.module:Name`` or ``package.module.Name``.
+
+    Returns:
+        The thing and its source; None where the word is no import path.
+
+    Raises:
+        UsageError: Nobody has allowed it, or there is no such thing.
+    """
+    if word in _OFFERED:
+        return _OFFERED[word]
+    module_name, colon, attribute = word.partition(":")
+    if not colon:
+        module_name, _, attribute = word.rpartition(".")
+    top = module_name.partition(".")[0]
+    if not top or not attribute:
+        return None
+    if top in OWN:
+        raise UsageError("which is part of fprnet; give the name that 'fprnet components' lists")
+    module = load_module(module_name)
+    if module is None:
+        raise UsageError(
+            "code that is not part of fprnet and not allowed; if you trust it, add "
+            f"--plugin {top} (an installed distribution) or --plugin {top}.py (a file)"
+        )
+    thing: Any = module
+    for part in attribute.split("."):
+        thing = getattr(thing, part, None)
+    if not callable(thing):
+        raise UsageError(f"but module {module_name} has no such function or class")
+    source, home = source_of(module_name), str(getattr(thing, "__module__", None))
+    if source is None or source_of(home) != source:
+        raise UsageError(f"which {home} defines; define a function in {module_name} that calls it")
+    return thing, source
+
+
 def source_of(module: str) -> str | None:
     """Return whose code a module is: None for fprnet's own, else distribution and version, or file.
 
@@ -112,11 +154,6 @@ def offer(thing: Any, make: Callable[..., Any] | None = None) -> str:  # noqa: A
     source = f"Python object sha256:{hashlib.sha256(text.encode()).hexdigest()}"
     _OFFERED[word] = (make or thing, source)
     return word
-
-
-def offered(word: str) -> tuple[Callable[..., Any], str] | None:
-    """Return what the running program offered under an import path, and its source."""
-    return _OFFERED.get(word)
 
 
 def _allowed() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -9,6 +10,7 @@ from pydantic import Field
 __all__ = [
     "BelowOne",
     "CountOrZero",
+    "LayerSizes",
     "NonNegative",
     "Positive",
     "PositiveInt",
@@ -20,4 +22,5 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
 PositiveInt = Annotated[int, Field(gt=0)]
+LayerSizes = Annotated[Sequence[PositiveInt], Field(min_length=1)]
 CountOrZero = Annotated[int, Field(ge=0)]

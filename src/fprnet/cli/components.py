@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING
+import types
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
 from fprnet.cli.arguments import add_command, add_json
 
@@ -62,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _options(noun: str, name: str) -> dict[str, str]:
     """Return option -> type and default, as the signature says them."""
-    from fprnet.components import Component, hints_of, options_of, type_text
+    from fprnet.components import Component, hints_of, options_of
     from fprnet.kinds import KINDS
 
     kind = KINDS[noun]
@@ -76,3 +78,29 @@ def _options(noun: str, name: str) -> dict[str, str]:
         text = type_text(hints.get(option, parameter.annotation))
         described[option] = text if default is parameter.empty else f"{text} = {default}"
     return described
+
+
+def type_text(hint: Any) -> str:  # noqa: ANN401 - any type
+    """Return a type as a reader of ``--help`` wants it: "number > 0", "a, b or c", "backbone"."""
+    from fprnet.components import kind_of
+    from fprnet.typed_values import choices_of, json_schema, without_marks
+
+    kind = kind_of(hint)
+    base = without_marks(hint)
+    if kind is not None:
+        several = get_origin(base) in (Mapping, dict)
+        return f"{kind.noun} by name" if several else kind.noun
+    choices = choices_of(base)
+    if choices:
+        return " | ".join(choices)
+    if get_origin(base) in (Union, types.UnionType):
+        return " | ".join(type_text(part) for part in get_args(base))
+    if base in (types.NoneType, None):
+        return "null"
+    if get_args(base):
+        inner = [type_text(part) for part in get_args(base) if part is not Ellipsis]
+        return f"{getattr(get_origin(base), '__name__', base)} of {', '.join(inner)}"
+    schema = json_schema(hint) if base in (int, float) else {}
+    words = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
+    limits = [f"{word} {schema[key]:g}" for key, word in words.items() if key in schema]
+    return " ".join([getattr(base, "__name__", str(base)), *limits])

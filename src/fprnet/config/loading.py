@@ -16,8 +16,9 @@ from typing import Any
 import yaml
 
 from fprnet import plugins
-from fprnet.components import CLASS_PATH, INIT_ARGS, fill, nearest, plain
+from fprnet.components import fill, nearest, plain
 from fprnet.config.checks import faults_of
+from fprnet.config.layers import layered, nested
 from fprnet.config.schema import RunConfig, Scale
 from fprnet.errors import ConfigError
 
@@ -79,6 +80,10 @@ def load_config(
             to another preset or scale than the one asked for.
     """
     values = {} if file is None else _read_yaml(file)
+    words = nested(overrides)
+    for name in ("preset", "scale", "seed"):
+        if name in words:
+            raise ConfigError(f"--{name} {words[name]} is no override; give it as {name} itself")
     for name, asked in (("preset", preset), ("scale", scale)):
         if asked is not None and values.get(name, asked) != asked:
             raise ConfigError(
@@ -90,8 +95,8 @@ def load_config(
         "scale": scale or values.get("scale", "full"),
         "seed": values.get("seed", 0) if seed is None else seed,
     }
-    merged = _merge(_preset_values(str(identity["preset"]), str(identity["scale"])), values)
-    return config_from_dict(_merge(merged, _nested(overrides)) | identity)
+    layers = _preset_layers(str(identity["preset"]), str(identity["scale"]))
+    return config_from_dict(layered(RunConfig, *layers, values, words) | identity)
 
 
 def override_config(config: RunConfig, overrides: Sequence[str]) -> RunConfig:
@@ -100,7 +105,7 @@ def override_config(config: RunConfig, overrides: Sequence[str]) -> RunConfig:
     Raises:
         ConfigError: As `config_from_dict`.
     """
-    return config_from_dict(_merge(config_as_dict(config), _nested(overrides)))
+    return config_from_dict(layered(RunConfig, config_as_dict(config), nested(overrides)))
 
 
 def config_from_dict(values: Mapping[str, Any]) -> RunConfig:
@@ -154,12 +159,12 @@ def _preset_text(preset: str) -> str:
     )
 
 
-def _preset_values(preset: str, scale: str) -> dict[str, Any]:
+def _preset_layers(preset: str, scale: str) -> tuple[dict[str, Any], dict[str, Any]]:
     values = _values(_preset_text(preset), f"preset {preset}")
     scales = values.pop("scales", {})
     if scale not in SCALES:
         raise ConfigError(f"scale {scale!r} does not exist; the scales are {', '.join(SCALES)}")
-    return _merge(values, scales.get(scale, {}))
+    return values, scales.get(scale, {})
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:
@@ -187,71 +192,6 @@ def _values(text: str, where: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigError(f"{where} holds no keys; write e.g. 'training: {{epochs: 40}}'")
     return values
-
-
-def _nested(overrides: Sequence[str]) -> dict[str, Any]:
-    """``["--training.epochs", "40"]`` as ``{"training": {"epochs": "40"}}``."""
-    nested: dict[str, Any] = {}
-    words = list(overrides)
-    while words:
-        word = words.pop(0)
-        if not word.startswith("--"):
-            raise ConfigError(
-                f"{word!r} is not an option; overrides look like --training.epochs 40"
-            )
-        key, equals, value = word.removeprefix("--").partition("=")
-        if not equals:
-            if not words:
-                raise ConfigError(f"--{key} has no value; write --{key} VALUE")
-            value = words.pop(0)
-        *parents, last = key.split(".")
-        inner = nested
-        for parent in parents:
-            if isinstance(inner.get(parent), str):  # --model.backbone X --model.backbone.width 32
-                inner[parent] = {CLASS_PATH: inner[parent]}
-            inner = inner.setdefault(parent, {})
-        if isinstance(inner.get(last), dict):
-            inner[last][CLASS_PATH] = value
-        else:
-            inner[last] = value
-    return nested
-
-
-def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested values of which those above win, key by key.
-
-    Another component takes the place of the one below with all its options; options alone, or the
-    same component's, join those below. Values by number (``stripes``) are replaced whole.
-    """
-    merged = dict(below)
-    for key, value in above.items():
-        merged[key] = _merged_value(merged.get(key), value)
-    return merged
-
-
-def _merged_value(below: Any, above: Any) -> Any:  # noqa: ANN401 - any YAML value
-    if isinstance(above, str) and above == _component_name(below):
-        return below  # the same component, its options stay
-    if not isinstance(above, Mapping):
-        return above
-    name = _component_name(below)
-    if isinstance(below, str):
-        below = {CLASS_PATH: below}
-    if not isinstance(below, Mapping) or any(not isinstance(key, str) for key in above):
-        return above
-    if CLASS_PATH in above and above[CLASS_PATH] != name:
-        return above
-    if name is None:
-        return _merge(below, above)
-    options = {key: value for key, value in above.items() if key not in (CLASS_PATH, INIT_ARGS)}
-    options = {**(above.get(INIT_ARGS) or {}), **options}
-    return {**below, INIT_ARGS: _merge(below.get(INIT_ARGS) or {}, options)}
-
-
-def _component_name(value: Any) -> str | None:  # noqa: ANN401 - any YAML value
-    if isinstance(value, str):
-        return value
-    return value.get(CLASS_PATH) if isinstance(value, Mapping) else None
 
 
 def _one_line(error: Exception) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fprnet.kinds import LOSS
 from fprnet.losses.identity import accuracy, identity_loss
 from fprnet.losses.terms import LossTerms, Objective, as_terms
 from fprnet.methods.cmgan.discriminator import CONFUSION, MODALITY
-from fprnet.methods.levels.objective import LevelLoss
 from fprnet.models.heads import HeadOutput
 from fprnet.ranges import NonNegative
 
@@ -29,7 +28,7 @@ class AdversarialLoss:
         confusion_weight: gamma; 0 lets the discriminator watch only.
     """
 
-    loss: Annotated[Objective, LOSS] = field(default_factory=LevelLoss)
+    loss: Annotated[Objective, LOSS]
     confusion_weight: NonNegative = 0.05
 
     def __call__(self, outputs: Mapping[str, HeadOutput]) -> LossTerms:

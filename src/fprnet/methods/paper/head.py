@@ -27,7 +27,7 @@ from fprnet.models.heads import (
 )
 from fprnet.models.pair import Pair
 from fprnet.models.pooling import StripedMaps, pool_stripes
-from fprnet.ranges import PositiveInt
+from fprnet.ranges import LayerSizes
 
 __all__ = ["CrossModalityPrediction", "IdentityClassifier", "ModalityBlocks", "ModalityHead"]
 
@@ -123,9 +123,9 @@ class CrossModalityPrediction(nn.Module):
         *,
         fusion: str = "r5 i5 i4 r4 r5 i5 i2 r2",
         layer: Layer = "eigenlayer",
-        main_layers: Sequence[PositiveInt] = (512,),
-        fusion_layers: Sequence[PositiveInt] = (128, 64),
-        modality_layers: Sequence[PositiveInt] = (512,),
+        main_layers: LayerSizes = (512,),
+        fusion_layers: LayerSizes = (128, 64),
+        modality_layers: LayerSizes = (512,),
         main_activation: Activation = "leaky-relu",
         fusion_activation: Activation = "relu",
         fusion_activated_layers: ActivatedLayers = "all",
@@ -272,6 +272,8 @@ class CrossModalityPrediction(nn.Module):
             )
         if not options["main"] and fusion == "none":
             yield "model.head.main is false and model.head.fusion none; switch one on"
+        if not options["main"] and config.model.options.get("auxiliaries"):
+            yield "model.head.main is false but model.auxiliaries need its features; set it to true"
         if config.data.modalities == "visible":
             yield "data.modalities is visible but model.head cross-modality needs both"
 
