@@ -1,0 +1,245 @@
+"""Foreign code is imported when the user has allowed it, and never because a file names it."""
+
+import hashlib
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import torch
+
+from fprnet import plugins
+from fprnet.config import config_as_dict, config_from_dict, load_config
+from fprnet.errors import CheckpointError, ConfigError, UsageError
+from fprnet.methods.network import untrained
+from fprnet.plugins import VARIABLE, allow_plugins, load_module, source_of
+from fprnet.runs.trained_model import REIDENTIFICATION, load_trained
+
+MINE = '''
+"""A ranking loss of a user's own."""
+import os  # what it imports is not what it offers
+from dataclasses import dataclass
+
+from fprnet.ranges import Positive
+from torch.nn import TripletMarginLoss
+
+
+@dataclass(frozen=True)
+class Shrink:
+    scale: Positive = 1.0
+
+    def __call__(self, output):
+        return self.scale * output.features.square().mean()
+'''
+
+
+@pytest.fixture(autouse=True)
+def nothing_allowed(monkeypatch, tmp_path):
+    """Each test begins in an empty folder, as a user who has allowed nothing."""
+    monkeypatch.setenv(VARIABLE, "")
+    monkeypatch.chdir(tmp_path)
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if name.startswith("my_"):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def mine(tmp_path) -> Path:
+    file = tmp_path / "plugins" / "my_loss.py"
+    file.parent.mkdir()
+    file.write_text(MINE)
+    return file
+
+
+def config_with(*words: str):
+    return load_config("one-stream", scale="tiny", overrides=["--model.backbone.width=4", *words])
+
+
+def test_a_file_that_is_allowed(mine):
+    allow_plugins([str(mine)])
+    config = config_with("--loss.ranking", "my_loss:Shrink", "--loss.ranking.scale", "3")
+    ranking = config.loss.options["ranking"]
+    assert ranking.options == {"scale": 3.0}
+    assert ranking.source == f"my_loss.py sha256:{hashlib.sha256(mine.read_bytes()).hexdigest()}"
+    assert config_from_dict(config_as_dict(config)) == config
+    assert type(config.loss.build().ranking).__name__ == "Shrink"
+    assert (
+        config_with("--loss.ranking", "my_loss.Shrink")
+        .loss.options["ranking"]
+        .name.endswith("Shrink")
+    )
+
+
+def test_processes_started_from_here_know_it(mine):
+    allow_plugins([str(mine)])
+    allow_plugins([str(mine), "numpy"])  # once each
+    assert os.environ[VARIABLE].split(",") == [str(mine), "numpy"]
+
+
+def test_options_of_foreign_code_are_checked(mine):
+    allow_plugins([str(mine)])
+    for words, part in (
+        (("--loss.ranking.scale", "0"), "loss.ranking.scale is 0"),
+        (("--loss.ranking.scala", "1"), "did you mean loss.ranking.scale?"),
+    ):
+        with pytest.raises(ConfigError) as error:
+            config_with("--loss.ranking", "my_loss:Shrink", *words)
+        assert part in str(error.value)
+
+
+def test_a_distribution_that_is_allowed():
+    allow_plugins(["hypothesis"])
+    assert source_of("hypothesis.strategies") == f"hypothesis {version('hypothesis')}"
+    found = plugins.find("hypothesis.errors:HypothesisException")
+    assert found is not None
+    assert found[1] == f"hypothesis {version('hypothesis')}"
+
+
+@pytest.mark.parametrize(
+    ("word", "part"),
+    [("no-such-distribution", "no-such-distribution"), ("gone.py", "gone.py"), ("..", "'..'")],
+)
+def test_what_is_not_there_cannot_be_allowed(word, part):
+    with pytest.raises(UsageError, match=part):
+        allow_plugins([word])
+    assert os.environ[VARIABLE] == ""
+
+
+def test_a_file_with_the_name_of_another_module(tmp_path):
+    file = tmp_path / "json.py"
+    file.write_text("def loss(output): ...\n")
+    allow_plugins([str(file)])
+    with pytest.raises(ConfigError, match=r"json\.py.*rename"):
+        config_with("--loss.ranking", "json:loss")
+
+
+def test_a_file_that_fails(tmp_path):
+    file = tmp_path / "my_broken.py"
+    file.write_text("1 / 0\n")
+    allow_plugins([str(file)])
+    with pytest.raises(ConfigError, match=r"my_broken\.py.*division by zero"):
+        config_with("--loss.ranking", "my_broken:loss")
+    assert "my_broken" not in sys.modules
+
+
+@pytest.mark.parametrize("word", ["my_trap:loss", "my_trap.loss", "my_trap.deep:loss"])
+def test_a_module_of_the_working_directory_is_never_imported(tmp_path, monkeypatch, word):
+    (tmp_path / "my_trap.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    monkeypatch.syspath_prepend("")  # where 'python -m fprnet' puts the working directory
+    with pytest.raises(ConfigError) as error:
+        config_with("--loss.ranking", word)
+    assert "--plugin my_trap" in str(error.value)
+    assert not (tmp_path / "ran").exists()
+    assert "my_trap" not in sys.modules
+
+
+def test_a_file_beside_does_not_stand_in_for_an_allowed_distribution(tmp_path, monkeypatch):
+    (tmp_path / "hypothesis.py").write_text("def loss(output): ...\n")
+    monkeypatch.syspath_prepend("")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "hypothesis"]:
+        monkeypatch.delitem(sys.modules, name)
+    allow_plugins(["hypothesis"])
+    module = load_module("hypothesis")
+    assert module is not None
+    assert Path(module.__file__ or "").parent != tmp_path
+
+
+# What a file of somebody else may name to run code that nobody has allowed.
+@pytest.mark.parametrize(
+    "word",
+    [
+        "os:system",
+        "fprnet.plugins:os.system",
+        "fprnet.files:os.remove",
+        "fprnet.plugins.allow_plugins",
+        "fprnet.cli.main:main",
+        "fprnet_lab.jobs:os.system",
+        "my_loss:os.system",
+        "my_loss:TripletMarginLoss",
+        "my_loss:Shrink.__init__.__globals__",
+        "my_loss:__loader__.load_module",
+        "builtins:exec",
+    ],
+)
+def test_only_what_allowed_code_defines_can_be_named(mine, word):
+    allow_plugins([str(mine)])
+    with pytest.raises(ConfigError, match=word.partition(":")[0]):
+        config_with("--loss.ranking", word)
+
+
+def checkpoint(file: Path, changes) -> Path:
+    """Write a run's checkpoint whose config a stranger has changed."""
+    config = config_with()
+    torch.manual_seed(0)
+    state = {
+        "config": config_as_dict(config),
+        "identities": [1, 2, 3],
+        "selection": "last",
+        "step": 1,
+        "model": untrained(config.model).build(3).state_dict(),
+    }
+    changes(state["config"])
+    REIDENTIFICATION.write(file, state)
+    return file
+
+
+def test_a_checkpoint_imports_and_calls_nothing_by_itself(tmp_path):
+    mark = tmp_path / "ran"
+    (tmp_path / "my_trap.py").write_text(f"open({str(mark)!r}, 'w')\ndef loss(output): ...\n")
+
+    def trap(config):
+        config["loss"]["init_args"]["ranking"] = {"class_path": "my_trap:loss"}
+
+    with pytest.raises(CheckpointError, match=r"my_trap:loss.*--plugin my_trap"):
+        load_trained(checkpoint(tmp_path / "a.pt", trap))
+
+    def shell(config):
+        config["model"] = {
+            "class_path": "fprnet.methods.paper.objective:HybridLoss",
+            "init_args": {
+                "ranking": {
+                    "class_path": "fprnet.plugins:os.system",
+                    "init_args": {"command": f"touch {mark}"},
+                }
+            },
+        }
+
+    with pytest.raises(CheckpointError, match="HybridLoss"):
+        load_trained(checkpoint(tmp_path / "b.pt", shell))
+    assert not mark.exists()
+
+
+def test_a_checkpoint_of_another_version_of_the_file_is_refused(mine, tmp_path):
+    allow_plugins([str(mine)])
+    digest = hashlib.sha256(mine.read_bytes()).hexdigest()
+
+    def use(config):
+        config["loss"]["init_args"]["ranking"] = {
+            "class_path": "my_loss:Shrink",
+            "init_args": {"scale": 2.0},
+            "source": f"my_loss.py sha256:{digest}",
+        }
+
+    file = checkpoint(tmp_path / "a.pt", use)
+    assert load_trained(file).config.loss.options["ranking"].options == {"scale": 2.0}
+    mine.write_text(MINE.replace("square", "abs"))
+    with pytest.raises(CheckpointError) as error:
+        load_trained(file)
+    assert digest in str(error.value)
+    assert hashlib.sha256(mine.read_bytes()).hexdigest() in str(error.value)
+
+
+def test_an_object_of_the_running_program():
+    def shrink(output):
+        return output.features.square().mean()
+
+    word = plugins.offer(shrink)
+    found = plugins.find(word)
+    assert found is not None
+    assert found[0] is shrink
+    assert found[1].startswith("Python object sha256:")
+    with pytest.raises(UsageError, match="3"):
+        plugins.offer(3)
