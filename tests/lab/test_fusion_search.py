@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from fprnet_lab.reproduction.ablations import FUSIONS
 
 from fprnet.errors import UsageError
 from fprnet.methods.paper.fusion import FusionSpec
-from fprnet_lab.reproduction.ablations import FUSIONS
 from fprnet_lab.reproduction.fusion_draws import draw_specs, same_block
 from fprnet_lab.reproduction.fusion_search import rungs_of
 

@@ -47,7 +47,7 @@ def test_mistakes_of_reproduce_are_one_line_and_write_nothing(
         (["--budget", "0"], "'0' is not a whole number above 0"),
         (["--budget", "9999"], "different fusion specs, not 9999; give a smaller --budget"),
         (["--budget", "2", "--training.selection", "last"], "differ in; leave it out"),
-        (["--budget", "2", "--model.cross_modality.fusion", "r5 i5"], "differ in; leave it out"),
+        (["--budget", "2", "--model.head.fusion", "r5 i5"], "differ in; leave it out"),
         (["--budget", "2", "--training.validate_every", "0"], "training.validate_every is 0; set"),
     ],
 )

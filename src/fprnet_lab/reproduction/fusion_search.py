@@ -33,7 +33,7 @@ from fprnet_lab.reproduction.runs import Variant
 __all__ = ["Entry", "Search", "rungs_of", "search_fusion"]
 
 KEPT = 3  # one of so many goes on to the next rung, which has so many times the epochs
-FUSION = "--model.cross_modality.fusion"
+FUSION = "--model.head.fusion"
 # Ranked on people whom no training sees, whatever the preset does at this scale.
 HELD_OUT = ("--data.identities", "train", "--training.selection", "validation")
 

@@ -242,7 +242,7 @@ def score_rows(
     """Return the rows of the CSV file: one for each row, column of results and seed."""
     rows = []
     for one in measured:
-        for seed in range(request.seeds):
+        for seed in one.runs or range(request.seeds):
             run, scored = one.runs.get(seed), one.scores.get(seed)
             cells: dict[str, Any] = {"row": one.row.label, "seed": seed}
             if len(columns) > 1:

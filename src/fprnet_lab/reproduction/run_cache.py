@@ -38,7 +38,7 @@ __all__ = ["RunCache", "keys_of"]
 # Overrides of the user that the warm start takes: what makes it smaller, and its trunk.
 WARM_START_KEYS = frozenset(
     {"data.height", "data.width", "data.cache", "batches.identities"}
-    | {"model.backbone", "model.width", "model.last_stride"}
+    | {"model.backbone", "model.backbone.width", "model.backbone.last_stride"}
     | {"training.epochs", "training.steps_per_epoch", "training.precision"}
     | {"training.channels_last", "training.accelerator", "training.threads"}
 )
