@@ -23,6 +23,7 @@ from fprnet.training.run_folder import RUN
 from fprnet_lab.jobs import Failure, Job, Training, run_jobs
 from fprnet_lab.reproduction.experiment import Request
 from fprnet_lab.reproduction.runs import (
+    SRCNN_PRESETS,
     ScoredRun,
     SuperResolution,
     SuperResolvedDataset,
@@ -30,7 +31,6 @@ from fprnet_lab.reproduction.runs import (
     Variant,
 )
 from fprnet_lab.superres.config import load_config as load_superres_config
-from fprnet_lab.superres.config import preset_names as superres_presets
 from fprnet_lab.warm_start import PRETRAINING_SET, WarmStart
 
 __all__ = ["RunCache", "keys_of"]
@@ -66,7 +66,7 @@ class RunCache:
         self.data_set: DataSet = open_data_set(request.data, split=request.split)
         self._models, self._superres = _split_overrides(request.overrides)
         if self._superres:  # faults of these are the user's, whatever is trained
-            for preset in superres_presets():
+            for preset in SRCNN_PRESETS:
                 load_superres_config(preset, overrides=self._superres)
         self._images = _hash_of_images(self.data_set.records())
         self._runs: dict[tuple[Variant, int], ScoredRun] = {}

@@ -15,6 +15,7 @@ from fprnet_lab.superres.config import load_config
 
 __all__ = [
     "CAMERA",
+    "SRCNN_PRESETS",
     "Ranking",
     "Scored",
     "ScoredRun",
@@ -25,6 +26,10 @@ __all__ = [
 ]
 
 CAMERA = 1  # whose training images SRCNN learns from and rewrites; the paper: any one will do
+SRCNN_PRESETS = {  # of Table 7, and of the rows + SRCNN of Table 8
+    "paper": "the paper's options, literally",
+    "fprnet": "the same network, taught what bicubic enlargement lacks, by Adam",
+}
 
 Ranking = Literal["plain", "rerank"]
 

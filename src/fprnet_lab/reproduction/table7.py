@@ -29,7 +29,7 @@ from fprnet_lab.reporting.page import Command, Illustration, Table, TablePage
 from fprnet_lab.reproduction.experiment import Result, mean_and_deviation
 from fprnet_lab.reproduction.published import read_file
 from fprnet_lab.reproduction.run_cache import RunCache
-from fprnet_lab.reproduction.runs import CAMERA, SuperresRun
+from fprnet_lab.reproduction.runs import CAMERA, SRCNN_PRESETS, SuperresRun
 from fprnet_lab.superres.apply import sharpen
 from fprnet_lab.superres.bicubic import crop_to_multiple, resize
 from fprnet_lab.superres.colour import rgb_to_ycbcr, to_bytes
@@ -41,10 +41,6 @@ from fprnet_lab.superres.weights import load_network
 __all__ = ["TABLE_7", "Table7", "keep_cell"]
 
 FORMAT = 1  # of a cell's file
-PRESETS = {
-    "paper": "the paper's options, literally",
-    "fprnet": "the same network, taught what bicubic enlargement lacks, by Adam",
-}
 SHOWN = 6  # images before and after
 SHOWN_HEIGHT = 256  # pixels
 
@@ -64,7 +60,7 @@ class Table7:
     def jobs(self, cache: RunCache) -> list[Job]:
         """Return a training of each preset for each seed."""
         seeds = range(cache.request.seeds)
-        return [cache.superres_run(preset, seed).job for seed in seeds for preset in PRESETS]
+        return [cache.superres_run(preset, seed).job for seed in seeds for preset in SRCNN_PRESETS]
 
     def lay_out(self, cache: RunCache) -> Result:
         """Score the trained networks, once, and draw some images."""
@@ -73,7 +69,7 @@ class Table7:
         test = select_camera(records, CAMERA, cache.data_set.test)
         cells = []
         failed = []
-        for preset in PRESETS:
+        for preset in SRCNN_PRESETS:
             for seed in range(request.seeds):
                 run = cache.superres_run(preset, seed)
                 if not run.finished:
@@ -85,7 +81,7 @@ class Table7:
             raise TrainingError(f"no training of SRCNN was finished; see {failed[0].job.log}")
         networks = {
             preset: load_network(cache.superres_run(preset, 0).out).network
-            for preset in PRESETS
+            for preset in SRCNN_PRESETS
             if cache.superres_run(preset, 0).finished
         }
         network = next(iter(networks.values()))
@@ -112,7 +108,7 @@ class Table7:
                     f"training of preset {preset}, seed 0",
                     shlex.join(["fprnet", *cache.superres_run(preset, 0).arguments]),
                 )
-                for preset in PRESETS
+                for preset in SRCNN_PRESETS
             ],
         )
         return Result(self.name, page, cells)
@@ -172,7 +168,7 @@ def _quality(network: SuperResolution, file: Path) -> Quality:
 def _quality_table(cells: Sequence[Mapping[str, Any]]) -> Table:
     bicubic = cells[0]
     rows = [["bicubic", f"{bicubic['bicubic_psnr']:.2f}", f"{bicubic['bicubic_ssim']:.4f}", "0.00"]]
-    for preset in PRESETS:
+    for preset in SRCNN_PRESETS:
         of_preset = [cell for cell in cells if cell["preset"] == preset]
         if not of_preset:
             continue
@@ -191,7 +187,7 @@ def _quality_table(cells: Sequence[Mapping[str, Any]]) -> Table:
         rows=rows,
         note="On Y of BT.601 studio range, borders shaved; mean over the images, ± is the standard "
         "deviation over seeds. "
-        + "; ".join(f"{preset}: {words}" for preset, words in PRESETS.items())
+        + "; ".join(f"{preset}: {words}" for preset, words in SRCNN_PRESETS.items())
         + ".",
     )
 
