@@ -27,11 +27,12 @@ def test_both_models_differ_in_the_preset_only(quick):
     one, ours = configs["one-stream"], configs["fprnet"]
     assert one.augmentation == ours.augmentation
     assert one.augmentation.gray_projection > 0
-    assert one.model.weights == ours.model.weights == str(plan.warm_start.training.best)
+    weights = {config.model.options["weights"] for config in (one, ours)}
+    assert weights == {str(plan.warm_start.training.best)}
     assert one.training == ours.training
     assert one.seed == ours.seed
-    images = {c.batches.identities * c.batches.images for c in configs.values()}
-    assert images == {32}
+    batches = [config.batches.options for config in configs.values()]
+    assert {options["identities"] * options["images"] for options in batches} == {32}
     assert set(configs) < set(ROWS)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fprnet.evaluation.scores import RANKS, ScoreRow, Trials
+from fprnet.evaluation import metrics
+from fprnet.evaluation.scores import ScoreRow, Trials
 from fprnet.text_table import text_table
 
 __all__ = ["METRICS", "percent", "score_cells", "score_table"]
 
-METRICS = (*(f"rank-{rank}" for rank in RANKS), "mAP", "mINP")
+METRICS = tuple(metrics.METRICS)
 
 
 def percent(trials: Trials) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fprnet.errors import UsageError
-from fprnet.evaluation.scores import RANKS
+from fprnet.evaluation.metrics import CMC
 from fprnet.reporting.plots import DARK, LIGHT, Theme, png
 from fprnet_lab.jobs import Job, read_history
 from fprnet_lab.reporting.comparison_plots import Curve, curves_figure, methods_figure
@@ -40,7 +40,6 @@ TABLE_8 = Comparison("table8")
 EQUAL = 1  # column of results in which all methods have one augmentation
 SHARE = 0.9  # of the final value; Fig. 6's table says when it is reached
 STRONG = "FPRnet"  # labels that begin so are drawn thick
-SHOWN_RANKS = tuple(f"rank-{rank}" for rank in RANKS)
 
 Draw = Callable[[Theme], bytes]
 
@@ -181,7 +180,7 @@ def _curves(
         measured,
         title="Queries answered within so many people",
         first="method",
-        metrics=SHOWN_RANKS,
+        metrics=tuple(CMC),
         with_published=False,
         note=_equal_note(),
     )
