@@ -29,7 +29,8 @@ def test_both_models_differ_in_the_preset_only(quick):
     assert one.augmentation.gray_projection > 0
     weights = {config.model.options["weights"] for config in (one, ours)}
     assert weights == {str(plan.warm_start.training.best)}
-    assert one.training == ours.training
+    # Each preset clips its gradients as it was found to train best.
+    assert replace(one.training, clip_norm=None) == replace(ours.training, clip_norm=None)
     assert one.seed == ours.seed
     batches = [config.batches.options for config in configs.values()]
     assert {options["identities"] * options["images"] for options in batches} == {32}
