@@ -1,7 +1,6 @@
-"""Commands become finished work: processes side by side, one thread each, one progress bar.
+"""Commands become finished jobs: processes side by side, one thread each, one progress bar.
 
-Files say what is left of a piece of work, so whatever was stopped goes on when it is asked for
-again.
+Files say what is left of a job, so whatever was stopped is continued when it is asked for again.
 """
 
 from __future__ import annotations
@@ -11,11 +10,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from tqdm import tqdm
 
@@ -23,54 +22,53 @@ from fprnet.config import load_config
 from fprnet.config.schema import Scale
 from fprnet.errors import TrainingError
 
-__all__ = ["Failure", "Training", "Work", "read_history", "work_side_by_side"]
+__all__ = ["Failure", "Job", "Training", "log_beside", "read_history", "run_jobs"]
 
-LOOK_EVERY = 0.5  # seconds between looks at the processes
+POLL_SECONDS = 0.5  # between looks at the processes
 
 
-class Work(Protocol):
-    """One command after another, until nothing is left."""
+@dataclass(frozen=True)
+class Job:
+    """One command after another, until nothing is left.
+
+    Attributes:
+        name: What messages call it; no two jobs have the same.
+        log: File that its processes write their output to.
+        command: Returns the words after ``fprnet`` of the next command; None: it is finished.
+        size: How much the whole job is, in epochs.
+        done: Returns how many of them are on the disk.
+        needs: Jobs that have to be finished before it can begin.
+    """
+
+    name: str
+    log: Path
+    command: Callable[[], list[str] | None]
+    size: int
+    done: Callable[[], int]
+    needs: tuple[Job, ...] = ()
 
     @property
-    def name(self) -> str:
-        """What messages call it."""
-
-    @property
-    def log(self) -> Path:
-        """Where its processes write what they say."""
-
-    @property
-    def size(self) -> int:
-        """How much the whole of it is, as the progress bar counts."""
-
-    @property
-    def done(self) -> int:
-        """How much of that is on the disk."""
-
-    @property
-    def needs(self) -> Sequence[Work]:
-        """What has to be finished before it can begin."""
-
-    def next_command(self) -> list[str] | None:
-        """Return the words after ``fprnet`` of what is to be done next; None: it is finished."""
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.command() is None
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Work that ended before it was finished.
+    """A job that ended before it was finished.
 
     Attributes:
-        work: Which one.
-        reason: What it said last, and where the rest stands.
+        job: Which one.
+        reason: The last line of its output, and the file that has all of it.
     """
 
-    work: Work
+    job: Job
     reason: str
 
 
 @dataclass(frozen=True)
 class Training:
-    """One run: what ``fprnet train`` is told.
+    """One run: the options of ``fprnet train``.
 
     Attributes:
         preset: Name.
@@ -99,8 +97,8 @@ class Training:
 
     @property
     def log(self) -> Path:
-        """Where the process writes: beside the run folder, which must be empty when it starts."""
-        return self.out.with_name(f"{self.out.name}.log")
+        """Log of the process: beside the run folder, which must be empty when it starts."""
+        return log_beside(self.out)
 
     @property
     def best(self) -> Path:
@@ -112,34 +110,23 @@ class Training:
         """Epochs of the whole run."""
         return load_config(self.preset, scale=self.scale, overrides=self.overrides).training.epochs
 
-    @property
     def epochs_done(self) -> int:
-        """Epochs whose results are on the disk."""
+        """Return the number of epochs whose results are on the disk."""
         return len(read_history(self.out))
-
-    @property
-    def finished(self) -> bool:
-        """Whether nothing is left to do."""
-        return self.epochs_done >= self.epochs and self.best.is_file()
-
-    @property
-    def size(self) -> int:
-        """Epochs of the whole run."""
-        return self.epochs
-
-    @property
-    def done(self) -> int:
-        """Epochs whose results are on the disk."""
-        return self.epochs_done
-
-    @property
-    def needs(self) -> Sequence[Work]:
-        """Nothing."""
-        return ()
 
     def next_command(self) -> list[str] | None:
         """Return the command that begins or continues the run; None where it is finished."""
-        return None if self.finished else self.arguments
+        finished = self.epochs_done() >= self.epochs and self.best.is_file()
+        return None if finished else self.arguments
+
+    def job(self, needs: tuple[Job, ...] = ()) -> Job:
+        """Return the run as a job that starts after others."""
+        return Job(self.name, self.log, self.next_command, self.epochs, self.epochs_done, needs)
+
+
+def log_beside(folder: Path) -> Path:
+    """Return the file beside a folder that has the output of the process that fills it."""
+    return folder.with_name(f"{folder.name}.log")
 
 
 def read_history(out: Path) -> list[dict[str, Any]]:
@@ -150,21 +137,21 @@ def read_history(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
-def work_side_by_side(
-    works: Iterable[Work],
+def run_jobs(
+    jobs: Iterable[Job],
     *,
     description: str,
     workers: int,
     keep_open: Sequence[int] = (),
     keep_going: bool = False,
 ) -> list[Failure]:
-    """Do, or go on with, all work, at most ``workers`` processes at a time.
+    """Do, or continue, all jobs, at most ``workers`` processes at a time.
 
     Args:
-        works: Finished ones are left alone; the first ones are begun first, but after what they
-            need, which is done, too.
-        description: Of the progress bar.
-        workers: Processes at work at the same time, of one thread each.
+        jobs: Finished ones are left alone; the first ones are begun first, but after what they
+            need, which is done as well.
+        description: Text before the progress bar.
+        workers: Number of processes at the same time, of one thread each.
         keep_open: File descriptors that the processes inherit, e.g. of a lock that they hold on to
             when this process is killed.
         keep_going: Whether the others are finished when one has failed.
@@ -173,17 +160,17 @@ def work_side_by_side(
         What failed; nothing where ``keep_going`` is false.
 
     Raises:
-        TrainingError: One failed and ``keep_going`` is false; the others were stopped, and go on
+        TrainingError: One failed and ``keep_going`` is false; the others were stopped, and continue
             from where they were when the same is asked for again.
     """
-    waiting = _with_needs(works)
+    waiting = _with_needs(jobs)
     if not waiting:
         return []
     running: list[_Process] = []
     failures: list[Failure] = []
     with tqdm(
-        total=sum(work.size for work in waiting),
-        initial=sum(work.done for work in waiting),
+        total=sum(job.size for job in waiting),
+        initial=sum(job.done() for job in waiting),
         desc=description,
         unit="epoch",
     ) as bar:
@@ -196,17 +183,17 @@ def work_side_by_side(
 
         try:
             while waiting or running:
-                for work in [work for work in waiting if _can_begin(work)]:
+                for job in [job for job in waiting if all(need.finished for need in job.needs)]:
                     if len(running) < workers:
-                        waiting.remove(work)
-                        if (command := work.next_command()) is not None:
-                            running.append(_Process(work, command, keep_open))
+                        waiting.remove(job)
+                        if (command := job.command()) is not None:
+                            running.append(_Process(job, command, keep_open))
                 if not running:  # what is left needs something that has failed
-                    for work in waiting:
-                        names = ", ".join(need.name for need in work.needs)
-                        failed(Failure(work, f"{work.name} needs {names}, which failed"))
+                    for job in waiting:
+                        names = ", ".join(need.name for need in job.needs)
+                        failed(Failure(job, f"{job.name} needs {names}, which failed"))
                     break
-                time.sleep(LOOK_EVERY)
+                time.sleep(POLL_SECONDS)
                 for process in [*running]:
                     failure = process.look()
                     bar.update(process.progress())
@@ -215,46 +202,42 @@ def work_side_by_side(
                     if failure is not None:
                         failed(failure)
                 if sys.stderr.isatty():
-                    bar.refresh()  # the time goes on where nothing else does
+                    bar.refresh()  # the elapsed time changes where nothing else does
         finally:
             for process in running:
                 process.stop()
     return failures
 
 
-def _with_needs(works: Iterable[Work]) -> list[Work]:
-    """Return the works that are not finished, each once, and before each what it needs."""
-    ordered: dict[str, Work] = {}
+def _with_needs(jobs: Iterable[Job]) -> list[Job]:
+    """Return the jobs that are not finished, each once, and before each what it needs."""
+    ordered: dict[str, Job] = {}
 
-    def add(work: Work) -> None:
-        if work.next_command() is None:
+    def add(job: Job) -> None:
+        if job.finished:
             return
-        for need in work.needs:
+        for need in job.needs:
             add(need)
-        ordered.setdefault(work.name, work)
+        ordered.setdefault(job.name, job)
 
-    left = list(works)
-    for need in [need for work in left if work.next_command() is not None for need in work.needs]:
+    unfinished = [job for job in jobs if not job.finished]
+    for need in [need for job in unfinished for need in job.needs]:
         add(need)
-    for work in left:
-        add(work)
+    for job in unfinished:
+        add(job)
     return list(ordered.values())
 
 
-def _can_begin(work: Work) -> bool:
-    return all(need.next_command() is None for need in work.needs)
-
-
 class _Process:
-    """The process that does what is next of some work, and then the one after it."""
+    """The process of a job's next command, and then of the one after it."""
 
-    def __init__(self, work: Work, command: list[str], keep_open: Sequence[int]) -> None:
+    def __init__(self, job: Job, command: list[str], keep_open: Sequence[int]) -> None:
         self.ended = False
-        self._work = work
+        self._job = job
         self._keep_open = tuple(keep_open)
-        self._counted = work.done
-        work.log.parent.mkdir(parents=True, exist_ok=True)
-        work.log.unlink(missing_ok=True)
+        self._counted = job.done()
+        job.log.parent.mkdir(parents=True, exist_ok=True)
+        job.log.unlink(missing_ok=True)
         self._start(command)
 
     def look(self) -> Failure | None:
@@ -264,19 +247,19 @@ class _Process:
             return None
         if status:
             self.ended = True
-            return Failure(self._work, self._reason(f"ended with status {status}"))
-        command = self._work.next_command()
+            return Failure(self._job, self._reason(f"ended with status {status}"))
+        command = self._job.command()
         self.ended = command is None or command == self._command
         if command is None:
             return None
         if self.ended:
-            return Failure(self._work, self._reason("ended without its result"))
+            return Failure(self._job, self._reason("ended without its result"))
         self._start(command)
         return None
 
     def progress(self) -> int:
         """Return how much was done since this was asked last."""
-        done = self._work.done
+        done = self._job.done()
         new, self._counted = done - self._counted, done
         return new
 
@@ -288,7 +271,7 @@ class _Process:
 
     def _start(self, command: list[str]) -> None:
         self._command = command
-        with self._work.log.open("a") as log:
+        with self._job.log.open("a") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "fprnet", *command],
                 stdin=subprocess.DEVNULL,
@@ -299,8 +282,8 @@ class _Process:
             )
 
     def _reason(self, how: str) -> str:
-        log = self._work.log
+        log = self._job.log
         lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
         last = next((line for line in reversed(lines) if line.strip()), "it said nothing")
         reason = last.rpartition("\r")[2].removeprefix("fprnet: ")
-        return f"{self._work.name} {how}: {reason}; {log} has all it said"
+        return f"{self._job.name} {how}: {reason}; {log} has all it said"

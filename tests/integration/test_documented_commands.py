@@ -1,26 +1,14 @@
 """Every command line and code block of the pages for users works as written."""
 
-import re
 import runpy
-import shlex
 import shutil
 
 import pytest
 import torch
 
 from conftest import ROOT, TINY
+from documents import blocks, commands
 from fprnet.export import export
-
-DOCS = ROOT / "docs"
-
-
-def blocks(name: str, language: str) -> list[str]:
-    text = (DOCS / name).read_text(encoding="utf-8")
-    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
-
-
-def commands(name: str) -> list[list[str]]:
-    return [shlex.split(line) for block in blocks(name, "sh") for line in block.splitlines()]
 
 
 @pytest.fixture

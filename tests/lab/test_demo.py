@@ -78,7 +78,7 @@ def test_out_that_is_a_file_is_one_line(tmp_path: Path) -> None:
 
 
 def test_failed_stage_is_one_line_at_the_end(tmp_path: Path) -> None:
-    data = tmp_path / "quick" / "warm-world"
+    data = tmp_path / "quick" / "pre-training-set"
     data.mkdir(parents=True)
     (data / "holiday.jpg").touch()
     result = demo(tmp_path)

@@ -11,7 +11,7 @@ from fprnet.cli.main import main
 from fprnet.config import load_config
 from fprnet.errors import TrainingError
 from fprnet_lab.demo.plan import ROWS, plan_demo
-from fprnet_lab.jobs import Training, read_history, work_side_by_side
+from fprnet_lab.jobs import Training, read_history, run_jobs
 from fprnet_lab.synthetic.layouts.sysu_mm01 import images_of
 from fprnet_lab.synthetic.options import GeneratorOptions
 
@@ -27,24 +27,29 @@ def test_both_models_differ_in_the_preset_only(quick):
     one, ours = configs["one-stream"], configs["fprnet"]
     assert one.augmentation == ours.augmentation
     assert one.augmentation.gray_projection > 0
-    assert one.model.weights == ours.model.weights == str(plan.warm_start.best)
-    assert one.training == ours.training
+    weights = {config.model.options["weights"] for config in (one, ours)}
+    assert weights == {str(plan.warm_start.training.best)}
+    # Each preset clips its gradients as it was found to train best.
+    assert replace(one.training, clip_norm=None) == replace(ours.training, clip_norm=None)
     assert one.seed == ours.seed
-    images = {c.batches.identities * c.batches.images for c in configs.values()}
-    assert images == {32}
+    batches = [config.batches.options for config in configs.values()]
+    assert {options["identities"] * options["images"] for options in batches} == {32}
     assert set(configs) < set(ROWS)
 
 
 def test_warm_start_sees_other_people():
     plan = plan_demo(Path("demo"), quick=False)
-    assert plan.warm_world.seed != plan.world.seed
-    assert plan.warm_world.cameras == (1, 2, 4, 5)
-    assert plan.world.splits["test"] == tuple(range(233, 297))
+    pretraining_set = plan.warm_start.options
+    assert pretraining_set.seed != plan.people.seed
+    assert pretraining_set.cameras == (1, 2, 4, 5)
+    assert plan.people.splits["test"] == tuple(range(233, 297))
+    for job in plan.jobs():
+        assert [need.name for need in job.needs] == [plan.warm_start.training.name]
 
 
-def test_the_warm_world_by_hand_holds_the_same_visible_images():
+def test_the_pretraining_set_by_hand_holds_the_same_visible_images():
     # The bytes of an image depend on its seed, identity, camera and number alone (and on the size).
-    warm = plan_demo(Path("demo"), quick=False).warm_world
+    warm = plan_demo(Path("demo"), quick=False).warm_start.options
     by_hand = replace(
         warm, validation_identities=1, test_identities=1, cameras=GeneratorOptions().cameras
     )
@@ -65,7 +70,7 @@ def test_commands_are_what_the_command_line_takes(tmp_path, capsys):
     plan = plan_demo(tmp_path / "a folder", quick=True)
     lines = [shlex.split(command.line) for command in plan.commands()]
     assert [words[0] for words in lines] == ["fprnet"] * len(lines)
-    assert lines[1][1:] == plan.warm_start.arguments
+    assert lines[1][1:] == plan.warm_start.training.arguments
     plan.data.mkdir(parents=True)
     for training in plan.trainings.values():
         assert main([*training.arguments, "--print-config"]) == 0
@@ -84,16 +89,14 @@ def test_finished_runs_are_left_alone(tmp_path):
     metrics = training.out / "metrics.jsonl"
     metrics.write_text(json.dumps({"epoch": 1}) + "\n")
     training.best.touch()
-    assert not training.finished
+    assert training.next_command() == training.arguments
     metrics.write_text("".join(json.dumps({"epoch": epoch}) + "\n" for epoch in (1, 2)))
-    assert training.finished
-    work_side_by_side(
-        [training], description="nothing", workers=1
-    )  # the data set does not even exist
+    assert training.next_command() is None
+    run_jobs([training.job()], description="nothing", workers=1)  # there is no data set at all
     assert not training.log.exists()
 
 
 def test_a_training_that_fails_is_one_sentence_with_its_reason(tmp_path, capsys):
     training = Training("fprnet", tmp_path / "nowhere", tmp_path / "runs" / "a", "tiny")
     with pytest.raises(TrainingError, match=r"status 2: .*nowhere is no folder.*a\.log"):
-        work_side_by_side([training], description="training", workers=1)
+        run_jobs([training.job()], description="training", workers=1)

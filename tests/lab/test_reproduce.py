@@ -24,7 +24,7 @@ def test_help_shows_an_example_and_how_to_shrink(capsys, name):
         (["table4", "--only", "r6*"], "--only r6* fits no row; the rows are 'r5 r2 r5 r2"),
         (["table5", "--seed", "3"], "--seed is given as --seeds here"),
         (["table5", "--loss.discrepancy", "none"], "is what the rows of this experiment differ in"),
-        (["table3", "--loss.gaem", "sum"], "did you mean loss.game"),
+        (["table3", "--loss.gaem", "sum"], "did you mean game"),
         (["table7", "--superres.stepps", "3"], "did you mean steps"),
         (["table5", "--weights", "nothing.pt"], "nothing.pt does not exist"),
         (["table5", "--split", "1"], "which has one split; leave --split out"),
@@ -47,7 +47,7 @@ def test_mistakes_of_reproduce_are_one_line_and_write_nothing(
         (["--budget", "0"], "'0' is not a whole number above 0"),
         (["--budget", "9999"], "different fusion specs, not 9999; give a smaller --budget"),
         (["--budget", "2", "--training.selection", "last"], "differ in; leave it out"),
-        (["--budget", "2", "--model.cross_modality.fusion", "r5 i5"], "differ in; leave it out"),
+        (["--budget", "2", "--model.head.fusion", "r5 i5"], "differ in; leave it out"),
         (["--budget", "2", "--training.validate_every", "0"], "training.validate_every is 0; set"),
     ],
 )

@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from test_documented_commands import commands
 
 from conftest import ROOT, TINY
+from documents import commands
 from fprnet_lab.synthetic import GeneratorOptions, generate
 
 FEW_STEPS = ["--steps", "4", "--batch", "2", "--side", "8", "--save_every", "2"]

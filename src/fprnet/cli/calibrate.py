@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fprnet.cli.arguments import add_command, add_json, add_layout, existing_data_set, positive
+from fprnet.text_table import text_table
 
 if TYPE_CHECKING:
     from fprnet.cli.arguments import Subcommands
@@ -84,16 +85,27 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _text(measured: dict[str, Measured], kept: str, people: int, out: Path) -> str:
-    lines = [
-        f"measured on other people than fitted on, in turns, of {people}:",
-        f"{'':<10} {'log loss':>8} {'calibration error':>18}   "
+    head = [
+        "",
+        "log loss",
+        "calibration error",
         "searches for absent people that find somebody, at a named rate",
+        "",
     ]
-    for method, result in measured.items():
-        rates = ", ".join(f"{rate}: {share:.4f}" for rate, share in result.false_matches.items())
-        mark = "  (kept)" if method == kept else ""
-        lines.append(
-            f"{method:<10} {result.log_loss:>8.4f} "
-            f"{result.expected_calibration_error:>18.4f}   {rates}{mark}"
-        )
-    return "\n".join([*lines, f"{out} is written"])
+    rows = [
+        [
+            method,
+            f"{result.log_loss:.4f}",
+            f"{result.expected_calibration_error:.4f}",
+            ", ".join(f"{rate}: {share:.4f}" for rate, share in result.false_matches.items()),
+            "(kept)" if method == kept else "",
+        ]
+        for method, result in measured.items()
+    ]
+    return "\n".join(
+        [
+            f"measured on other people than fitted on, in turns, of {people}:",
+            text_table(head, rows, left=(0, 3, 4)),
+            f"{out} is written",
+        ]
+    )

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from fprnet.cli.arguments import add_command, add_json, positive
+from fprnet.text_table import text_table
 
 if TYPE_CHECKING:
     from fprnet.cli.arguments import Subcommands
@@ -37,10 +38,15 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({name: summary.as_dict() for name, summary in summaries.items()}))
         return 0
-    print(f"{'preset':<12} {'parameters':>11} {'GMACs':>7} {'embedding':>9}  purpose")
-    for name, summary in summaries.items():
-        print(
-            f"{name:<12} {summary.parameters:>11,} {summary.multiply_adds / 1e9:>7.2f} "
-            f"{summary.embedding_size:>9}  {summary.purpose}"
-        )
+    rows = [
+        [
+            name,
+            f"{summary.parameters:,}",
+            f"{summary.multiply_adds / 1e9:.2f}",
+            str(summary.embedding_size),
+            summary.purpose,
+        ]
+        for name, summary in summaries.items()
+    ]
+    print(text_table(["preset", "parameters", "GMACs", "embedding", "purpose"], rows, left=(0, 4)))
     return 0

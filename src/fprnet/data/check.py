@@ -19,6 +19,7 @@ from fprnet.data.reader import PARTS
 from fprnet.data.readers import DEFAULT_LAYOUT, reader_of
 from fprnet.data.records import Modality
 from fprnet.errors import DataError
+from fprnet.text_table import text_table
 
 __all__ = ["Count", "Problem", "Report", "check"]
 
@@ -84,19 +85,17 @@ class Report:
         splits = [name for name in (*PARTS, UNLISTED) if name in self.identities]
         title = f"{self.root}: images / identities"
         lines = [f"{title}, split 1 of {self.splits}" if self.splits > 1 else title, ""]
-        lines.append("camera  modality " + "".join(f"{name:>16}" for name in splits))
         cells = {(count.camera, count.modality, count.split): count for count in self.counts}
+        rows = []
         for camera, modality in self.cameras:
-            row = f"{'-' if camera < 0 else camera:<6}  {modality:<9}"
-            for name in splits:
-                count = cells.get((camera, modality, name))
-                row += f"{f'{count.images} / {count.identities}' if count else '-':>16}"
-            lines.append(row)
+            counts = [cells.get((camera, modality, name)) for name in splits]
+            row = ["-" if camera < 0 else str(camera), modality]
+            rows.append([*row, *(f"{c.images} / {c.identities}" if c else "-" for c in counts)])
         total = Counter[str]()
         for count in self.counts:
             total[count.split] += count.images
-        sums = "".join(f"{f'{total[name]} / {self.identities[name]}':>16}" for name in splits)
-        lines += [f"{'all':<17}{sums}", ""]
+        rows.append(["all", "", *(f"{total[name]} / {self.identities[name]}" for name in splits)])
+        lines += [text_table(["camera", "modality", *splits], rows, left=(0, 1)), ""]
         if not self.problems:
             return "\n".join([*lines, "no problems found"])
         lines.append(f"{len(self.problems)} problems:")

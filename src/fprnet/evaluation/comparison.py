@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fprnet.errors import UsageError
+from fprnet.text_table import text_table
 
 __all__ = ["Comparison", "Difference", "bootstrap_interval", "compare", "read_result"]
 
@@ -96,20 +97,20 @@ class Comparison:
     def table(self) -> str:
         """Return the differences as text, in percent."""
         first, second = self.files
-        lines = [f"first {first}, second {second}"]
-        width = max(len(label) for label in self.rows)
-        columns = ("first", "second", "difference", "95 % interval")
-        lines.append(" " * (width + 9) + "".join(f"{column:>17}" for column in columns))
-        for label, row in self.rows.items():
-            for name, metric in row.items():
-                low, high = (100 * end for end in metric.ci95)
-                cells = (
-                    f"{100 * metric.first:.2f}",
-                    f"{100 * metric.second:.2f}",
-                    f"{100 * metric.difference:+.2f}",
-                    f"{low:+.2f} to {high:+.2f}",
-                )
-                lines.append(f"{label:<{width}} {name:<8}" + "".join(f"{c:>17}" for c in cells))
+        head = ["", "", "first", "second", "difference", "95 % interval"]
+        rows = [
+            [
+                label,
+                name,
+                f"{100 * metric.first:.2f}",
+                f"{100 * metric.second:.2f}",
+                f"{100 * metric.difference:+.2f}",
+                f"{100 * metric.ci95[0]:+.2f} to {100 * metric.ci95[1]:+.2f}",
+            ]
+            for label, row in self.rows.items()
+            for name, metric in row.items()
+        ]
+        lines = [f"first {first}, second {second}", text_table(head, rows, left=(0, 1))]
         lines.append(
             f"percent; second minus first, bootstrap of {self.identities} query identities, "
             f"{self.resamples} resamples"

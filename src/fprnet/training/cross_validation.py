@@ -18,6 +18,7 @@ from fprnet.embeddings.from_disk import extract_data_set
 from fprnet.errors import UsageError
 from fprnet.evaluation.data_set_protocol import make_protocol
 from fprnet.evaluation.scores import FORMAT, Scores, Trials, score
+from fprnet.text_table import text_table
 from fprnet.training.run import run_training
 
 __all__ = ["CrossValidation", "cross_validate", "splits_of"]
@@ -72,14 +73,14 @@ class CrossValidation:
             f"{self._size(lambda scores: scores.gallery_size)} gallery images",
         ]
         for label in first.rows:
-            lines.append(f"{label:<12}" + "".join(f"{metric:>15}" for metric in self.metrics))
-            for number, scores in self.scores.items():
-                values = (scores.rows[label].metrics[metric].mean for metric in self.metrics)
-                cells = "".join(f"{100 * value:>15.2f}" for value in values)
-                lines.append(f"{f'split {number}':<12}{cells}")
+            rows = [
+                [f"split {number}"]
+                + [f"{100 * scores.rows[label].metrics[name].mean:.2f}" for name in self.metrics]
+                for number, scores in self.scores.items()
+            ]
             means = (self.mean(label, metric) for metric in self.metrics)
-            cells = "".join(f"{f'{100 * m.mean:.2f} ± {100 * m.std:.2f}':>15}" for m in means)
-            lines.append(f"{'mean':<12}{cells}")
+            rows.append(["mean", *(f"{100 * m.mean:.2f} ± {100 * m.std:.2f}" for m in means)])
+            lines.append(text_table([label, *self.metrics], rows))
         lines.append("percent; the last line: mean ± sample standard deviation over the splits")
         return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""What the demo does, as values: two worlds of people, three trainings, five rows of scores."""
+"""What the demo does, as values: a data set, a warm start, two trainings, five rows of scores."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fprnet.config.sections import augmentation_overrides
-from fprnet.data.sysu_mm01 import VISIBLE_CAMERAS
-from fprnet_lab.jobs import Training
+from fprnet_lab.jobs import Job, Training
 from fprnet_lab.reporting.page import Command
 from fprnet_lab.synthetic.options import GeneratorOptions
+from fprnet_lab.warm_start import PRETRAINING_SET, WarmStart, generate_arguments
 
 __all__ = ["ROWS", "SEED", "Plan", "plan_demo"]
 
 SEED = 0  # of the trainings, of the untrained network and of the chance row
-WARM_WORLD_SEED = 1  # other people and other places than the data set's
 
 ROWS = {
     "chance": "random numbers instead of an embedding",
@@ -33,19 +32,17 @@ class Plan:
     """The demo in one folder.
 
     Attributes:
-        out: Where the report goes.
-        quick: The small one, whose numbers mean nothing.
-        world: The data set.
-        warm_world: Visible images of other people, for the warm start.
-        warm_start: Trains on the warm world.
+        out: Folder of the report.
+        quick: Whether it is the small one, whose numbers mean nothing.
+        people: The synthetic data set.
+        warm_start: The weights that all trainings start from.
         trainings: Label of a row of scores -> its training on the data set.
     """
 
     out: Path
     quick: bool
-    world: GeneratorOptions
-    warm_world: GeneratorOptions
-    warm_start: Training
+    people: GeneratorOptions
+    warm_start: WarmStart
     trainings: dict[str, Training]
 
     @property
@@ -59,24 +56,23 @@ class Plan:
         return _work(self.out, self.quick)
 
     def features(self, label: str) -> Path:
-        """File of the features of a row of scores."""
+        """Return the file of the features of a row of scores."""
         return self.work / "features" / f"{label.replace(' ', '-')}.npz"
 
     def gallery(self, checkpoint_sha256: str) -> Path:
-        """Folder of the gallery of a model; another training gets another one."""
+        """Return the folder of the gallery of a model; another training has another one."""
         return self.work / f"people-{checkpoint_sha256[:12]}.db"
 
+    def jobs(self) -> list[Job]:
+        """Return the trainings, which need the warm start."""
+        needs = (self.warm_start.training.job(),)
+        return [training.job(needs) for training in self.trainings.values()]
+
     def commands(self) -> list[Command]:
-        """Return what does the same by hand, one command after the other."""
-        warm = dataclasses.replace(self.warm_world, validation_identities=1, test_identities=1)
+        """Return the commands that do the same by hand, one after the other."""
         return [
-            Command(
-                "people for the warm start (the demo leaves out the infrared images and the two "
-                "people that no training reads)",
-                _line(*_generate(self.warm_start.data, warm)),
-            ),
-            Command("warm start", _line(*self.warm_start.arguments)),
-            Command("data set", _line(*_generate(self.data, self.world))),
+            *self.warm_start.commands(),
+            Command("data set", _line(*generate_arguments(self.data, self.people))),
             *(
                 Command(f"training of {label}", _line(*training.arguments))
                 for label, training in self.trainings.items()
@@ -125,30 +121,26 @@ def plan_demo(out: Path, *, quick: bool) -> Plan:
     data, runs = work / "data", work / "runs"
     steps: tuple[str, ...] = ()
     if quick:
-        world = GeneratorOptions(
+        people = GeneratorOptions(
             identities=32, validation_identities=6, test_identities=12, images_per_camera=3
         )
         steps = ("--training.epochs", "2", "--training.steps_per_epoch", "6")
     else:
-        world = GeneratorOptions()
-    warm_world = GeneratorOptions(
-        identities=world.identities,
-        validation_identities=0,
-        test_identities=0,
-        images_per_camera=3 if quick else 8,
-        seed=WARM_WORLD_SEED,
-        cameras=VISIBLE_CAMERAS,
+        people = GeneratorOptions()
+    pretraining_set = dataclasses.replace(
+        PRETRAINING_SET,
+        identities=people.identities,
+        images_per_camera=people.images_per_camera if quick else PRETRAINING_SET.images_per_camera,
     )
-    warm_start = Training(
-        "warm-start", work / "warm-world", runs / "warm-start", "tiny", overrides=steps
+    pretraining = Training(
+        "warm-start", work / "pre-training-set", runs / "warm-start", "tiny", overrides=steps
     )
-    warm = ("--model.weights", str(warm_start.best))
+    warm = ("--model.weights", str(pretraining.best))
     return Plan(
         out=out,
         quick=quick,
-        world=world,
-        warm_world=warm_world,
-        warm_start=warm_start,
+        people=people,
+        warm_start=WarmStart(pretraining_set, pretraining),
         trainings={
             preset: Training(
                 preset,
@@ -169,22 +161,6 @@ def plan_demo(out: Path, *, quick: bool) -> Plan:
 def _work(out: Path, quick: bool) -> Path:
     # The two sizes keep their files apart, so that one can follow the other in the same folder.
     return out / "quick" if quick else out
-
-
-def _generate(root: Path, options: GeneratorOptions) -> list[str]:
-    numbers = {
-        "--identities": options.identities,
-        "--validation-identities": options.validation_identities,
-        "--test-identities": options.test_identities,
-        "--images-per-camera": options.images_per_camera,
-        "--seed": options.seed,
-    }
-    return [
-        "data",
-        "generate",
-        str(root),
-        *(str(word) for pair in numbers.items() for word in pair),
-    ]
 
 
 def _line(*words: str) -> str:

@@ -1,6 +1,6 @@
 """The stages of the demo: each looks at what is there and does only what is missing.
 
-So a demo that was killed goes on where it was, and a finished one is repeated in seconds.
+So a demo that was killed resumes where it was, and a finished one is repeated in seconds.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from fprnet.files import locked, write_text
 from fprnet_lab.demo.plan import ROWS, SEED, Plan, plan_demo
 from fprnet_lab.demo.report import Result, write_report, write_scores
 from fprnet_lab.demo.search import calibrate_model, fill_and_search
-from fprnet_lab.jobs import work_side_by_side
+from fprnet_lab.jobs import run_jobs
 from fprnet_lab.synthetic.writer import generate
 
 __all__ = ["run_demo"]
@@ -61,21 +61,17 @@ def run_demo(out: Path, *, quick: bool = False) -> Result:
         ) from error
     try:
         # The trainings inherit the lock: if this process is killed, the next one waits for them.
-        waiting = f"another demo is at work in {out}; waiting for it"
+        waiting = f"another demo uses {out}; waiting for it"
         with locked(out / ".lock", waiting=waiting) as lock:
             stages = _Stages(plan.work / "seconds.json")
             held = [lock.fileno()]
-            with stages.stage("drawing people for the warm start"):
-                generate(plan.warm_start.data, plan.warm_world, workers=workers)
-            with stages.stage("warm start"):
-                work_side_by_side(
-                    [plan.warm_start], description="warm start", workers=1, keep_open=held
-                )
-            with stages.stage("drawing the data set"):
-                generate(plan.data, plan.world, workers=workers)
-            with stages.stage("training of one-stream and fprnet, side by side"):
-                work_side_by_side(
-                    plan.trainings.values(),
+            with stages.stage("generating the pre-training set of the warm start"):
+                plan.warm_start.generate(workers)
+            with stages.stage("generating the data set"):
+                generate(plan.data, plan.people, workers=workers)
+            with stages.stage("warm start, then training of one-stream and fprnet side by side"):
+                run_jobs(
+                    plan.jobs(),
                     description="training",
                     workers=len(plan.trainings),
                     keep_open=held,
@@ -105,8 +101,8 @@ def run_demo(out: Path, *, quick: bool = False) -> Result:
             return result
     except OSError as error:
         raise DataError(
-            f"the demo stopped at {error.filename or out} ({error.strerror or error}); mend that "
-            "and start it again: it goes on"
+            f"the demo stopped at {error.filename or out} ({error.strerror or error}); fix this "
+            "and run the same command again; it resumes"
         ) from error
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from fprnet.evaluation.scores import ScoreRow
+from fprnet.text_table import text_table
 from fprnet_lab.reporting.score_table import METRICS, score_cells
 
 __all__ = [
@@ -22,6 +24,8 @@ __all__ = [
     "render_collection",
     "render_tables",
 ]
+
+GROUP_WIDTH = 12  # letters in a line of a group's name, on the terminal
 
 
 @dataclass(frozen=True)
@@ -84,10 +88,11 @@ class Table:
 
     Attributes:
         title: Heading.
-        head: Of the columns; the first one names the rows.
-        rows: As many cells each; a row of one cell is a line across, which names those below it.
+        head: Names of the columns; the first column names the rows.
+        rows: Cells of each row, as many as columns; a row of one cell is a line across, which names
+            the rows below it.
         note: Sentences under the table.
-        groups: Names over neighbouring columns, and how many each: from the second column on.
+        groups: Names over neighbouring columns, and over how many: from the second column on.
     """
 
     title: str
@@ -97,33 +102,14 @@ class Table:
     groups: Sequence[tuple[str, int]] = ()
 
     def text(self) -> str:
-        """Return the table for a terminal, columns aligned, without a line break at its end."""
-        lines = [self.head, *(row for row in self.rows if len(row) > 1)]
-        widths = [max(len(line[column]) for line in lines) for column in range(len(self.head))]
-        first = 1
-        for name, count in self.groups:  # the last column of a group makes room for its name
-            room = sum(widths[first : first + count]) + 2 * (count - 1)
-            widths[first + count - 1] += max(0, len(name) - room)
-            first += count
-        text = [self._group_line(widths)] if self.groups else []
-        for row in (self.head, *self.rows):
-            if len(row) == 1:
-                text.append(f"-- {row[0]} ".ljust(sum(widths) + 2 * (len(widths) - 1), "-"))
-                continue
-            cells = (
-                cell.rjust(width) if column else cell.ljust(width)
-                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-            )
-            text.append("  ".join(cells).rstrip())
-        return "\n".join(text)
-
-    def _group_line(self, widths: Sequence[int]) -> str:
-        cells, first = [" " * widths[0]], 1
-        for name, count in self.groups:
-            room = sum(widths[first : first + count]) + 2 * (count - 1)
-            cells.append(f" {name} ".center(room, "-") if len(name) + 2 <= room else name)
-            first += count
-        return "  ".join(cells).rstrip()
+        """Return the table for a terminal, without a line break at its end."""
+        groups = [name for name, count in self.groups for _ in range(count)]
+        above = ["", *groups] if groups else [""] * len(self.head)
+        head = [
+            "\n".join([*textwrap.wrap(group, GROUP_WIDTH), name])
+            for group, name in zip(above, self.head, strict=True)
+        ]
+        return text_table(head, self.rows)
 
 
 @dataclass(frozen=True)

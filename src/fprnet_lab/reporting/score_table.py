@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fprnet.evaluation import metrics
 from fprnet.evaluation.scores import ScoreRow, Trials
+from fprnet.text_table import text_table
 
 __all__ = ["METRICS", "percent", "score_cells", "score_table"]
 
-METRICS = ("rank-1", "rank-5", "rank-10", "rank-20", "mAP", "mINP")
+METRICS = tuple(metrics.METRICS)
 
 
 def percent(trials: Trials) -> str:
@@ -23,8 +25,5 @@ def score_cells(rows: Mapping[str, ScoreRow]) -> dict[str, list[str]]:
 
 def score_table(rows: Mapping[str, ScoreRow]) -> str:
     """Return an aligned table, a line for each label, without a line break at its end."""
-    width = max(len(label) for label in rows)
-    lines = [" " * width + "".join(f"{name:>13}" for name in METRICS)]
-    for label, cells in score_cells(rows).items():
-        lines.append(f"{label:<{width}}" + "".join(f"{cell:>13}" for cell in cells))
-    return "\n".join(lines)
+    cells = score_cells(rows)
+    return text_table(["", *METRICS], [[label, *cells[label]] for label in rows])

@@ -3,91 +3,92 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+from fprnet_lab.jobs import Job
 from fprnet_lab.reporting.page import Command, TablePage
 from fprnet_lab.reproduction.experiment import Request, Result
+from fprnet_lab.reproduction.published import PublishedTable, Row, read_table
 from fprnet_lab.reproduction.rows import (
     Measured,
-    Row,
     commands_of,
     failures_of,
+    jobs_of,
     measure,
     order_note,
     score_rows,
     score_table,
     selected,
-    trainings,
 )
-from fprnet_lab.reproduction.runs import ScoredRun
-from fprnet_lab.reproduction.workshop import Workshop
+from fprnet_lab.reproduction.run_cache import RunCache
 
 __all__ = ["Comparison", "about_request", "limits_of", "preparations"]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """An experiment whose rows are models.
+    """An experiment whose rows are models: one of the paper's tables.
 
     Attributes:
-        name: Of its files.
-        title: Of its page.
-        summary: One sentence, for the documents.
-        about: What is compared, in a sentence or two.
-        first: Head of the column that names the rows.
-        metrics: Those of the paper's table.
-        rows: What is trained.
-        columns: Names of the columns of results.
-        notes: How unclear points are read.
+        name: Name of the table's data file, "table4".
     """
 
     name: str
-    title: str
-    summary: str
-    about: Callable[[Request], str]
-    first: str
-    metrics: tuple[str, ...]
-    rows: Callable[[Request], Sequence[Row]]
-    columns: tuple[str, ...] = ("",)
-    notes: tuple[str, ...] = ()
 
-    def works(self, workshop: Workshop) -> list[ScoredRun]:
+    @cached_property
+    def table(self) -> PublishedTable:
+        """The table's data file."""
+        return read_table(self.name)
+
+    @property
+    def summary(self) -> str:
+        """One sentence, for the documents."""
+        return self.table.summary
+
+    def rows(self, request: Request) -> list[Row]:
+        """Return what is trained: rows of the paper's table, then those that stand apart."""
+        return self.table.rows_of(request)
+
+    def jobs(self, cache: RunCache) -> list[Job]:
         """Return the trainings of all rows; those of the first seed come first."""
-        return trainings(workshop, self.rows)
+        return jobs_of(cache, self.rows(cache.request))
 
-    def lay_out(self, workshop: Workshop) -> Result:
+    def lay_out(self, cache: RunCache) -> Result:
         """Return the table from the scores that are there."""
-        request = workshop.request
-        measured = measure(workshop, selected(self.rows(request), request.only))
+        request, table = cache.request, self.table
+        measured = measure(cache, selected(self.rows(request), request.only))
         tables = score_table(
             measured,
             title="Scores",
-            first=self.first,
-            metrics=self.metrics,
-            columns=self.columns,
+            first=table.first,
+            metrics=table.metrics,
+            columns=table.columns,
             with_published=request.with_published,
-            note=order_note([m for m in measured if m.column == 0], "mAP"),
+            note=order_note([one for one in measured if one.column == 0], "mAP"),
+            where=table.where,
         )
+        about = table.about.format(base=request.base, scale=request.scale)
         page = TablePage(
-            title=request.titled(self.title),
-            summary=f"{self.about(request)} {about_request(workshop)}",
+            title=request.titled(table.title),
+            summary=f"{about} {about_request(cache)}",
             tables=tables,
             illustrations=[],
-            limits=[*failures_of(measured), *self.notes, *limits_of(request)],
-            commands=[*preparations(workshop, measured), *commands_of(measured, self.columns)],
+            limits=[*failures_of(measured), *table.notes, *limits_of(request)],
+            commands=[*preparations(cache, measured), *commands_of(measured, table.columns)],
         )
-        return Result(self.name, page, score_rows(measured, self.columns, request))
+        return Result(self.name, page, score_rows(measured, table.columns, request))
 
 
-def about_request(workshop: Workshop) -> str:
+def about_request(cache: RunCache) -> str:
     """Return the sentence that says what everything was trained and scored on."""
-    request = workshop.request
+    request = cache.request
     seeds = "one seed" if request.seeds == 1 else f"{request.seeds} seeds"
     changed = shlex.join(request.overrides)
     return (
         f"Trained on {request.data} at scale {request.scale}, {seeds}, and scored on its "
-        f"{len(workshop.data_set.test)} test people, whom no training has seen and on whom nothing "
+        f"{len(cache.data_set.test)} test people, whom no training has seen and on whom nothing "
         "is chosen." + (f" Changed in all trainings: {changed}." if changed else "")
     )
 
@@ -103,14 +104,12 @@ def limits_of(request: Request) -> list[str]:
     else:
         limits.append(
             "A miniature of the experiment, on small images and a small network for a few minutes: "
-            "its numbers are not comparable with the published ones, which is why those do not "
-            "stand here."
+            "its numbers are not comparable with the published ones, which are therefore not shown."
         )
     limits.append(
         "A difference between rows that is smaller than the spread over seeds shows nothing"
         + (
-            ", and one seed has no spread: the order of rows that lie close is chance. "
-            "--seeds 3 says more."
+            ", and one seed has no spread: the order of close rows is chance. --seeds 3 says more."
             if request.seeds == 1
             else "."
         )
@@ -118,23 +117,25 @@ def limits_of(request: Request) -> list[str]:
     return limits
 
 
-def preparations(workshop: Workshop, measured: Sequence[Measured]) -> list[Command]:
-    """Return what makes the warm start and the sharper images by hand, where they are needed."""
-    commands = []
-    if (warm := workshop.warm_start) is not None:
+def preparations(cache: RunCache, measured: Sequence[Measured]) -> list[Command]:
+    """Return the commands of the warm start and of super-resolution, where rows need them."""
+    commands = [] if cache.warm_start is None else cache.warm_start.commands()
+    used = [
+        variant.superres
+        for one in measured
+        for variant in one.row.variants
+        if variant.superres is not None
+    ]
+    for options in dict.fromkeys(used):
+        data_set = cache.super_resolved(options)
         commands += [
             Command(
-                "people for the warm start (the experiment leaves out the infrared images and the "
-                "two people that no training reads)",
-                f"fprnet data generate {shlex.quote(str(warm.data))} --seed 1 "
-                "--images-per-camera 8 --validation-identities 1 --test-identities 1",
+                f"SRCNN, preset {options.preset}",
+                shlex.join(["fprnet", *data_set.network.arguments]),
             ),
-            Command("warm start", shlex.join(["fprnet", *warm.arguments])),
-        ]
-    if any(variant.sharpened for one in measured for variant in one.row.variants):
-        sharpening = workshop.sharpening
-        commands += [
-            Command("SRCNN", shlex.join(["fprnet", *sharpening.network.arguments])),
-            Command("sharper training images", shlex.join(["fprnet", *sharpening.arguments])),
+            Command(
+                f"training images by SRCNN, preset {options.preset}",
+                shlex.join(["fprnet", *data_set.arguments]),
+            ),
         ]
     return commands

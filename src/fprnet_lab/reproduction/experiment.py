@@ -15,8 +15,8 @@ from fprnet.files import write_text
 from fprnet_lab.reporting.page import TablePage, render_tables
 
 if TYPE_CHECKING:
-    from fprnet_lab.jobs import Work
-    from fprnet_lab.reproduction.workshop import Workshop
+    from fprnet_lab.jobs import Job
+    from fprnet_lab.reproduction.run_cache import RunCache
 
 __all__ = ["Base", "Experiment", "Request", "Result", "mean_and_deviation", "write_result"]
 
@@ -30,15 +30,15 @@ class Request:
     Attributes:
         data: Data set.
         out: Folder; each table has its own inside it, and all share the trainings.
-        scale: Of the re-identification models: "tiny" or "full".
-        seeds: How many; 0, 1, ...
+        scale: Scale of the re-identification models: "tiny" or "full".
+        seeds: Number of seeds; they are 0, 1, ...
         weights: The warm start of every training; None makes one at the tiny scale, and leaves
             the presets' own (ImageNet) at the full one.
-        split: Of RegDB, 1 to 10.
-        base: What tables 3 to 6 change.
+        split: Number of RegDB's split, 1 to 10; None for other layouts.
+        base: Preset that tables 3 to 6 change.
         only: Patterns of the rows that are wanted; none wants all.
-        workers: Processes at work at the same time.
-        overrides: Of all trainings' configs; ``--superres.KEY`` are those of SRCNN.
+        workers: Number of processes at the same time.
+        overrides: Changes of all trainings' configs; ``--superres.KEY`` are those of SRCNN.
     """
 
     data: Path
@@ -54,7 +54,7 @@ class Request:
 
     @property
     def with_published(self) -> bool:
-        """Whether published values may stand beside ours: both are of the full scale."""
+        """Whether published values are shown beside ours: both are of the full scale."""
         return self.scale == "full"
 
     def titled(self, title: str) -> str:
@@ -67,9 +67,9 @@ class Result:
     """What an experiment leaves: its page, and the rows of its CSV file.
 
     Attributes:
-        name: Of the experiment, e.g. "table4".
-        page: Its tables are printed.
-        cells: Rows of equal keys.
+        name: Name of the experiment, e.g. "table4".
+        page: Page whose tables are printed.
+        cells: Rows of the CSV file, all with the same keys.
     """
 
     name: str
@@ -90,16 +90,16 @@ class Experiment(Protocol):
 
     @property
     def name(self) -> str:
-        """Of its files, and on the command line."""
+        """Name of its files, and on the command line."""
 
     @property
     def summary(self) -> str:
         """One sentence, for the documents."""
 
-    def works(self, workshop: Workshop) -> Sequence[Work]:
+    def jobs(self, cache: RunCache) -> Sequence[Job]:
         """Return what has to be finished before it can be laid out."""
 
-    def lay_out(self, workshop: Workshop) -> Result:
+    def lay_out(self, cache: RunCache) -> Result:
         """Return tables, pictures and numbers from what is finished; nothing is computed anew."""
 
 

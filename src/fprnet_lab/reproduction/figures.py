@@ -8,33 +8,38 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fprnet.errors import UsageError
+from fprnet.evaluation.metrics import CMC
 from fprnet.reporting.plots import DARK, LIGHT, Theme, png
-from fprnet_lab.jobs import read_history
+from fprnet_lab.jobs import Job, read_history
 from fprnet_lab.reporting.comparison_plots import Curve, curves_figure, methods_figure
 from fprnet_lab.reporting.page import Illustration, Table, TablePage
-from fprnet_lab.reproduction.comparison import about_request, limits_of, preparations
+from fprnet_lab.reproduction.comparison import (
+    Comparison,
+    about_request,
+    limits_of,
+    preparations,
+)
 from fprnet_lab.reproduction.experiment import Request, Result, mean_and_deviation
+from fprnet_lab.reproduction.published import Row
 from fprnet_lab.reproduction.rows import (
     Measured,
-    Row,
     commands_of,
     failures_of,
+    jobs_of,
     measure,
     score_rows,
     score_table,
     selected,
-    trainings,
 )
+from fprnet_lab.reproduction.run_cache import RunCache
 from fprnet_lab.reproduction.runs import ScoredRun, Variant
-from fprnet_lab.reproduction.table8 import COLUMNS, EQUAL, METRICS, methods
-from fprnet_lab.reproduction.workshop import Workshop
 
 __all__ = ["FIGURE_4", "FIGURE_5", "FIGURE_6", "Figure", "epochs_to_share"]
 
+TABLE_8 = Comparison("table8")
+EQUAL = 1  # column of results in which all methods have one augmentation
 SHARE = 0.9  # of the final value; Fig. 6's table says when it is reached
 STRONG = "FPRnet"  # labels that begin so are drawn thick
-RANKS = ("rank-1", "rank-5", "rank-10", "rank-20")
-EQUAL_NOTE = f"All models with the {COLUMNS[EQUAL]}, each at its own learning rate."
 
 Draw = Callable[[Theme], bytes]
 
@@ -44,12 +49,13 @@ class Figure:
     """A picture of the rows of Table 8.
 
     Attributes:
-        name: Of its files.
-        title: Of its page.
+        name: Name of its files.
+        title: Title of its page.
         summary: One sentence, for the documents.
-        about: What is seen.
+        about: What the picture shows.
         rows: What is trained.
         lay_out_rows: Measured rows become tables, pictures and the rows of the CSV file.
+        limits: What the picture cannot show.
     """
 
     name: str
@@ -58,39 +64,44 @@ class Figure:
     about: str
     rows: Callable[[Request], Sequence[Row]]
     lay_out_rows: Callable[
-        [Workshop, Sequence[Measured]],
+        [RunCache, Sequence[Measured]],
         tuple[list[Table], list[Illustration], list[dict[str, Any]]],
     ]
     limits: tuple[str, ...] = ()
 
-    def works(self, workshop: Workshop) -> list[ScoredRun]:
+    def jobs(self, cache: RunCache) -> list[Job]:
         """Return the trainings of all rows; those of the first seed come first."""
-        return trainings(workshop, self.rows)
+        return jobs_of(cache, self.rows(cache.request))
 
-    def lay_out(self, workshop: Workshop) -> Result:
-        """Draw what the scores and histories say."""
-        request = workshop.request
-        measured = measure(workshop, selected(self.rows(request), request.only))
-        tables, illustrations, cells = self.lay_out_rows(workshop, measured)
-        columns = COLUMNS if any(one.column for one in measured) else ("",)
+    def lay_out(self, cache: RunCache) -> Result:
+        """Draw the scores and histories."""
+        request = cache.request
+        measured = measure(cache, selected(self.rows(request), request.only))
+        tables, illustrations, cells = self.lay_out_rows(cache, measured)
+        columns = TABLE_8.table.columns if any(one.column for one in measured) else ("",)
         page = TablePage(
             title=request.titled(self.title),
-            summary=f"{self.about} {about_request(workshop)}",
+            summary=f"{self.about} {about_request(cache)}",
             tables=tables,
             illustrations=illustrations,
             limits=[*failures_of(measured), *self.limits, *limits_of(request)],
-            commands=[*preparations(workshop, measured), *commands_of(measured, columns)],
+            commands=[*preparations(cache, measured), *commands_of(measured, columns)],
         )
         return Result(self.name, page, cells)
 
 
 def _of_paper(request: Request) -> list[Row]:
-    return [row for row in methods(request) if row.published]
+    return [row for row in TABLE_8.rows(request) if row.line is None]
 
 
 def _equal(request: Request) -> list[Row]:
     """Return the paper's rows under the equal augmentation only."""
     return [replace(row, variants=(row.variants[EQUAL],)) for row in _of_paper(request)]
+
+
+def _equal_note() -> str:
+    column = TABLE_8.table.columns[EQUAL]
+    return f"All models with the {column}, each at its own learning rate."
 
 
 def _watched(request: Request) -> list[Row]:
@@ -107,39 +118,42 @@ def _watched(request: Request) -> list[Row]:
 
 
 def _bars(
-    workshop: Workshop, measured: Sequence[Measured]
+    cache: RunCache, measured: Sequence[Measured]
 ) -> tuple[list[Table], list[Illustration], list[dict[str, Any]]]:
-    request = workshop.request
+    request, table = cache.request, TABLE_8.table
     tables = score_table(
         measured,
         title="Scores",
-        first="method",
-        metrics=METRICS,
-        columns=COLUMNS,
+        first=table.first,
+        metrics=table.metrics,
+        columns=table.columns,
         with_published=request.with_published,
         note="",
+        where=table.where,
     )
     series: dict[str, dict[str, dict[str, float]]] = {
         name: {
-            one.row.label: {metric: statistics.fmean(one.values(metric)) for metric in METRICS}
+            one.row.label: {
+                metric: statistics.fmean(one.values(metric)) for metric in table.metrics
+            }
             for one in measured
             if one.column == column and one.scores
         }
-        for column, name in enumerate(COLUMNS)
+        for column, name in enumerate(table.columns)
     }
     if request.with_published:
         series["published"] = {one.row.label: dict(one.row.published) for one in measured}
 
     def draw(theme: Theme) -> bytes:
-        return png(methods_figure(series, METRICS, theme))
+        return png(methods_figure(series, table.metrics, theme))
 
     caption = "A point is the mean over the seeds; the table has the spread."
     picture = _illustration("Methods", caption, draw)
-    return tables, [picture], score_rows(measured, COLUMNS, request)
+    return tables, [picture], score_rows(measured, table.columns, request)
 
 
 def _curves(
-    workshop: Workshop, measured: Sequence[Measured]
+    cache: RunCache, measured: Sequence[Measured]
 ) -> tuple[list[Table], list[Illustration], list[dict[str, Any]]]:
     cells = [
         {"row": one.row.label, "seed": seed, "rank": rank, "share": round(share, 4)}
@@ -166,9 +180,9 @@ def _curves(
         measured,
         title="Queries answered within so many people",
         first="method",
-        metrics=RANKS,
+        metrics=tuple(CMC),
         with_published=False,
-        note=EQUAL_NOTE,
+        note=_equal_note(),
     )
     caption = (
         "Cumulative matching characteristic: the share of queries whose person is among the first "
@@ -178,11 +192,11 @@ def _curves(
 
 
 def _convergence(
-    workshop: Workshop, measured: Sequence[Measured]
+    cache: RunCache, measured: Sequence[Measured]
 ) -> tuple[list[Table], list[Illustration], list[dict[str, Any]]]:
     histories = {
         one.row.label: {
-            seed: _history(workshop, one.runs[seed]) for seed in one.runs if seed in one.scores
+            seed: _history(cache, one.runs[seed]) for seed in one.runs if seed in one.scores
         }
         for one in measured
         if one.scores
@@ -215,7 +229,7 @@ def _convergence(
         rows=rows,
         note="On validation people, percent: final value, then the first epoch, counted from 1, "
         f"that reaches {percent} % of it, and the images seen until then (both modalities). Mean "
-        f"± standard deviation over the seeds. {EQUAL_NOTE}",
+        f"± standard deviation over the seeds. {_equal_note()}",
     )
 
     def draw(theme: Theme) -> bytes:
@@ -238,13 +252,13 @@ def _convergence(
     return [table], [_illustration("Convergence", caption, draw)], cells
 
 
-def _history(workshop: Workshop, run: ScoredRun) -> list[dict[str, Any]]:
+def _history(cache: RunCache, run: ScoredRun) -> list[dict[str, Any]]:
     """Return epoch, images seen, rank-1 and mAP in percent, of every validated epoch.
 
     Raises:
         UsageError: There is none.
     """
-    batches = workshop.config(run.training).batches.options
+    batches = cache.config(run.training).batches.options
     images = 2 * batches["identities"] * batches["images"]
     history = [
         {

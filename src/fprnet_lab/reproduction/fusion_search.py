@@ -23,62 +23,19 @@ from fprnet.data.records import MODALITIES
 from fprnet.errors import TrainingError, UsageError
 from fprnet.files import write_text
 from fprnet.methods.paper.fusion import FusionSpec
-from fprnet_lab.jobs import Failure, Training, Work, read_history
+from fprnet_lab.jobs import Failure, Job, Training, read_history
 from fprnet_lab.reporting.page import Table
 from fprnet_lab.reproduction.experiment import Request, mean_and_deviation
 from fprnet_lab.reproduction.fusion_draws import draw_specs
+from fprnet_lab.reproduction.run_cache import RunCache
 from fprnet_lab.reproduction.runs import Variant
-from fprnet_lab.reproduction.workshop import Workshop
 
 __all__ = ["Entry", "Search", "rungs_of", "search_fusion"]
 
 KEPT = 3  # one of so many goes on to the next rung, which has so many times the epochs
-FUSION = "--model.cross_modality.fusion"
+FUSION = "--model.head.fusion"
 # Ranked on people whom no training sees, whatever the preset does at this scale.
 HELD_OUT = ("--data.identities", "train", "--training.selection", "validation")
-
-
-@dataclass(frozen=True)
-class Partial:
-    """A training up to an epoch of its schedule.
-
-    Attributes:
-        training: The whole of it.
-        epochs: Where it stops.
-        steps_per_epoch: Of the training.
-        needs: The warm start.
-    """
-
-    training: Training
-    epochs: int
-    steps_per_epoch: int
-    needs: tuple[Work, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-        return self.training.name
-
-    @property
-    def log(self) -> Path:
-        """Where its process writes."""
-        return self.training.log
-
-    @property
-    def size(self) -> int:
-        """Epochs up to its end."""
-        return self.epochs
-
-    @property
-    def done(self) -> int:
-        """Epochs on the disk; those beyond its end do not count."""
-        return min(self.epochs, self.training.epochs_done)
-
-    def next_command(self) -> list[str] | None:
-        """Return the training with the step that ends it; None where it is there."""
-        if self.done >= self.epochs:
-            return None
-        return [*self.training.arguments, "--max-steps", str(self.epochs * self.steps_per_epoch)]
 
 
 @dataclass(frozen=True)
@@ -87,7 +44,7 @@ class Entry:
 
     Attributes:
         spec: The fusion spec.
-        epochs: Of the last rung that it reached.
+        epochs: Epochs of the last rung that it reached.
         values: mAP on the validation people after that epoch, one for each seed; percent.
     """
 
@@ -106,8 +63,8 @@ class Search:
     """What a search left.
 
     Attributes:
-        ranking: Best first; specs that went further stand before those that did not.
-        best: Config of the winner.
+        ranking: Best first; specs that went further come before those that did not.
+        best: File of the winner's config.
         failures: Trainings that failed; their specs are not ranked.
     """
 
@@ -148,39 +105,39 @@ def rungs_of(epochs: int) -> list[int]:
 
 
 def search_fusion(request: Request, *, budget: int, seed: int = 0) -> Search:
-    """Draw, train and rank fusion specs, or go on with a search that was stopped.
+    """Draw, train and rank fusion specs, or continue a search that was stopped.
 
     Args:
         request: Data set, folder, scale, seeds of the trainings; ``base`` is the preset.
         budget: Specs that are drawn.
-        seed: Of the draw.
+        seed: Seed of the draw of specs.
 
     Raises:
         FprnetError: The request has a fault, or every training failed.
     """
-    workshop = Workshop(request)
+    cache = RunCache(request)
     specs = draw_specs(budget, np.random.default_rng(seed))
-    trainings = {spec: _trainings(workshop, spec) for spec in specs}
-    config = workshop.config(trainings[specs[0]][0])
+    trainings = {spec: _trainings(cache, spec) for spec in specs}
+    config = cache.config(trainings[specs[0]][0])
     if not config.training.validate_every:
         raise UsageError("specs are ranked on validation people; leave --training.validate_every")
-    if not workshop.data_set.validation:
+    if not cache.data_set.validation:
         raise UsageError(f"{request.data} lists no validation people, on whom specs are ranked")
-    steps_per_epoch = _steps_per_epoch(workshop, trainings[specs[0]][0])
-    needs = workshop.needs_of(Variant(request.base))
-    with workshop.opened() as keep_open:
+    steps_per_epoch = _steps_per_epoch(cache, trainings[specs[0]][0])
+    needs = cache.needs_of(Variant(request.base))
+    with cache.opened() as keep_open:
         failures: list[Failure] = []
         ranking: list[Entry] = []
         left = specs
         rungs = rungs_of(config.training.epochs)
         for number, epochs in enumerate(rungs, start=1):
-            works = [
-                Partial(training, epochs, steps_per_epoch, needs)
+            jobs = [
+                _job_until(training, epochs, epochs * steps_per_epoch, needs)
                 for spec in left
                 for training in trainings[spec]
             ]
-            failures += workshop.work(
-                works,
+            failures += cache.run(
+                jobs,
                 f"rung {number} of {len(rungs)}: {len(left)} specs, {epochs} epochs",
                 keep_open,
             )
@@ -190,14 +147,33 @@ def search_fusion(request: Request, *, budget: int, seed: int = 0) -> Search:
             ranking = rung + [e for e in ranking if e.spec not in {entry.spec for entry in rung}]
             left = [entry.spec for entry in rung[: math.ceil(len(rung) / KEPT)]]
         best = request.out / "best.yaml"
-        write_text(best, _config_text(workshop, ranking[0].spec))
+        write_text(best, _config_text(cache, ranking[0].spec))
         write_text(request.out / "ranking.csv", _as_csv(ranking))
     return Search(ranking, best, failures)
 
 
-def _trainings(workshop: Workshop, spec: FusionSpec) -> list[Training]:
-    variant = Variant(workshop.request.base, (FUSION, str(spec), *HELD_OUT))
-    return [workshop.training(variant, seed) for seed in range(workshop.request.seeds)]
+def _trainings(cache: RunCache, spec: FusionSpec) -> list[Training]:
+    variant = Variant(cache.request.base, (FUSION, str(spec), *HELD_OUT))
+    return [cache.training(variant, seed) for seed in range(cache.request.seeds)]
+
+
+def _job_until(training: Training, epochs: int, steps: int, needs: tuple[Job, ...]) -> Job:
+    """Return the training up to an epoch of its schedule; later epochs do not count.
+
+    Args:
+        training: The whole of it.
+        epochs: Epochs after which it stops.
+        steps: Steps in them.
+        needs: What has to be finished before.
+    """
+
+    def done() -> int:
+        return min(epochs, training.epochs_done())
+
+    def command() -> list[str] | None:
+        return None if done() >= epochs else [*training.arguments, "--max-steps", str(steps)]
+
+    return Job(training.name, training.log, command, epochs, done, needs)
 
 
 def _ranked(
@@ -213,21 +189,21 @@ def _ranked(
     return sorted(entries, key=lambda entry: -entry.mean)
 
 
-def _steps_per_epoch(workshop: Workshop, training: Training) -> int:
+def _steps_per_epoch(cache: RunCache, training: Training) -> int:
     """Return what the training itself will count, from the data set's list of images."""
-    config = workshop.config(training)
+    config = cache.config(training)
     if config.training.steps_per_epoch is not None:
         return config.training.steps_per_epoch
-    records = workshop.data_set.records().of(workshop.data_set.train)
+    records = cache.data_set.records().of(cache.data_set.train)
     by_modality = (records.identity[records.modality == modality] for modality in MODALITIES)
     steps: int = config.batches.build(*by_modality, 0).steps_per_epoch
     return steps
 
 
-def _config_text(workshop: Workshop, spec: FusionSpec) -> str:
+def _config_text(cache: RunCache, spec: FusionSpec) -> str:
     """Return the winner's config: the preset's own choice of people, the user's changes."""
-    variant = Variant(workshop.request.base, (FUSION, str(spec)))
-    config = workshop.config(workshop.training(variant, 0))
+    variant = Variant(cache.request.base, (FUSION, str(spec)))
+    config = cache.config(cache.training(variant, 0))
     return f"# The best of a random fusion search: {spec}\n{to_yaml(config)}"
 
 

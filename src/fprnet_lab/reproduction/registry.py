@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,18 +11,17 @@ from fprnet.errors import TrainingError
 from fprnet.files import write_text
 from fprnet_lab.jobs import Failure
 from fprnet_lab.reporting.page import Collection, render_collection
-from fprnet_lab.reproduction.ablations import TABLE_3, TABLE_4, TABLE_5, TABLE_6
-from fprnet_lab.reproduction.comparison import about_request
+from fprnet_lab.reproduction.comparison import Comparison, about_request
 from fprnet_lab.reproduction.experiment import Experiment, Request, Result, write_result
 from fprnet_lab.reproduction.figures import FIGURE_4, FIGURE_5, FIGURE_6
+from fprnet_lab.reproduction.run_cache import RunCache
 from fprnet_lab.reproduction.table7 import TABLE_7
-from fprnet_lab.reproduction.table8 import TABLE_8
-from fprnet_lab.reproduction.workshop import Workshop
 
 __all__ = ["EXPERIMENTS", "Reproduced", "reproduce"]
 
 ALL: tuple[Experiment, ...] = (
-    *(TABLE_3, TABLE_4, TABLE_5, TABLE_6, TABLE_7, TABLE_8),
+    *(Comparison(name) for name in ("table3", "table4", "table5", "table6")),
+    *(TABLE_7, Comparison("table8")),
     *(FIGURE_4, FIGURE_5, FIGURE_6),
 )
 EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in ALL}
@@ -32,7 +32,7 @@ class Reproduced:
     """What a call of `reproduce` left.
 
     Attributes:
-        results: Of each experiment, in order.
+        results: Results of the experiments, in order.
         failures: Trainings that are missing in them.
         page: The report of the whole.
     """
@@ -53,17 +53,20 @@ def reproduce(names: Sequence[str], request: Request) -> Reproduced:
 
     Raises:
         FprnetError: The request has a fault, or every training failed. One that fails beside
-            others is missing in its row.
+            others is missing in its row; a row whose preset the overrides do not fit (epochs that
+            are too few for its schedule) is left out, which stderr and its page say.
     """
-    workshop = Workshop(request)
+    cache = RunCache(request)
     experiments = [EXPERIMENTS[name] for name in names]
-    works = [work for experiment in experiments for work in experiment.works(workshop)]
+    jobs = [job for experiment in experiments for job in experiment.jobs(cache)]
+    for label, fault in cache.left_out.items():
+        print(f"fprnet: row '{label}' is left out: {fault}", file=sys.stderr)
     description = names[0] if len(names) == 1 else "all tables and figures"
-    with workshop.opened() as keep_open:
-        failures = workshop.work(works, description, keep_open)
-        if failures and all(work.next_command() is not None for work in works):
+    with cache.opened() as keep_open:
+        failures = cache.run(jobs, description, keep_open)
+        if failures and not any(job.finished for job in jobs):
             raise TrainingError(failures[0].reason)
-        results = [experiment.lay_out(workshop) for experiment in experiments]
+        results = [experiment.lay_out(cache) for experiment in experiments]
         for result in results:
             write_result(result, request.out / result.name)
         page = request.out / results[0].name / "report.html"
@@ -71,7 +74,7 @@ def reproduce(names: Sequence[str], request: Request) -> Reproduced:
             page = request.out / "report.html"
             whole = Collection(
                 title=request.titled("FPRnet: the paper's tables and figures"),
-                summary=about_request(workshop),
+                summary=about_request(cache),
                 pages=[result.page for result in results],
             )
             write_text(page, render_collection(whole))

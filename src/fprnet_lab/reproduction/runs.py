@@ -1,4 +1,4 @@
-"""Trainings as work that processes do: a scored run, a run of SRCNN, a sharpened data set."""
+"""What a row of a table trains: a scored run, a run of SRCNN, a super-resolved data set."""
 
 from __future__ import annotations
 
@@ -7,17 +7,45 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from fprnet.errors import UsageError
-from fprnet_lab.jobs import Training, Work, read_history
+from fprnet_lab.jobs import Job, Training, log_beside, read_history
 from fprnet_lab.superres.config import load_config
 
-__all__ = ["CAMERA", "Ranking", "Scored", "ScoredRun", "Sharpening", "SuperresRun", "Variant"]
+__all__ = [
+    "CAMERA",
+    "SRCNN_PRESETS",
+    "Ranking",
+    "Scored",
+    "ScoredRun",
+    "SuperResolution",
+    "SuperResolvedDataset",
+    "SuperresRun",
+    "Variant",
+]
 
-CAMERA = 1  # whose training images SRCNN learns from and sharpens; the paper: any one will do
+CAMERA = 1  # whose training images SRCNN learns from and rewrites; the paper: any one will do
+SRCNN_PRESETS = {  # of Table 7, and of the rows + SRCNN of Table 8
+    "paper": "the paper's options, literally",
+    "fprnet": "the same network, taught what bicubic enlargement lacks, by Adam",
+}
 
 Ranking = Literal["plain", "rerank"]
+
+
+@dataclass(frozen=True)
+class SuperResolution:
+    """How the training images of one camera are enlarged before a model is trained.
+
+    Attributes:
+        preset: Preset of ``fprnet superres train``.
+        input_size: "HxW" that an image is resized to before, as ``fprnet superres apply`` takes it;
+            None keeps its own size.
+    """
+
+    preset: str
+    input_size: str | None = None
 
 
 @dataclass(frozen=True)
@@ -25,23 +53,23 @@ class Variant:
     """What is trained, but for the seed: a preset, and what is changed in it.
 
     Attributes:
-        preset: Of ``fprnet train``.
+        preset: Preset of ``fprnet train``.
         overrides: ``("--loss.game", "sum", ...)``.
-        sharpened: Whether the training images of one camera go through SRCNN before.
+        superres: What the training images of one camera go through before; None: nothing.
     """
 
     preset: str
     overrides: tuple[str, ...] = ()
-    sharpened: bool = False
+    superres: SuperResolution | None = None
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What a trained model is worth; percent.
+    """Scores of a trained model; percent.
 
     Attributes:
         metrics: "rank-1", ..., "mAP", "mINP": mean over the trials.
-        curve: The CMC at ranks 1, 2, ..., likewise.
+        curve: CMC at ranks 1, 2, ...: mean over the trials.
     """
 
     metrics: Mapping[str, float]
@@ -54,38 +82,35 @@ class ScoredRun:
 
     Attributes:
         training: The run.
-        data: Scored on these images, whatever the training has seen.
+        data: Data set that it is scored on, whatever it was trained on.
         scores: File of ``fprnet evaluate --out``.
-        needs: What its training starts from: the warm start, the sharpened data set.
+        needs: What its training starts from: the warm start, the super-resolved data set.
     """
 
     training: Training
     data: Path
     scores: Path
-    needs: tuple[Work, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-        return self.training.name
+    needs: tuple[Job, ...] = ()
 
     @property
     def log(self) -> Path:
-        """Where its processes write."""
+        """Output of its processes."""
         return self.training.log
 
-    @property
-    def size(self) -> int:
-        """Epochs; the scores count as one."""
-        return self.training.epochs + 1
+    @cached_property
+    def job(self) -> Job:
+        """The training, then the evaluation, which counts as one epoch."""
+        training = self.training
+        return Job(
+            training.name,
+            training.log,
+            self._next_command,
+            training.epochs + 1,
+            lambda: training.epochs_done() + self.scores.is_file(),
+            self.needs,
+        )
 
-    @property
-    def done(self) -> int:
-        """Epochs on the disk, and 1 for the scores."""
-        return self.training.epochs_done + self.scores.is_file()
-
-    def next_command(self) -> list[str] | None:
-        """Return the training, then the evaluation; None where there are scores."""
+    def _next_command(self) -> list[str] | None:
         if self.scores.is_file():
             return None
         return self.training.next_command() or self.evaluation
@@ -117,11 +142,11 @@ class ScoredRun:
 
 @dataclass(frozen=True)
 class SuperresRun:
-    """A training of SRCNN: what ``fprnet superres train`` is told.
+    """A training of SRCNN: the options of ``fprnet superres train``.
 
     Attributes:
-        preset: Of ``fprnet superres train``.
-        seed: Of its random numbers.
+        preset: Preset of ``fprnet superres train``.
+        seed: Seed of its random numbers.
         data: Data set.
         out: Run folder.
         overrides: ``("--steps", "400", ...)``.
@@ -143,99 +168,76 @@ class SuperresRun:
         ]
 
     @property
-    def name(self) -> str:
-        """What messages call it."""
-        return f"the training of {self.out}"
-
-    @property
-    def log(self) -> Path:
-        """Where its process writes."""
-        return self.out.with_name(f"{self.out.name}.log")
-
-    @property
     def best(self) -> Path:
         """The checkpoint that the run is for."""
         return self.out / "checkpoints" / "best.pt"
 
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are done."""
+        history = read_history(self.out)
+        return bool(history) and history[-1]["step"] >= self._steps and self.best.is_file()
+
     @cached_property
-    def steps(self) -> int:
-        """Steps of the whole run."""
+    def job(self) -> Job:
+        """The training, which counts as one epoch."""
+        return Job(
+            f"the training of {self.out}",
+            log_beside(self.out),
+            lambda: None if self.finished else self.arguments,
+            1,
+            lambda: int(self.finished),
+        )
+
+    @cached_property
+    def _steps(self) -> int:
         return load_config(self.preset, overrides=self.overrides).steps
-
-    @property
-    def size(self) -> int:
-        """As much as one epoch."""
-        return 1
-
-    @property
-    def done(self) -> int:
-        """1 where it is finished."""
-        history: list[dict[str, Any]] = read_history(self.out)
-        finished = bool(history) and history[-1]["step"] >= self.steps and self.best.is_file()
-        return int(finished)
-
-    @property
-    def needs(self) -> Sequence[Work]:
-        """Nothing."""
-        return ()
-
-    def next_command(self) -> list[str] | None:
-        """Return the command that begins or continues it; None where it is finished."""
-        return None if self.done else self.arguments
 
 
 @dataclass(frozen=True)
-class Sharpening:
-    """SRCNN rewrites the training images of its camera.
+class SuperResolvedDataset:
+    """A data set whose training images of one camera SRCNN has rewritten.
 
     Attributes:
-        network: Its training.
+        network: Training of SRCNN.
         out: Folder of the rewritten data set.
-        split: Of RegDB.
+        input_size: See `SuperResolution`.
+        split: Number of RegDB's split; None for other layouts.
     """
 
     network: SuperresRun
     out: Path
-    split: int | None
-
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-        return f"the super-resolution of {self.network.data}"
-
-    @property
-    def log(self) -> Path:
-        """Where its processes write."""
-        return self.out.with_name(f"{self.out.name}.log")
-
-    @property
-    def size(self) -> int:
-        """As much as one epoch."""
-        return 1
-
-    @property
-    def done(self) -> int:
-        """1 where it is finished."""
-        marker = self.out / "superres.json"
-        if not marker.is_file():
-            return 0
-        return int(json.loads(marker.read_text(encoding="utf-8"))["complete"])
-
-    @property
-    def needs(self) -> Sequence[Work]:
-        """The network."""
-        return (self.network,)
-
-    def next_command(self) -> list[str] | None:
-        """Return the command that begins or continues it; None where it is finished."""
-        return None if self.done else self.arguments
+    input_size: str | None = None
+    split: int | None = None
 
     @property
     def arguments(self) -> list[str]:
         """The words after ``fprnet`` that rewrite the images."""
+        size = [] if self.input_size is None else ["--input-size", self.input_size]
         split = [] if self.split is None else ["--split", str(self.split)]
         return [
             *("superres", "apply", str(self.network.data), "--out", str(self.out)),
             *("--cameras", str(CAMERA), "--weights", str(self.network.out), "--workers", "1"),
+            *size,
             *split,
         ]
+
+    @property
+    def finished(self) -> bool:
+        """Whether every image is there."""
+        marker = self.out / "superres.json"
+        if not marker.is_file():
+            return False
+        return bool(json.loads(marker.read_text(encoding="utf-8"))["complete"])
+
+    @cached_property
+    def job(self) -> Job:
+        """The super-resolution, which counts as one epoch and needs the network."""
+        return Job(
+            f"the super-resolution of {self.out}",
+            log_beside(self.out),
+            lambda: None if self.finished else self.arguments,
+            1,
+            lambda: int(self.finished),
+            (self.network.job,),
+        )

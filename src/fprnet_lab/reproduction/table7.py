@@ -18,20 +18,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import nn
 from tqdm import tqdm
 
 from fprnet.data.images import read_image
 from fprnet.data.records import Records
 from fprnet.errors import TrainingError, UsageError
 from fprnet.files import sha256, write_text
+from fprnet_lab.jobs import Job
 from fprnet_lab.reporting.page import Command, Illustration, Table, TablePage
 from fprnet_lab.reproduction.experiment import Result, mean_and_deviation
-from fprnet_lab.reproduction.runs import CAMERA, SuperresRun
-from fprnet_lab.reproduction.workshop import Workshop
+from fprnet_lab.reproduction.published import read_file
+from fprnet_lab.reproduction.run_cache import RunCache
+from fprnet_lab.reproduction.runs import CAMERA, SRCNN_PRESETS, SuperresRun
 from fprnet_lab.superres.apply import sharpen
 from fprnet_lab.superres.bicubic import crop_to_multiple, resize
-from fprnet_lab.superres.colour import to_bytes
+from fprnet_lab.superres.colour import rgb_to_ycbcr, to_bytes
 from fprnet_lab.superres.networks import SuperResolution
 from fprnet_lab.superres.pairs import read_luma, select_camera
 from fprnet_lab.superres.scoring import Quality, mean_quality, score_image
@@ -40,18 +41,6 @@ from fprnet_lab.superres.weights import load_network
 __all__ = ["TABLE_7", "Table7", "keep_cell"]
 
 FORMAT = 1  # of a cell's file
-PRESETS = {
-    "paper": "the paper's options, literally",
-    "fprnet": "the same network, taught what bicubic enlargement lacks, by Adam",
-}
-# Table 7: layer -> side of the output for an input of 128 x 128, channels, kernel.
-PUBLISHED = {
-    "preprocessing": ("256x256", "1", "bicubic x2"),
-    "conv1": ("256x256", "64", "9x9"),
-    "conv2": ("256x256", "32", "1x1"),
-    "conv3": ("512x512", "1", "5x5, PixelShuffle(2)"),
-}
-INPUT_SIDE = 128
 SHOWN = 6  # images before and after
 SHOWN_HEIGHT = 256  # pixels
 
@@ -61,39 +50,39 @@ class Table7:
     """SRCNN's structure, and its PSNR and SSIM against bicubic enlargement.
 
     Attributes:
-        name: Of its files.
+        name: Name of its files.
         summary: One sentence, for the documents.
     """
 
     name: str = "table7"
     summary: str = "SRCNN: its structure, and PSNR and SSIM against bicubic enlargement"
 
-    def works(self, workshop: Workshop) -> list[SuperresRun]:
+    def jobs(self, cache: RunCache) -> list[Job]:
         """Return a training of each preset for each seed."""
-        seeds = range(workshop.request.seeds)
-        return [workshop.superres_run(preset, seed) for seed in seeds for preset in PRESETS]
+        seeds = range(cache.request.seeds)
+        return [cache.superres_run(preset, seed).job for seed in seeds for preset in SRCNN_PRESETS]
 
-    def lay_out(self, workshop: Workshop) -> Result:
+    def lay_out(self, cache: RunCache) -> Result:
         """Score the trained networks, once, and draw some images."""
-        request = workshop.request
-        records = workshop.data_set.records(visible_only=True)
-        test = select_camera(records, CAMERA, workshop.data_set.test)
+        request = cache.request
+        records = cache.data_set.records(visible_only=True)
+        test = select_camera(records, CAMERA, cache.data_set.test)
         cells = []
         failed = []
-        for preset in PRESETS:
+        for preset in SRCNN_PRESETS:
             for seed in range(request.seeds):
-                run = workshop.superres_run(preset, seed)
-                if not run.done:
+                run = cache.superres_run(preset, seed)
+                if not run.finished:
                     failed.append(run)
                     continue
                 numbers = _score(request.out / "cells", run, test)
                 cells.append({"preset": preset, "seed": seed, "camera": CAMERA, **numbers})
         if not cells:
-            raise TrainingError(f"no training of SRCNN was finished; see {failed[0].log}")
+            raise TrainingError(f"no training of SRCNN was finished; see {failed[0].job.log}")
         networks = {
-            preset: load_network(workshop.superres_run(preset, 0).out).network
-            for preset in PRESETS
-            if workshop.superres_run(preset, 0).done
+            preset: load_network(cache.superres_run(preset, 0).out).network
+            for preset in SRCNN_PRESETS
+            if cache.superres_run(preset, 0).finished
         }
         network = next(iter(networks.values()))
         page = TablePage(
@@ -108,18 +97,18 @@ class Table7:
             tables=[_quality_table(cells), _structure_table(network)],
             illustrations=[_before_and_after(test, networks)],
             limits=[
-                *(f"{run.name} failed; {run.log} has what it said." for run in failed),
+                *(f"{run.job.name} failed; {run.job.log} has its output." for run in failed),
                 "The paper publishes the structure of its network and no PSNR or SSIM, so there is "
                 "nothing to compare the numbers with but bicubic enlargement.",
-                "On drawn people the numbers check that the network learns; they say nothing about "
-                "photographs.",
+                "On synthetic people the numbers check that the network learns; they say nothing "
+                "about photographs.",
             ],
             commands=[
                 Command(
                     f"training of preset {preset}, seed 0",
-                    shlex.join(["fprnet", *workshop.superres_run(preset, 0).arguments]),
+                    shlex.join(["fprnet", *cache.superres_run(preset, 0).arguments]),
                 )
-                for preset in PRESETS
+                for preset in SRCNN_PRESETS
             ],
         )
         return Result(self.name, page, cells)
@@ -179,7 +168,7 @@ def _quality(network: SuperResolution, file: Path) -> Quality:
 def _quality_table(cells: Sequence[Mapping[str, Any]]) -> Table:
     bicubic = cells[0]
     rows = [["bicubic", f"{bicubic['bicubic_psnr']:.2f}", f"{bicubic['bicubic_ssim']:.4f}", "0.00"]]
-    for preset in PRESETS:
+    for preset in SRCNN_PRESETS:
         of_preset = [cell for cell in cells if cell["preset"] == preset]
         if not of_preset:
             continue
@@ -198,53 +187,81 @@ def _quality_table(cells: Sequence[Mapping[str, Any]]) -> Table:
         rows=rows,
         note="On Y of BT.601 studio range, borders shaved; mean over the images, ± is the standard "
         "deviation over seeds. "
-        + "; ".join(f"{preset}: {words}" for preset, words in PRESETS.items())
+        + "; ".join(f"{preset}: {words}" for preset, words in SRCNN_PRESETS.items())
         + ".",
     )
 
 
 def _structure_table(network: SuperResolution) -> Table:
-    """Run the network on the paper's input and compare every layer's output with Table 7."""
-    sides = {}
-    layers: dict[str, nn.Module] = {
-        "conv1": network.conv1,
-        "conv2": network.conv2,
-        "conv3": network.shuffle,  # Table 7 counts the shuffle to the third layer
-    }
-    hooks = [
-        layer.register_forward_hook(
-            lambda _, __, output, name=name: sides.update({name: tuple(output.shape)})
-        )
-        for name, layer in layers.items()
-    ]
-    first = network.conv1.register_forward_pre_hook(
-        lambda _, inputs: sides.update({"preprocessing": tuple(inputs[0].shape)})
-    )
-    with torch.inference_mode():
-        network(torch.zeros(1, 1, INPUT_SIDE, INPUT_SIDE))
-    for hook in (*hooks, first):
-        hook.remove()
-    kernels = {
-        "preprocessing": f"bicubic x{network.enlargement}",
-        **{name: _kernel(getattr(network, name)) for name in layers},
-    }
-    kernels["conv3"] += f", PixelShuffle({network.shuffle.upscale_factor})"
+    """Run the network on the paper's input and compare every layer with Table 7."""
+    published = read_file("table7")["layers"]
+    height, width = map(int, published["preprocessing"]["input"].split("x"))
+    built = _built_layers(network, height, width)
     rows = []
-    for name, (side, channels, kernel) in PUBLISHED.items():
-        _, built_channels, height, width = sides[name]
-        ours = (f"{height}x{width}", str(built_channels), kernels[name])
-        same = "no" if ours == (side, channels, kernel) else "yes"
-        rows.append([name, f"{side}, {channels}, {kernel}", ", ".join(ours), same])
+    for name, layer in published.items():
+        printed, ours = _layer_text(layer), _layer_text(built[name])
+        rows.append([name, printed, ours, "no" if printed == ours else "yes"])
     return Table(
-        title=f"Structure, for an input of {INPUT_SIDE}x{INPUT_SIDE}",
+        title=f"Structure, for an input of {height}x{width}",
         head=["layer", "published", "ours", "differs"],
         rows=rows,
-        note="Size of the output, channels, structure.",
+        note="Size and channels of the input -> size and channels of the output; structure. The "
+        "paper gives no stride for conv2. It enlarges R, G and B and then takes Y; here Y is taken "
+        "first, the same but for rounding, since both steps are linear.",
     )
 
 
-def _kernel(layer: nn.Conv2d) -> str:
-    return "x".join(map(str, layer.kernel_size))
+def _layer_text(layer: Mapping[str, Any]) -> str:
+    return (
+        f"{layer['input']}, {layer['input_channels']} -> "
+        f"{layer['output']}, {layer['output_channels']}; {layer['structure']}"
+    )
+
+
+def _built_layers(network: SuperResolution, height: int, width: int) -> dict[str, dict[str, Any]]:
+    """Return the layers of the network, run on Y of an image, as Table 7 describes its own."""
+    image = np.zeros((height, width, 3), np.uint8)
+    luma = torch.from_numpy(rgb_to_ycbcr(image)[..., 0]).float()[None, None] / 255
+    shapes: dict[str, tuple[torch.Size, torch.Size]] = {}
+    convolutions = {name: getattr(network, name) for name in ("conv1", "conv2", "conv3")}
+    hooks = [
+        layer.register_forward_hook(
+            lambda _, inputs, output, name=name: shapes.update(
+                {name: (inputs[0].shape, output.shape)}
+            )
+        )
+        for name, layer in convolutions.items()
+    ]
+    with torch.inference_mode():
+        large = network(luma)
+    for hook in hooks:
+        hook.remove()
+    layers = {
+        "preprocessing": {
+            **_sizes(luma.shape, shapes["conv1"][0]),
+            "input_channels": image.shape[2],
+            "structure": f"bicubic x{network.enlargement}",
+        }
+    }
+    for name, layer in convolutions.items():
+        before, after = shapes[name]
+        structure = "x".join(map(str, layer.kernel_size))
+        if name != "conv2":  # the paper gives no stride for this one
+            structure += f", stride {layer.stride[0]}"
+        if name == "conv3":  # Table 7 counts the shuffle to this layer
+            after = large.shape
+            structure += f", PixelShuffle({network.shuffle.upscale_factor})"
+        layers[name] = {**_sizes(before, after), "structure": structure}
+    return layers
+
+
+def _sizes(before: torch.Size, after: torch.Size) -> dict[str, Any]:
+    return {
+        "input": f"{before[2]}x{before[3]}",
+        "input_channels": before[1],
+        "output": f"{after[2]}x{after[3]}",
+        "output_channels": after[1],
+    }
 
 
 def _before_and_after(test: Records, networks: dict[str, SuperResolution]) -> Illustration:

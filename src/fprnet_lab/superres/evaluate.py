@@ -11,6 +11,7 @@ from typing import Any
 from fprnet.data.image_formats import SUFFIXES
 from fprnet.data.images import map_with_bar
 from fprnet.errors import DataError
+from fprnet.text_table import text_table
 from fprnet_lab.superres.pairs import read_luma
 from fprnet_lab.superres.scoring import Quality, mean_quality, score_image
 from fprnet_lab.superres.weights import LoadedNetwork
@@ -57,18 +58,19 @@ class SuperresScores:
 
     def table(self) -> str:
         """Return a line for each image and one for the mean."""
-        rows = {**self.images, "mean": self.mean}
-        width = max(map(len, rows))
-        lines = [
-            f"{'x' + str(self.scale):<{width}} {'bicubic':>10} {'SSIM':>8} {self.network:>10} "
-            f"{'SSIM':>8} {'gain':>7}"
+        head = [f"x{self.scale}", "bicubic", "SSIM", self.network, "SSIM", "gain"]
+        rows = [
+            [
+                name,
+                f"{q.bicubic_psnr:.2f}",
+                f"{q.bicubic_ssim:.4f}",
+                f"{q.psnr:.2f}",
+                f"{q.ssim:.4f}",
+                f"{q.gain:+.2f}",
+            ]
+            for name, q in {**self.images, "mean": self.mean}.items()
         ]
-        for name, q in rows.items():
-            lines.append(
-                f"{name:<{width}} {q.bicubic_psnr:10.2f} {q.bicubic_ssim:8.4f} {q.psnr:10.2f} "
-                f"{q.ssim:8.4f} {q.gain:+7.2f}"
-            )
-        return "\n".join(lines)
+        return text_table(head, rows)
 
 
 def evaluate_folder(

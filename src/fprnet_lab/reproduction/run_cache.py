@@ -1,8 +1,8 @@
 """A request becomes a folder of runs that all tables and figures share.
 
 A run's name holds a hash of all that it depends on: its whole config but the seed, the images, the
-weights that it starts from. So a row that stands in several tables is trained once, and other data,
-sizes or weights in the same folder take nothing of each other's.
+weights that it starts from. So a row that several tables have is trained once, and other data,
+sizes or weights in the same folder share nothing with it.
 """
 
 from __future__ import annotations
@@ -11,37 +11,34 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from fprnet.config import RunConfig, load_config
 from fprnet.data.data_set import DataSet, open_data_set
 from fprnet.data.records import Records
-from fprnet.data.sysu_mm01 import VISIBLE_CAMERAS
 from fprnet.errors import ConfigError, UsageError
 from fprnet.files import locked, sha256
 from fprnet.training.run_folder import RUN
-from fprnet_lab.jobs import Failure, Training, Work, work_side_by_side
+from fprnet_lab.jobs import Failure, Job, Training, run_jobs
 from fprnet_lab.reproduction.experiment import Request
-from fprnet_lab.reproduction.runs import ScoredRun, Sharpening, SuperresRun, Variant
-from fprnet_lab.superres.config import load_config as load_superres_config
-from fprnet_lab.synthetic.options import GeneratorOptions
-from fprnet_lab.synthetic.writer import generate
-
-__all__ = ["WARM_WORLD", "Workshop", "keys_of"]
-
-WARM_WORLD = GeneratorOptions(
-    validation_identities=0,
-    test_identities=0,
-    images_per_camera=8,
-    seed=1,  # other people and other places than the data set's
-    cameras=VISIBLE_CAMERAS,
+from fprnet_lab.reproduction.runs import (
+    SRCNN_PRESETS,
+    ScoredRun,
+    SuperResolution,
+    SuperResolvedDataset,
+    SuperresRun,
+    Variant,
 )
-# Of the user's changes the warm start takes those that make it smaller, and those of the trunk.
+from fprnet_lab.superres.config import load_config as load_superres_config
+from fprnet_lab.warm_start import PRETRAINING_SET, WarmStart
+
+__all__ = ["RunCache", "keys_of"]
+
+# Overrides of the user that the warm start takes: what makes it smaller, and its trunk.
 WARM_START_KEYS = frozenset(
     {"data.height", "data.width", "data.cache", "batches.identities"}
-    | {"model.backbone", "model.width", "model.last_stride"}
+    | {"model.backbone", "model.backbone.width", "model.backbone.last_stride"}
     | {"training.epochs", "training.steps_per_epoch", "training.precision"}
     | {"training.channels_last", "training.accelerator", "training.threads"}
 )
@@ -54,7 +51,7 @@ RESERVED = {  # what the command has options of its own for
 }
 
 
-class Workshop:
+class RunCache:
     """The runs of a folder. Making this object reads lists, never images, and writes nothing.
 
     Args:
@@ -67,11 +64,16 @@ class Workshop:
     def __init__(self, request: Request) -> None:
         self.request = request
         self.data_set: DataSet = open_data_set(request.data, split=request.split)
-        self._models, self._superres = _sorted_out(request.overrides)
-        self._images = _mark_of(self.data_set.records())
+        self._models, self._superres = _split_overrides(request.overrides)
+        if self._superres:  # faults of these are the user's, whatever is trained
+            for preset in SRCNN_PRESETS:
+                load_superres_config(preset, overrides=self._superres)
+        self._images = _hash_of_images(self.data_set.records())
         self._runs: dict[tuple[Variant, int], ScoredRun] = {}
-        self.warm_start: Training | None = None
-        self._weights: tuple[str, str] | None = None  # path, what marks its content
+        self._super_resolved: dict[SuperResolution, SuperResolvedDataset] = {}
+        self.left_out: dict[str, str] = {}  # label of a row -> why it cannot be trained
+        self.warm_start: WarmStart | None = None
+        self._weights: tuple[str, str] | None = None  # path, hash of its content or of its making
         if request.weights is not None:
             if not request.weights.is_file():
                 raise UsageError(
@@ -93,17 +95,23 @@ class Workshop:
             ConfigError: The overrides do not fit the preset.
             UsageError: One of the user's overrides is what the variant itself changes.
         """
-        if (variant, seed) in self._runs:
-            return self._runs[variant, seed]
-        training = self.training(variant, seed)
-        run = ScoredRun(
-            training=training,
-            data=self.request.data,
-            scores=self.request.out / "cells" / f"{training.out.name}.json",
-            needs=self.needs_of(variant),
-        )
-        self._runs[variant, seed] = run
-        return run
+        if (variant, seed) not in self._runs:
+            training = self.training(variant, seed)
+            self._runs[variant, seed] = ScoredRun(
+                training=training,
+                data=self.request.data,
+                scores=self.request.out / "cells" / f"{training.out.name}.json",
+                needs=self.needs_of(variant),
+            )
+        return self._runs[variant, seed]
+
+    def fault_of(self, variant: Variant) -> str | None:
+        """Return why a variant cannot be trained with the user's overrides; None: it can."""
+        try:
+            self.scored_run(variant, 0)
+        except ConfigError as error:
+            return str(error)
+        return None
 
     def training(self, variant: Variant, seed: int) -> Training:
         """Return the training of a variant; raises what `scored_run` does."""
@@ -113,15 +121,15 @@ class Workshop:
         overrides = [*self._models, *variant.overrides]
         overrides += [] if split is None else ["--data.split", str(split)]
         config = self._config(variant.preset, overrides)
-        marks = {"images": self._images, "weights": config.model.options["weights"]}
+        inputs = {"images": self._images, "weights": config.model.options["weights"]}
         if self._weights is not None:
             overrides += ["--model.weights", self._weights[0]]
-            marks["weights"] = self._weights[1]
+            inputs["weights"] = self._weights[1]
         data = self.request.data
-        if variant.sharpened:
-            data = self.sharpening.out
-            marks["images"] = data.name
-        name = f"{variant.preset}-{_hash(_computed(config) | marks)}-seed{seed}"
+        if variant.superres is not None:
+            data = self.super_resolved(variant.superres).out
+            inputs["images"] = data.name
+        name = f"{variant.preset}-{_hash(_computed(config) | inputs)}-seed{seed}"
         return Training(
             variant.preset,
             data,
@@ -147,21 +155,27 @@ class Workshop:
         name = f"srcnn-{preset}-{_hash(values | {'images': self._images})}-seed{seed}"
         return SuperresRun(preset, seed, self.request.data, self.runs / name, overrides)
 
-    @cached_property
-    def sharpening(self) -> Sharpening:
-        """The data set whose training images of one camera are sharper."""
-        network = self.superres_run("fprnet", 0)
-        name = network.out.name.removeprefix("srcnn-fprnet-")
-        return Sharpening(network, self.request.out / f"sharpened-{name}", split=self.request.split)
+    def super_resolved(self, options: SuperResolution) -> SuperResolvedDataset:
+        """Return the data set whose training images of one camera SRCNN rewrites."""
+        if options not in self._super_resolved:
+            network = self.superres_run(options.preset, 0)
+            size = "" if options.input_size is None else f"-{options.input_size}"
+            name = f"super-resolved-{network.out.name.removeprefix('srcnn-')}{size}"
+            self._super_resolved[options] = SuperResolvedDataset(
+                network, self.request.out / name, options.input_size, self.request.split
+            )
+        return self._super_resolved[options]
 
-    def needs_of(self, variant: Variant) -> tuple[Work, ...]:
-        """Return what has to be there before a variant can be trained."""
-        needs: list[Work] = [] if self.warm_start is None else [self.warm_start]
-        return (*needs, self.sharpening) if variant.sharpened else tuple(needs)
+    def needs_of(self, variant: Variant) -> tuple[Job, ...]:
+        """Return what has to be finished before a variant can be trained."""
+        needs = [] if self.warm_start is None else [self.warm_start.training.job()]
+        if variant.superres is not None:
+            needs.append(self.super_resolved(variant.superres).job)
+        return tuple(needs)
 
     @contextmanager
     def opened(self) -> Iterator[list[int]]:
-        """Hold the folder, and yield what the processes have to keep open to hold it, too.
+        """Hold the folder, and yield the file descriptors that processes keep open to hold it.
 
         Raises:
             UsageError: It cannot be a folder.
@@ -174,41 +188,42 @@ class Workshop:
                 f"--out {out} cannot be a folder ({error.strerror}); give another one"
             ) from error
         # The processes inherit the lock: if this one is killed, the next one waits for them.
-        waiting = f"another process is at work in {out}; waiting for it"
+        waiting = f"another process uses {out}; waiting for it"
         with locked(out / ".lock", waiting=waiting) as lock:
             yield [lock.fileno()]
 
-    def work(self, works: Sequence[Work], description: str, keep_open: list[int]) -> list[Failure]:
-        """Do what is left of some work; a training that fails does not take the others along.
+    def run(self, jobs: Sequence[Job], description: str, keep_open: list[int]) -> list[Failure]:
+        """Do what is left of some jobs; a training that fails does not stop the others.
 
         Args:
-            works: Trainings of this workshop.
-            description: Of the progress bar.
-            keep_open: What `opened` has yielded.
+            jobs: Jobs of this cache.
+            description: Text before the progress bar.
+            keep_open: The file descriptors of `opened`.
 
         Raises:
-            FprnetError: The people for the warm start cannot be drawn.
+            FprnetError: The pre-training set of the warm start cannot be written.
         """
         warm = self.warm_start
-        wanted = any(warm in work.needs and work.next_command() for work in works)
-        if warm is not None and wanted and not warm.finished:
-            generate(warm.data, WARM_WORLD, workers=self.request.workers)
-        return work_side_by_side(
-            works,
+        if warm is not None and warm.training.next_command() is not None:
+            name = warm.training.name
+            if any(need.name == name for job in jobs if not job.finished for need in job.needs):
+                warm.generate(self.request.workers)
+        return run_jobs(
+            jobs,
             description=description,
             workers=self.request.workers,
             keep_open=keep_open,
             keep_going=True,
         )
 
-    def _plan_warm_start(self) -> Training:
-        # The data set says nothing to the warm start; its people are of another world.
+    def _plan_warm_start(self) -> WarmStart:
+        # Nothing of the data set is used: the pre-training set has other people.
         overrides = _only(self._models, WARM_START_KEYS)
         name = f"warm-start-{_hash(_computed(self._config('warm-start', overrides)))}"
-        world, out = self.request.out / "warm-world", self.runs / name
-        training = Training("warm-start", world, out, "tiny", overrides=overrides)
+        data, out = self.request.out / "pre-training-set", self.runs / name
+        training = Training("warm-start", data, out, "tiny", overrides=overrides)
         self._weights = (str(training.best.resolve()), name)
-        return training
+        return WarmStart(PRETRAINING_SET, training)
 
     def _config(self, preset: str, overrides: Sequence[str]) -> RunConfig:
         try:
@@ -233,7 +248,7 @@ def _only(overrides: Sequence[str], keys: frozenset[str]) -> tuple[str, ...]:
     return tuple(kept)
 
 
-def _sorted_out(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _split_overrides(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the overrides of re-identification models, and those of SRCNN.
 
     Raises:
@@ -261,13 +276,13 @@ def _computed(config: RunConfig) -> dict[str, Any]:
     return {key: value for key, value in RUN.keys(config).items() if key not in free}
 
 
-def _mark_of(records: Records) -> str:
+def _hash_of_images(records: Records) -> str:
     """Return a hash of all images' names and sizes in bytes: where the folder lies is no matter."""
-    mark = hashlib.sha256()
+    digest = hashlib.sha256()
     for path, file in zip(records.path, records.files(), strict=True):
         size = file.stat().st_size if file.is_file() else -1
-        mark.update(f"{path} {size}\n".encode())
-    return mark.hexdigest()
+        digest.update(f"{path} {size}\n".encode())
+    return digest.hexdigest()
 
 
 def _hash(values: Mapping[str, Any]) -> str:
