@@ -23,11 +23,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Annotated, Any, Union, get_args, get_origin
 
-import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from fprnet import plugins
 from fprnet.errors import ConfigError
+from fprnet.plain_text import parse_yaml
 
 __all__ = [
     "Component",
@@ -344,8 +344,8 @@ def _checked_value(hint: Any, value: Any, key: str) -> tuple[Any, list[str]]:
     adapter = _adapter(hint)
     tries = [value]
     if isinstance(value, str) and not _is_text(hint):
-        with contextlib.suppress(yaml.YAMLError, ValueError, OverflowError):  # then it is text
-            tries = [yaml.safe_load(value), value]
+        with contextlib.suppress(ValueError):  # then it is text
+            tries = [parse_yaml(value), value]
     reason = ""
     for attempt in tries:
         if isinstance(attempt, bool) and not _takes_bool(hint):

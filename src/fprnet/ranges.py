@@ -13,6 +13,7 @@ __all__ = [
     "Positive",
     "PositiveInt",
     "Probability",
+    "Seed",
 ]
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -21,3 +22,4 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
 PositiveInt = Annotated[int, Field(gt=0)]
 CountOrZero = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what torch, NumPy and a checkpoint can keep
