@@ -15,6 +15,7 @@ __all__ = [
     "Positive",
     "PositiveInt",
     "Probability",
+    "Seed",
 ]
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -24,3 +25,4 @@ BelowOne = Annotated[float, Field(ge=0, lt=1)]
 PositiveInt = Annotated[int, Field(gt=0)]
 LayerSizes = Annotated[Sequence[PositiveInt], Field(min_length=1)]
 CountOrZero = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]  # what torch, NumPy and a checkpoint can keep

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Union, get_args, get_origin
 
-import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
+
+from fprnet.plain_text import parse_yaml
 
 __all__ = ["choices_of", "from_text", "json_schema", "shown", "typed_value", "without_marks"]
 
@@ -59,8 +60,8 @@ def typed_value(hint: Any, value: Any) -> tuple[Any, str]:
 
 def from_text(text: str) -> Any:
     """Return what a text is as YAML; itself where it is none, e.g. for "!!int abc"."""
-    with contextlib.suppress(yaml.YAMLError, ValueError, OverflowError, RecursionError):
-        return yaml.safe_load(text)
+    with contextlib.suppress(ValueError):
+        return parse_yaml(text)
     return text
 
 

@@ -6,7 +6,6 @@ such as ``--training.epochs 40``. The whole is checked at once, before the first
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
@@ -21,6 +20,7 @@ from fprnet.config.checks import faults_of
 from fprnet.config.layers import layered, nested
 from fprnet.config.schema import RunConfig, Scale
 from fprnet.errors import ConfigError
+from fprnet.plain_text import parse_yaml
 
 __all__ = [
     "config_as_dict",
@@ -185,14 +185,9 @@ def _read_text(file: Path) -> str:
 def _values(text: str, where: str) -> dict[str, Any]:
     """Return the values of a YAML text; whatever YAML may hold, the complaint is one sentence."""
     try:
-        values = yaml.safe_load(text)
-        json.dumps(values, default=str)  # an alias to itself would never end
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError, TypeError) as error:
-        raise ConfigError(f"{where} is not YAML ({_one_line(error)}); correct it") from error
+        values = parse_yaml(text)
+    except ValueError as error:
+        raise ConfigError(f"{where} is not YAML ({error}); correct it") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{where} holds no keys; write e.g. 'training: {{epochs: 40}}'")
     return values
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

@@ -20,7 +20,7 @@ from fprnet.kinds import (
     SAMPLER,
     SCHEDULE,
 )
-from fprnet.ranges import CountOrZero, Positive, PositiveInt, Probability
+from fprnet.ranges import CountOrZero, Positive, PositiveInt, Probability, Seed
 
 __all__ = ["AugmentationConfig", "DataConfig", "RunConfig", "Scale", "TrainingConfig"]
 
@@ -85,7 +85,7 @@ class RunConfig:
 
     preset: str = ""
     scale: Scale = "full"
-    seed: CountOrZero = 0
+    seed: Seed = 0
     data: DataConfig = field(default_factory=DataConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     # A batch holds the same identities in both modalities.

@@ -7,7 +7,6 @@ runtime information.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from fprnet.config.schema import RunConfig
 from fprnet.data.records import MODALITIES, Modality
 from fprnet.embeddings.backend import Backend, Choice, Runtime
 from fprnet.errors import CheckpointError, UsageError
+from fprnet.plain_text import parse_json
 
 __all__ = ["FORMAT", "KEY", "SUFFIXES", "ExportedGraphs", "holds_graphs", "open_graphs"]
 
@@ -153,7 +153,14 @@ def _read(core: Any, file: Path) -> Any:  # noqa: ANN401 - OpenVINO's Core and M
 def _metadata(graph: Any, file: Path) -> dict[str, Any]:  # noqa: ANN401 - OpenVINO's Model
     for place in ([KEY], ["framework", KEY]):
         if graph.has_rt_info(place):
-            metadata = json.loads(graph.get_rt_info(place).astype(str))
+            try:
+                metadata = parse_json(graph.get_rt_info(place).astype(str))
+            except ValueError as error:
+                raise CheckpointError(
+                    f"{file} describes its model in no JSON text ({error}); export the model again"
+                ) from error
+            if not isinstance(metadata, dict):
+                break
             if metadata.get("format") == FORMAT:
                 return dict(metadata)
             raise CheckpointError(

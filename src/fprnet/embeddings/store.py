@@ -20,6 +20,7 @@ from fprnet.data.records import MODALITIES
 from fprnet.embeddings.formats_common import reason_of
 from fprnet.errors import FeaturesError
 from fprnet.files import replacing
+from fprnet.plain_text import parse_json
 
 __all__ = ["FORMAT", "Features", "read_features", "write_features"]
 
@@ -213,8 +214,8 @@ def _read_meta(column: NDArray[Any] | None) -> dict[str, Any]:
     if column is None:
         return {}
     try:
-        meta = json.loads(str(column))
-    except json.JSONDecodeError as error:
+        meta = parse_json(str(column))
+    except ValueError as error:
         raise FeaturesError(f"meta is no JSON text ({error}); write a JSON object") from error
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         found = meta.get("format") if isinstance(meta, dict) else meta

@@ -8,7 +8,6 @@ Shapes: I identities that query, R resamples, M metrics.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fprnet.errors import UsageError
+from fprnet.plain_text import parse_json
 from fprnet.text_table import text_table
 
 __all__ = ["Comparison", "Difference", "bootstrap_interval", "compare", "read_result"]
@@ -130,8 +130,8 @@ def read_result(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UsageError(f"{path} does not exist; write it with 'fprnet evaluate ... --out {path}'")
     try:
-        result = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        result = parse_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
         raise UsageError(f"{path} is no JSON text ({error}); write it with --out") from error
     if not isinstance(result, dict) or result.get("format") != FORMAT or "protocol" not in result:
         raise UsageError(f"{path} is no result of 'fprnet evaluate'; write it with --out")

@@ -17,6 +17,7 @@ import numpy as np
 
 from fprnet.errors import GalleryError
 from fprnet.files import write_text
+from fprnet.plain_text import parse_json
 
 __all__ = ["Calibration", "calibration_path", "read_calibration", "write_calibration"]
 
@@ -133,7 +134,7 @@ def read_calibration(path: Path) -> Calibration:
         GalleryError: The file is missing, or no calibration.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content: Any = parse_json(path.read_text(encoding="utf-8"))
         found = content.pop("format")
         if found != FORMAT:
             raise GalleryError(f"{path} has format {found}, this version reads {FORMAT}")

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import yaml
-
 from fprnet.errors import CheckpointError, ConfigError, TrainingError
 from fprnet.files import locked, remove_leftovers, replacing, write_text
+from fprnet.plain_text import parse_yaml
 from fprnet.runs.checkpoint_file import CheckpointKind, config_of
 
 __all__ = ["RunFolder", "RunKind"]
@@ -78,11 +77,11 @@ class RunFolder(Generic[Config]):
                 )
             return
         try:
-            values = yaml.safe_load(file.read_text(encoding="utf-8"))
+            values = parse_yaml(file.read_text(encoding="utf-8"))
             if not isinstance(values, dict):
                 raise ConfigError("it holds no keys")
             there = self._kind.from_dict(values)
-        except (ConfigError, yaml.YAMLError, OSError, UnicodeDecodeError) as error:
+        except (ConfigError, ValueError, OSError) as error:
             reason = " ".join(str(error).split())
             raise ConfigError(
                 f"{file} cannot be used as the config of a {self._kind.noun}: "

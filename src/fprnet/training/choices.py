@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import yaml
 
 from fprnet.config import RunConfig
 from fprnet.methods.network import untrained
+from fprnet.plain_text import parse_yaml
 
 __all__ = ["Precision", "fastest_precision", "pays", "with_choices"]
 
@@ -135,8 +135,8 @@ def _processes() -> int:
 def _recorded(out: Path) -> Mapping[str, Any]:
     """Return what the run that is there computes with, if there is one and it says so."""
     try:
-        values = yaml.safe_load((out / "config.yaml").read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        values = parse_yaml((out / "config.yaml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return {}  # no run, or none that can be read: opening the folder will say what is wrong
     training = values.get("training") if isinstance(values, Mapping) else None
     if not isinstance(training, Mapping):

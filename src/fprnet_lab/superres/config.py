@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import yaml
 
 from fprnet.errors import ConfigError
+from fprnet.plain_text import parse_yaml
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser
@@ -191,8 +192,8 @@ def _parser() -> ArgumentParser:
 
 def _read_yaml(file: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        values = parse_yaml(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"config file {file} cannot be read ({reason}); correct it") from error
     if not isinstance(values, dict):

@@ -10,6 +10,7 @@ from fprnet_lab.synthetic.cameras import CAMERAS
 
 __all__ = ["GeneratorOptions"]
 
+MAX_IDENTITIES = 100_000  # of a part
 MOST_IMAGES = 200  # per identity and camera: positions are stored as uint8
 
 # What other layouts than SYSU-MM01's and the manifest's have otherwise.
@@ -62,8 +63,8 @@ class GeneratorOptions:
     def __post_init__(self) -> None:
         counts = ("identities", "validation_identities", "test_identities")
         for name in counts:
-            if getattr(self, name) < 0:
-                raise DataError(f"{name} is {getattr(self, name)}; give 0 or more")
+            if not 0 <= getattr(self, name) <= MAX_IDENTITIES:
+                raise DataError(f"{name} is {getattr(self, name)}; give 0 to {MAX_IDENTITIES}")
         if self.total == 0:
             raise DataError("the set would hold nobody; give at least 1 identity")
         if "validation_identities" in LAYOUT_DEFAULTS[self.layout] and self.validation_identities:
@@ -80,8 +81,8 @@ class GeneratorOptions:
         unknown = sorted(set(self.cameras) - set(CAMERAS))
         if unknown or not self.cameras or len(set(self.cameras)) != len(self.cameras):
             raise DataError(f"cameras is {self.cameras}; give some of 1 to 6, each once")
-        if self.seed < 0:
-            raise DataError(f"seed is {self.seed}; give 0 or more")
+        if not 0 <= self.seed < 2**63:
+            raise DataError(f"seed is {self.seed}; give 0 to {2**63 - 1}")
         for name in ("outdoor_share", "missed_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise DataError(f"{name} is {getattr(self, name)}; give a share from 0 to 1")
