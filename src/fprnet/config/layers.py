@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, get_origin
 
 from fprnet.components import (
@@ -19,9 +20,10 @@ from fprnet.components import (
     resolve,
 )
 from fprnet.errors import ConfigError, FprnetError
+from fprnet.plain_text import parse_yaml
 from fprnet.typed_values import without_marks
 
-__all__ = ["layered", "nested"]
+__all__ = ["layered", "nested", "read_text", "read_values", "values_of"]
 
 
 def layered(schema: type, *layers: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,6 +72,46 @@ def nested(overrides: Sequence[str]) -> dict[str, Any]:
             inner[last][CLASS_PATH] = value
         else:
             inner[last] = value
+    return values
+
+
+def read_values(file: Path) -> dict[str, Any]:
+    """Return the values of a user's YAML file.
+
+    Raises:
+        ConfigError: It cannot be read, is not YAML, or holds no keys.
+    """
+    return values_of(read_text(file), f"config file {file}")
+
+
+def read_text(file: Path) -> str:
+    """Return the text of a user's file.
+
+    Raises:
+        ConfigError: It cannot be read, or is no text.
+    """
+    try:
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"config file {file} cannot be read ({error.strerror}); correct the path"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"config file {file} is not text; give a YAML file") from error
+
+
+def values_of(text: str, where: str) -> dict[str, Any]:
+    """Return the values of a YAML text; whatever YAML may hold, the complaint is one sentence.
+
+    Raises:
+        ConfigError: It is not YAML, or holds no keys; ``where`` is named.
+    """
+    try:
+        values = parse_yaml(text)
+    except ValueError as error:
+        raise ConfigError(f"{where} is not YAML ({error}); correct it") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{where} holds no keys; write e.g. 'training: {{epochs: 40}}'")
     return values
 
 

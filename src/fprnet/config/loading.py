@@ -17,10 +17,9 @@ import yaml
 from fprnet import plugins
 from fprnet.components import fill, nearest, plain
 from fprnet.config.checks import faults_of
-from fprnet.config.layers import layered, nested
+from fprnet.config.layers import layered, nested, read_text, read_values, values_of
 from fprnet.config.schema import RunConfig, Scale
 from fprnet.errors import ConfigError
-from fprnet.plain_text import parse_yaml
 
 __all__ = [
     "config_as_dict",
@@ -79,7 +78,7 @@ def load_config(
         ConfigError: Unknown preset, key or value (all faults in one message), or the file belongs
             to another preset or scale than the one asked for.
     """
-    values = {} if file is None else _read_yaml(file)
+    values = {} if file is None else read_values(file)
     words = nested(overrides)
     for name in ("preset", "scale", "seed"):
         if name in words:
@@ -151,7 +150,7 @@ def _preset_text(preset: str) -> str:
             return file.read_text(encoding="utf-8")
         raise ConfigError(f"preset {preset}: the package {package} has no file {name}.yaml")
     if preset.endswith((".yaml", ".yml")):
-        return _read_text(Path(preset))
+        return read_text(Path(preset))
     names = preset_names()
     raise ConfigError(
         f"preset {preset!r} does not exist{nearest(preset, names)}; the presets are "
@@ -160,34 +159,8 @@ def _preset_text(preset: str) -> str:
 
 
 def _preset_layers(preset: str, scale: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    values = _values(_preset_text(preset), f"preset {preset}")
+    values = values_of(_preset_text(preset), f"preset {preset}")
     scales = values.pop("scales", {})
     if scale not in SCALES:
         raise ConfigError(f"scale {scale!r} does not exist; the scales are {', '.join(SCALES)}")
     return values, scales.get(scale, {})
-
-
-def _read_yaml(file: Path) -> dict[str, Any]:
-    return _values(_read_text(file), f"config file {file}")
-
-
-def _read_text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            f"config file {file} cannot be read ({error.strerror}); correct the path"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"config file {file} is not text; give a YAML file") from error
-
-
-def _values(text: str, where: str) -> dict[str, Any]:
-    """Return the values of a YAML text; whatever YAML may hold, the complaint is one sentence."""
-    try:
-        values = parse_yaml(text)
-    except ValueError as error:
-        raise ConfigError(f"{where} is not YAML ({error}); correct it") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"{where} holds no keys; write e.g. 'training: {{epochs: 40}}'")
-    return values
