@@ -31,6 +31,7 @@ WORKED = Searches(
     score=np.array([[0.9, 0.2], [0.8, 0.6], [0.7, 0.1], [0.5, 0.5]]),
     identity=np.array([1, 2]),
     query_identity=np.array([1, 2, 8, 9]),
+    images=np.array([1, 1]),
 )
 
 
@@ -196,11 +197,11 @@ def test_rates_that_too_few_searches_can_show_are_refused() -> None:
 
 
 def test_threshold_that_the_model_ships_with() -> None:
-    found = result(rates=(), shipped=lambda enrolled: -1.0 - enrolled / 100, resamples=50)
+    found = result(rates=(), shipped=lambda images: -1.0 - images / 1000, resamples=50)
     (point,) = found.points
     assert point.name == "threshold"
-    assert all(-1.04 <= threshold <= -1.0 for threshold in point.threshold)
-    everything = result(rates=(), shipped=lambda enrolled: -math.inf).points[0]
+    assert all(-1.1 <= threshold < -1.0 for threshold in point.threshold)
+    everything = result(rates=(), shipped=lambda images: -math.inf).points[0]
     assert set(everything.fpir) == {1.0}
     assert everything.fpir_ci95 == (1.0, 1.0)
 
@@ -276,7 +277,8 @@ def tables(draw):
     values = st.integers(-3, 3).map(float)
     score = np.array(draw(st.lists(values, min_size=people * queries, max_size=people * queries)))
     owner = np.array(draw(st.lists(st.integers(1, 6), min_size=queries, max_size=queries)))
-    return Searches(score.reshape(queries, people), np.arange(1, people + 1), owner)
+    numbers = np.arange(1, people + 1)
+    return Searches(score.reshape(queries, people), numbers, owner, np.ones_like(numbers))
 
 
 @given(tables(), st.integers(-3, 3), st.integers(1, 3))

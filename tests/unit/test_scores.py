@@ -188,7 +188,7 @@ def test_json_has_the_documented_shape() -> None:
     assert list(result) == [
         *("format", "protocol", "mode", "shots", "gallery", "published_as", "trials"),
         *("queries", "valid_queries", "gallery_size", "metric", "metrics", "postprocessing"),
-        *("scores", "curves", "per_identity", "model", "versions"),
+        *("scores", "curves", "per_identity", "runtime", "precision", "model", "versions"),
     ]
     assert (result["format"], result["protocol"], result["trials"]) == (1, "sysu-mm01", 3)
     assert (result["queries"], result["valid_queries"], result["gallery_size"]) == (12, 8, 6)

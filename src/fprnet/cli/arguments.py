@@ -74,7 +74,7 @@ def add_runtime(parser: argparse.ArgumentParser, *, precision: str = "auto") -> 
 
     Args:
         parser: The command's.
-        precision: Default. Embeddings that are scored take "float32", so that the same command
+        precision: Default. Embeddings that are scored take "reference", so that the same command
             gives the same numbers; "auto" measures which precision is faster on this machine.
     """
     parser.add_argument(
@@ -88,7 +88,11 @@ def add_runtime(parser: argparse.ArgumentParser, *, precision: str = "auto") -> 
         choices=("auto", "float32", "bfloat16"),
         default=precision,
         help="what the network computes in; auto: what is measured to be faster on this machine "
-        "(default: %(default)s)",
+        + (
+            "(default: auto)"
+            if precision == "auto"
+            else "(default: float32, or the eight bits of an exported graph)"
+        ),
     )
 
 

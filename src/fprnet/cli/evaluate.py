@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from fprnet.cli.arguments import (
     add_command,
@@ -15,22 +16,35 @@ from fprnet.cli.arguments import (
     add_runtime,
     existing_data_set,
     mention_untrained,
-    positive,
 )
+from fprnet.cli.corruption import add_corruption, corruption_of
+from fprnet.cli.evaluate_options import (
+    add_open_set,
+    add_postprocessing,
+    add_protocol,
+    protocol_options,
+    reranking_of,
+)
+from fprnet.errors import UsageError
 
 if TYPE_CHECKING:
     from fprnet.cli.arguments import Subcommands
     from fprnet.data.data_set import DataSet
     from fprnet.data.protocols.protocol import Protocol
+    from fprnet.embeddings.embedder import Embedder
     from fprnet.embeddings.store import Features
-    from fprnet.evaluation.reranking import Reranking
+    from fprnet.evaluation.corrupted import Corrupted
+    from fprnet.evaluation.corruptions import Corruption
     from fprnet.evaluation.scores import Scores
+
+Form = Literal["text", "json", "markdown", "latex"]
 
 EXAMPLE = """\
   fprnet evaluate runs/fprnet/checkpoints/best.pt --data SYSU-MM01 --flip
-  fprnet evaluate features.npz --data SYSU-MM01/exp --mode indoor --shots 10 --json
+  fprnet evaluate features.npz --data SYSU-MM01/exp --protocol sysu-mm01/indoor/10-shot@1 --json
   fprnet evaluate runs/split-1 --data RegDB --direction visible-to-infrared
-  fprnet evaluate exported --data SYSU-MM01
+  fprnet evaluate runs/fprnet --data SYSU-MM01 --open-set --det det.png
+  fprnet evaluate runs/fprnet --data SYSU-MM01 --corrupt mixed --corrupt-modality visible
   fprnet evaluate feature_folder --data SYSU-MM01/exp --metric cosine --rerank --out ours.json
   fprnet evaluate --compare theirs.json ours.json"""
 
@@ -38,11 +52,12 @@ OF_A_MODEL = {
     "flip": False,
     "scale": "full",
     "runtime": "auto",
-    "precision": "float32",
+    "precision": "reference",
     "cache": None,
+    "corrupt": None,
 }
-OF_A_PROTOCOL = ("direction", "mode", "shots", "trials", "gallery", "swapped")
-OF_RERANK = ("rerank_k1", "rerank_k2", "rerank_lambda")
+OF_OPEN_SET = ("template", "open_set_rank", "fpir", "threshold", "det")
+DRAWS = 3  # of corruptions
 
 
 def add_parser(subcommands: Subcommands) -> None:
@@ -69,7 +84,7 @@ def add_parser(subcommands: Subcommands) -> None:
         help="data set; for a features file its split files are enough",
     )
     add_layout(parser)
-    _add_protocol(parser)
+    add_protocol(parser)
     parser.add_argument(
         "--metric",
         choices=("euclidean", "cosine"),
@@ -84,120 +99,38 @@ def add_parser(subcommands: Subcommands) -> None:
         "by default), or module:name of a function of your own",
     )
     parser.add_argument(
-        "--manifest", type=Path, metavar="CSV", help="rows of a .npy file (default: FILE.csv)"
+        "--manifest",
+        type=Path,
+        metavar="CSV",
+        help="table of the rows of a .npy file (default: FILE.csv)",
     )
-    _add_postprocessing(parser)
-    parser.add_argument("--scale", choices=("tiny", "full"), default="full", help="of a preset")
-    add_runtime(parser, precision="float32")
+    add_postprocessing(parser)
+    add_open_set(parser)
+    add_corruption(parser, draws=True)
+    parser.add_argument(
+        "--scale", choices=("tiny", "full"), default="full", help="size of a preset"
+    )
+    add_runtime(parser, precision="reference")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="folder of the resized images")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="save the JSON object, too")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="file in which the JSON object is saved, too"
+    )
+    parser.add_argument(
+        "--format",
+        choices=("text", "json", "markdown", "latex"),
+        help="what is printed (default: text); markdown and latex are a row of a paper's table",
+    )
     add_json(parser)
     parser.set_defaults(run=run, defaults=vars(parser.parse_args([])))
 
 
-def _add_protocol(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group(
-        "protocol", "default: the layout's own, see docs/evaluation.md"
-    )
-    group.add_argument(
-        "--protocol",
-        metavar="NAME",
-        help="published protocol, e.g. sysu-mm01/all/1-shot@1; 'fprnet protocols' lists them",
-    )
-    group.add_argument(
-        "--split",
-        type=positive,
-        metavar="N",
-        help="number of RegDB's split, 1 to 10 (default: the one the model was trained on)",
-    )
-    group.add_argument(
-        "--direction",
-        choices=("infrared-to-visible", "visible-to-infrared"),
-        help="which modality queries which (default: infrared-to-visible)",
-    )
-    group.add_argument(
-        "--mode",
-        choices=("all", "indoor"),
-        help="SYSU-MM01: cameras of the gallery, all or indoor (default: all)",
-    )
-    group.add_argument(
-        "--shots",
-        type=int,
-        choices=(1, 10),
-        help="SYSU-MM01: gallery images per identity and camera (default: 1)",
-    )
-    group.add_argument(
-        "--trials",
-        type=positive,
-        metavar="T",
-        help="SYSU-MM01, LLCM: number of galleries drawn (default: 10)",
-    )
-    group.add_argument(
-        "--gallery",
-        choices=("official", "seeded"),
-        help="SYSU-MM01: galleries of rand_perm_cam.mat (default), or the random draw of widely "
-        "copied evaluators",
-    )
-    group.add_argument(
-        "--llcm-swapped",
-        dest="swapped",
-        action="store_true",
-        default=None,
-        help="LLCM, visible-to-infrared: query and gallery swapped, as its authors' code does",
-    )
-    group.add_argument(
-        "--protocol-option",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="option of the protocol of a reader of your own (repeatable)",
-    )
-
-
-def protocol_options(args: argparse.Namespace) -> dict[str, Any]:
-    """Return what was chosen for the protocol; options that were not given are left out."""
-    from fprnet.errors import UsageError
-
-    chosen = {name: getattr(args, name) for name in OF_A_PROTOCOL}
-    chosen = {name: value for name, value in chosen.items() if value is not None}
-    for text in args.protocol_option:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise UsageError(f"--protocol-option {text} is no NAME=VALUE; write e.g. shots=2")
-        chosen[name] = value
-    if args.protocol is not None and chosen:
-        raise UsageError(
-            f"protocol {args.protocol} has its own {next(iter(chosen))}; leave one of the two out"
-        )
-    return chosen
-
-
-def _add_postprocessing(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("further rows", "beside 'plain', which always stands")
-    group.add_argument("--flip", action="store_true", help="averaged with the mirror image")
-    group.add_argument(
-        "--rerank",
-        action="store_true",
-        help="k-reciprocal re-ranking, which uses the other queries, too; with --flip: of both",
-    )
-    group.add_argument("--rerank-k1", type=positive, metavar="K", help="(default: 20)")
-    group.add_argument("--rerank-k2", type=positive, metavar="K", help="(default: 6)")
-    group.add_argument(
-        "--rerank-lambda", type=float, metavar="L", help="share of the distance (default: 0.3)"
-    )
-    group.add_argument(
-        "--expand-query",
-        type=positive,
-        metavar="N",
-        help="each query averaged with its N nearest gallery images",
-    )
-
-
 def run(args: argparse.Namespace) -> int:
     """Print the scores, or the differences of two results, on stdout."""
-    from fprnet.errors import UsageError
     from fprnet.files import write_text
 
+    if args.json and args.format not in (None, "json"):
+        raise UsageError(f"--json and --format {args.format} contradict each other; leave one out")
+    form: Form = "json" if args.json else args.format or "text"
     if args.compare is not None:
         result: Any = _compare(args)
     elif args.model is None or args.data is None:
@@ -205,19 +138,26 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"{missing} is missing; see '{args.prog} --help'")
     else:
         result = _evaluate(args)
-    text = json.dumps(result.as_dict())
+    values = result.as_dict()
     if args.out is not None:
-        write_text(args.out, text + "\n")
-    print(text if args.json else result.table())
+        write_text(args.out, json.dumps(values) + "\n")
+    if form != "text" and form != "json":
+        from fprnet.evaluation.result_rows import result_table
+
+        name = values["model"].get("preset") or Path(args.model).stem
+        print(result_table([(name, values)], form, metrics=args.metrics))
+    else:
+        print(json.dumps(values) if form == "json" else result.table())
     return 0
 
 
 def _compare(args: argparse.Namespace) -> Any:  # noqa: ANN401 - a Comparison
-    from fprnet.errors import UsageError
     from fprnet.evaluation.comparison import compare
 
+    if args.format in ("markdown", "latex"):
+        raise UsageError(f"--compare has no {args.format} row; use 'fprnet table'")
     for name, default in args.defaults.items():
-        if name not in ("compare", "json", "out") and getattr(args, name) != default:
+        if name not in ("compare", "json", "out", "format") and getattr(args, name) != default:
             what = f"--{name.replace('_', '-')}" if name != "model" else args.model
             raise UsageError(f"--compare reads two results and does not use {what}; leave it out")
     return compare(*args.compare)
@@ -229,24 +169,17 @@ def _evaluate(args: argparse.Namespace) -> Scores:
     from fprnet.embeddings.embedder import load_model
     from fprnet.embeddings.formats import holds_features, notes_about, read_any_features
     from fprnet.embeddings.from_disk import extract_data_set
-    from fprnet.errors import UsageError
-    from fprnet.evaluation.data_set_protocol import make_protocol, named_options
     from fprnet.evaluation.scores import score
 
-    options = protocol_options(args)
-
-    def protocol_of(features: Features, data_set: DataSet) -> Protocol:
-        if args.protocol is not None:
-            options.update(named_options(args.protocol, data_set.layout))
-        return make_protocol(features, data_set, options)
-
-    place = {"layout": args.layout, "split": args.split}
     ranking = {
         "metric": args.metric,
         "metrics": args.metrics,
         "expand_query": args.expand_query,
-        "rerank": _reranking(args),
+        "rerank": reranking_of(args),
     }
+    corruption, options = corruption_of(args), protocol_options(args)
+    _check_open_set(args)
+    place = {"layout": args.layout, "split": args.split}
     if holds_features(Path(args.model)):
         for name, default in OF_A_MODEL.items():
             if getattr(args, name) != default:
@@ -258,34 +191,97 @@ def _evaluate(args: argparse.Namespace) -> Scores:
         for note in notes_about(features):
             print(note, file=sys.stderr)
         data_set = open_for_test(args.data, features.meta.get("config", {}), **place)
-        scores = score(features, protocol_of(features, data_set), **ranking)
-    else:
-        if args.manifest is not None:
-            raise UsageError(f"--manifest describes a .npy file, and {args.model} is a model")
-        embedder = load_model(
-            args.model, scale=args.scale, runtime=args.runtime, precision=args.precision
-        )
-        mention_untrained(embedder)
-        data_set = open_for_test(args.data, config_as_dict(embedder.config), **place)
-        records = data_set.records()
-        extract = {"cache": args.cache, "identities": data_set.test}
-        features = extract_data_set(embedder, records, **extract)
-        protocol = protocol_of(features, data_set)
+        protocol = _protocol(args, features, data_set, options)
         scores = score(features, protocol, **ranking)
-        if args.flip:
-            flipped = extract_data_set(embedder, records, flip=True, **extract)
-            scores = scores.with_flipped(score(flipped, protocol, **ranking))
-    return scores
+        return _with_parts(args, scores, features, protocol, data_set)
+    if args.manifest is not None:
+        raise UsageError(f"--manifest describes a .npy file, and {args.model} is a model")
+    embedder = load_model(
+        args.model, scale=args.scale, runtime=args.runtime, precision=args.precision
+    )
+    mention_untrained(embedder)
+    data_set = open_for_test(args.data, config_as_dict(embedder.config), **place)
+    records = data_set.records()
+    extract = {"cache": args.cache, "identities": data_set.test}
+    features = extract_data_set(embedder, records, **extract)
+    protocol = _protocol(args, features, data_set, options)
+    scores = score(features, protocol, **ranking)
+    if args.flip:
+        flipped = extract_data_set(embedder, records, flip=True, **extract)
+        scores = scores.with_flipped(score(flipped, protocol, **ranking))
+    if corruption is not None:
+        draws = args.corrupt_draw or DRAWS
+        corrupted = _corrupted(args, embedder, data_set, protocol, scores, corruption, draws)
+        scores = replace(scores, corrupted=corrupted)
+    return _with_parts(args, scores, features, protocol, data_set)
 
 
-def _reranking(args: argparse.Namespace) -> Reranking | None:
-    from fprnet.errors import UsageError
-    from fprnet.evaluation.reranking import Reranking
+def _protocol(
+    args: argparse.Namespace, features: Features, data_set: DataSet, options: dict[str, Any]
+) -> Protocol:
+    from fprnet.evaluation.data_set_protocol import make_protocol, named_options
 
-    chosen = {name: getattr(args, name) for name in OF_RERANK if getattr(args, name) is not None}
-    if not args.rerank:
-        for name in chosen:
-            raise UsageError(f"--{name.replace('_', '-')} needs --rerank; add it")
-        return None
-    names = ("k1", "k2", "weight")
-    return Reranking(**{n: chosen[o] for n, o in zip(names, OF_RERANK, strict=True) if o in chosen})
+    if args.protocol is not None:
+        options = named_options(args.protocol, data_set.layout)
+    return make_protocol(features, data_set, options)
+
+
+def _corrupted(
+    args: argparse.Namespace,
+    embedder: Embedder,
+    data_set: DataSet,
+    protocol: Protocol,
+    clean: Scores,
+    corruption: Corruption,
+    draws: int,
+) -> Corrupted:
+    """Score the data set again with corrupted images, once for each draw."""
+    from fprnet.embeddings.from_disk import extract_data_set
+    from fprnet.evaluation.corrupted import Corrupted
+    from fprnet.evaluation.scores import score
+
+    records, rows = data_set.records(), []
+    for draw in range(1, draws + 1):
+        features = extract_data_set(
+            embedder,
+            records,
+            cache=args.cache,
+            identities=data_set.test,
+            change=replace(corruption, draw=draw),
+        )
+        row = score(features, protocol, metric=args.metric, metrics=args.metrics).rows["plain"]
+        rows.append({name: trials.mean for name, trials in row.metrics.items()})
+    means = {name: trials.mean for name, trials in clean.rows["plain"].metrics.items()}
+    settings = {name: v for name, v in corruption.as_dict().items() if name != "draw"}
+    return Corrupted.of({**settings, "draws": draws}, means, rows)
+
+
+def _with_parts(
+    args: argparse.Namespace,
+    scores: Scores,
+    features: Features,
+    protocol: Protocol,
+    data_set: DataSet,
+) -> Scores:
+    """Add provenance and leaks, and open-set rates where they were asked for."""
+    from fprnet.evaluation.leaks import check_training, find_leaks, provenance_of
+
+    check_training(features.meta, data_set, data_set.test)
+    leaks = find_leaks(features, protocol, data_set)
+    for warning in leaks.found:
+        print(warning, file=sys.stderr)
+    scores = replace(scores, leaks=leaks, provenance=provenance_of(features.meta, data_set))
+    if not args.open_set:
+        return scores
+    from fprnet.cli.open_set import open_set_parts
+
+    open_set, calibration = open_set_parts(args, features, protocol)
+    return replace(scores, open_set=open_set, calibration=calibration)
+
+
+def _check_open_set(args: argparse.Namespace) -> None:
+    for name in (*OF_OPEN_SET, "calibration", "reliability"):
+        if not args.open_set and getattr(args, name) is not None:
+            raise UsageError(f"--{name.replace('_', '-')} needs --open-set; add it")
+    if args.threshold is not None and args.calibration is not None:
+        raise UsageError("--threshold and --calibration both give a threshold; leave one out")

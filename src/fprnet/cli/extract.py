@@ -16,6 +16,7 @@ from fprnet.cli.arguments import (
     existing_folder,
     mention_untrained,
 )
+from fprnet.cli.corruption import add_corruption, corruption_of
 
 if TYPE_CHECKING:
     from fprnet.cli.arguments import Subcommands
@@ -33,11 +34,18 @@ def add_parser(subcommands: Subcommands) -> None:
     source.add_argument("--data", type=existing_data_set, metavar="ROOT", help="data set")
     source.add_argument("--images", type=existing_folder, metavar="FOLDER", help="images")
     add_layout(parser)
-    parser.add_argument("--modality", choices=("visible", "infrared"), help="of --images")
+    parser.add_argument(
+        "--modality", choices=("visible", "infrared"), help="modality of the images of --images"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.npz")
-    parser.add_argument("--flip", action="store_true", help="average with the mirror image")
-    parser.add_argument("--scale", choices=("tiny", "full"), default="full", help="of a preset")
-    add_runtime(parser, precision="float32")
+    parser.add_argument(
+        "--flip", action="store_true", help="average each embedding with that of the mirror image"
+    )
+    parser.add_argument(
+        "--scale", choices=("tiny", "full"), default="full", help="size of a preset"
+    )
+    add_runtime(parser, precision="reference")
+    add_corruption(parser)
     parser.add_argument("--cache", type=Path, metavar="DIR", help="folder of the resized images")
     add_json(parser)
     parser.set_defaults(run=run)
@@ -59,6 +67,9 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--cache is of --data; loose images are not cached")
     if args.images is not None and args.layout != "auto":
         raise UsageError("--layout is of --data; loose images have none")
+    corruption = corruption_of(args)
+    if args.images is not None and corruption is not None:
+        raise UsageError("--corrupt is of --data; loose images are embedded as they are")
     embedder = load_model(
         args.model, scale=args.scale, runtime=args.runtime, precision=args.precision
     )
@@ -66,7 +77,9 @@ def run(args: argparse.Namespace) -> int:
     options = {"flip": args.flip, "resume": args.out}
     if args.data is not None:
         records = read_records(args.data, layout=args.layout)
-        features = extract_data_set(embedder, records, cache=args.cache, **options)
+        features = extract_data_set(
+            embedder, records, cache=args.cache, change=corruption, **options
+        )
     else:
         features = extract_folder(embedder, args.images, args.modality, **options)
     write_features(args.out, features)

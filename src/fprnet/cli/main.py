@@ -28,6 +28,7 @@ from fprnet.cli import (
     protocols,
     search,
     serve,
+    table,
     train,
 )
 from fprnet.errors import FprnetError, UsageError
@@ -41,6 +42,7 @@ COMMANDS = (
     cross_validate,
     evaluate,
     protocols,
+    table,
     extract,
     export,
     models,

@@ -30,6 +30,7 @@ __all__ = [
     "TRAIN_LISTS",
     "LlcmSplit",
     "check_split",
+    "instant_of",
     "list_folder",
     "read_records",
     "read_split",
@@ -136,6 +137,12 @@ def check_split(records: Records, split: LlcmSplit) -> None:
             f"{len(unseen)} listed identities have no image in {records.root}, the first is "
             f"{unseen[0]}; copy test_vis and test_nir again, or correct {TEST_LIST}"
         )
+
+
+def instant_of(path: str) -> str:
+    """Return the second and frame that a file's name gives, such as "s185535_f7010"; else ""."""
+    match = re.search(r"_(s\d+_f\d+)(?:_|\.)", path)
+    return "" if match is None else match[1]
 
 
 def list_folder(root: Path) -> Path:

@@ -4,7 +4,8 @@
 folder), ``identity``, ``modality`` ("visible" or "infrared"); and where they are known ``camera``,
 ``location`` (cameras that see one place share it; the camera itself where there is no such column),
 ``split`` ("train", "validation" or "test"; without it everybody is tested) and ``role`` ("query" or
-"gallery"). Identity, camera and location are whole numbers.
+"gallery"), and ``time`` (any text; images of one instant have the same one). Identity, camera and
+location are whole numbers.
 Shapes: N images.
 """
 
@@ -26,7 +27,7 @@ __all__ = ["FILES", "ManifestSplit", "manifest_file", "read_manifest"]
 FILES = ("manifest.csv", "manifest.parquet")
 MANIFEST = TableKind(
     needed=("path", "identity", "modality"),
-    optional=("camera", "location", "split", "role"),
+    optional=("camera", "location", "split", "role", "time"),
     fault=DataError,
 )
 NUMBERS = (0, 999_999_999)  # of identities, cameras and locations
@@ -40,11 +41,12 @@ class ManifestSplit:
     """What the table says.
 
     Attributes:
-        train: Sorted identities.
-        validation: Likewise.
-        test: Likewise; everybody where the table has no split.
+        train: Sorted identities of the training images.
+        validation: Sorted identities of the validation images.
+        test: Sorted identities of the test images; everybody where the table has no split.
         listed: The images, whether they are on the disk or not.
-        role: ``(N,)`` "query", "gallery" or "" (both) for each of them; None where no column.
+        role: ``(N,)`` "query", "gallery" or "" (neither) of each image; None without such a column.
+        time: ``(N,)`` when each image was taken, "" where unknown; None without such a column.
     """
 
     train: tuple[int, ...]
@@ -52,6 +54,7 @@ class ManifestSplit:
     test: tuple[int, ...]
     listed: Records
     role: NDArray[np.str_] | None
+    time: NDArray[np.str_] | None = None
 
 
 def manifest_file(root: Path) -> Path:
@@ -107,7 +110,9 @@ def read_manifest(root: Path) -> ManifestSplit:
         role = _words(table, "role", ROLES, empty=True)[order]
     parts = _parts(table, identity)
     check_apart(parts)
-    return ManifestSplit(parts["train"], parts["validation"], parts["test"], records, role)
+    time = table.texts("time", empty=True)[order] if "time" in table.columns else None
+    people = parts["train"], parts["validation"], parts["test"]
+    return ManifestSplit(*people, records, role, time)
 
 
 def _parts(table: Table, identity: NDArray[np.int64]) -> dict[str, tuple[int, ...]]:

@@ -113,6 +113,18 @@ class Reader(typing.Protocol):
                 f"{unseen[0]}; copy their images again, or correct the lists"
             )
 
+    def instants(self, split: Any, paths: Sequence[str]) -> Sequence[str]:  # noqa: ANN401
+        """Return when each image was taken, as any text; images of one instant have the same one.
+
+        Args:
+            split: What `read_split` returned.
+            paths: Paths of the images, as records have them.
+
+        Returns:
+            One text for each path, "" where it is not known; () where nothing is known.
+        """
+        return ()
+
     def look(self, findings: Findings) -> tuple[Lists, list[Seen]]:
         """Return who is listed for which part, and all images; note all that is wrong.
 

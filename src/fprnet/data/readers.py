@@ -5,11 +5,11 @@ A layout of your own is an import path, ``my_reader:MyReader``; see `fprnet.data
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fprnet.components import Component, parse_component
-from fprnet.data import checks, llcm, manifest, regdb, sysu_mm01
+from fprnet.data import buptcampus, checks, hitsz_vcm, llcm, manifest, regdb, sysu_mm01
 from fprnet.data.checks.findings import Findings, Lists, Seen
 from fprnet.data.llcm import LlcmSplit
 from fprnet.data.manifest import ManifestSplit
@@ -17,11 +17,13 @@ from fprnet.data.protocols.llcm import llcm_protocol
 from fprnet.data.protocols.manifest import manifest_protocol
 from fprnet.data.protocols.regdb import regdb_protocol
 from fprnet.data.protocols.sysu_mm01 import sysu_mm01_protocol
+from fprnet.data.protocols.tracklets import buptcampus_protocol, hitsz_vcm_protocol
 from fprnet.data.reader import Part, Reader
 from fprnet.data.records import Records
 from fprnet.data.regdb import RegdbSplit
 from fprnet.data.sysu_mm01 import SysuSplit
-from fprnet.errors import UsageError
+from fprnet.data.tracklets import TrackletSplit, check_listed, look_at_tracklets, records_of
+from fprnet.errors import DataError, UsageError
 from fprnet.kinds import READER
 
 __all__ = ["DEFAULT_LAYOUT", "READERS", "layout_component", "reader_of"]
@@ -92,6 +94,9 @@ class Llcm(Reader):
     def check_split(self, records: Records, split: LlcmSplit) -> None:
         llcm.check_split(records, split)
 
+    def instants(self, _split: LlcmSplit, paths: Sequence[str]) -> list[str]:
+        return [llcm.instant_of(path) for path in paths]
+
     def look(self, findings: Findings) -> tuple[Lists, list[Seen]]:
         return checks.llcm.look(findings)
 
@@ -112,6 +117,12 @@ class Manifest(Reader):
     def read_records(self, root: Path, *, visible_only: bool = False) -> Records:
         return _of_modality(manifest.read_manifest(root).listed, visible_only)
 
+    def instants(self, split: ManifestSplit, paths: Sequence[str]) -> Sequence[str]:
+        if split.time is None:
+            return ()
+        known = dict(zip(split.listed.path.tolist(), split.time.tolist(), strict=True))
+        return [known.get(path, "") for path in paths]
+
     def check_split(self, records: Records, split: ManifestSplit) -> None:
         """Do nothing: the list is the records."""
 
@@ -119,10 +130,52 @@ class Manifest(Reader):
         return checks.manifest.look(findings)
 
 
+class HitszVcm(Reader):
+    """HITSZ-VCM: tracklets in info."""
+
+    signs = ("info/track_test_info.txt", "track_test_info.txt")
+    example = "HITSZ-VCM (info/track_test_info.txt ...)"
+    protocol = staticmethod(hitsz_vcm_protocol)
+
+    def read_split(self, root: Path, _number: int | None, needed: Sequence[Part]) -> TrackletSplit:
+        return hitsz_vcm.read_split(root, needed=needed)
+
+    def read_records(self, root: Path, *, visible_only: bool = False) -> Records:
+        return records_of(root, hitsz_vcm.read_split(root, needed=()), visible_only=visible_only)
+
+    def check_split(self, records: Records, _split: TrackletSplit) -> None:
+        check_listed(records)
+
+    def look(self, findings: Findings) -> tuple[Lists, list[Seen]]:
+        return _look_at_lists(findings, hitsz_vcm.read_split, hitsz_vcm.SHORTEST)
+
+
+class BuptCampus(Reader):
+    """BUPTCampus: tracklets in data_paths.json."""
+
+    signs = ("data_paths.json",)
+    example = "BUPTCampus (data_paths.json ...)"
+    protocol = staticmethod(buptcampus_protocol)
+
+    def read_split(self, root: Path, _number: int | None, needed: Sequence[Part]) -> TrackletSplit:
+        return buptcampus.read_split(root, needed=needed)
+
+    def read_records(self, root: Path, *, visible_only: bool = False) -> Records:
+        return records_of(root, buptcampus.read_split(root, needed=()), visible_only=visible_only)
+
+    def check_split(self, records: Records, _split: TrackletSplit) -> None:
+        check_listed(records)
+
+    def look(self, findings: Findings) -> tuple[Lists, list[Seen]]:
+        return _look_at_lists(findings, buptcampus.read_split, 1)
+
+
 READERS: dict[str, type[Reader]] = {
     "sysu-mm01": SysuMm01,
     "regdb": RegDb,
     "llcm": Llcm,
+    "hitsz-vcm": HitszVcm,
+    "buptcampus": BuptCampus,
     "manifest": Manifest,
 }
 """Name of a layout -> its reader."""
@@ -155,6 +208,17 @@ def reader_of(layout: str) -> Reader:
     """
     reader: Reader = layout_component(layout).build()
     return reader
+
+
+def _look_at_lists(
+    findings: Findings, read_split: Callable[[Path], TrackletSplit], shortest: int
+) -> tuple[Lists, list[Seen]]:
+    try:
+        split = read_split(findings.root)
+    except DataError as error:
+        findings.add_error(findings.root, error)
+        return {"train": (), "test": ()}, []
+    return look_at_tracklets(findings, split, shortest=shortest)
 
 
 def _of_modality(records: Records, visible_only: bool) -> Records:

@@ -32,7 +32,8 @@ __all__ = [
 
 Runtime = Literal["pytorch", "openvino"]
 Precision = Literal["float32", "bfloat16", "int8"]
-Choice = Literal["auto", "float32", "bfloat16"]
+# "reference": float32, or the bits that an exported graph stores; never what is measured.
+Choice = Literal["auto", "reference", "float32", "bfloat16"]
 Pixels: TypeAlias = NDArray[np.uint8]
 Embeddings: TypeAlias = NDArray[np.float32]
 
@@ -95,13 +96,15 @@ def choose_precision(
     matrix products are faster in it: not every CPU that has such instructions runs them faster.
 
     Args:
-        asked: "auto", "float32" or "bfloat16".
+        asked: "auto", "reference" (float32), "float32" or "bfloat16".
         device: That computes.
         bfloat16_instructions: Whether the runtime has them on this device.
 
     Raises:
         UsageError: bfloat16 was asked for and is not there.
     """
+    if asked == "reference":
+        return "float32"
     if asked not in ("auto", "float32", "bfloat16"):
         raise UsageError(f"precision {asked!r} is unknown; use auto, float32 or bfloat16")
     if asked == "bfloat16" and not bfloat16_instructions:

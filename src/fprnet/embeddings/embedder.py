@@ -42,6 +42,7 @@ class Embedder:
         precision: "float32", "bfloat16", or "auto": the faster one; embeddings differ by a cosine
             of less than 0.001.
         backend: Of exported graphs; it replaces model, runtime and precision.
+        trained_on: Sorted identities that the model was trained on; () where it is not known.
 
     Raises:
         UsageError: Runtime or precision are not to be had on the model's device.
@@ -56,12 +57,14 @@ class Embedder:
         runtime: Literal["auto"] | Runtime = "auto",
         precision: Choice = "auto",
         backend: Backend | None = None,
+        trained_on: Sequence[int] = (),
     ) -> None:
         self.config = config
         self._model = None if model is None else model.eval()
         if backend is None:
             backend = _backend(self.model, self.size, runtime, precision)
         self.backend = backend
+        self.trained_on = tuple(trained_on)
         self.about = {**about, "runtime": backend.runtime, "precision": backend.precision}
 
     @property
@@ -212,7 +215,9 @@ def load_model(
         "layout": trained.config.data.layout,
         "split": trained.config.data.split,
     }
-    return Embedder(trained.model.to(device), trained.config, about, **options)
+    return Embedder(
+        trained.model.to(device), trained.config, about, trained_on=trained.identities, **options
+    )
 
 
 def _backend(

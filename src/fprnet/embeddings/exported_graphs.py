@@ -101,7 +101,7 @@ def open_graphs(
                 f"{files[modality]} is the graph of {found['modality']} images; export again"
             )
     eight_bits = visible["weights"] == "int8"
-    if eight_bits and precision != "auto":
+    if eight_bits and precision not in ("auto", "reference"):
         raise UsageError(f"{path} computes in eight bits, not in {precision}; leave precision out")
     chosen = choose_precision(precision, torch.device("cpu"), bfloat16_instructions=has_bfloat16())
 

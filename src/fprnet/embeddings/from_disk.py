@@ -10,7 +10,7 @@ from functools import partial
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from tqdm import tqdm
@@ -27,7 +27,17 @@ from fprnet.embeddings.embedder import Embedder
 from fprnet.embeddings.extract import batch_size_for, embed_stream, features_of, row_batches
 from fprnet.embeddings.store import Features
 
-__all__ = ["extract_data_set", "extract_folder"]
+__all__ = ["Change", "extract_data_set", "extract_folder"]
+
+
+class Change(Protocol):
+    """What is done to images before they are embedded; it must not depend on their order."""
+
+    def __call__(self, image: Pixels, path: str, modality: Modality) -> Pixels:
+        """Return the changed image ``(H, W, 3)``."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what the features file says about it."""
 
 
 def extract_data_set(
@@ -38,6 +48,7 @@ def extract_data_set(
     flip: bool = False,
     cache: Path | None = None,
     resume: Path | None = None,
+    change: Change | None = None,
 ) -> Features:
     """Embed a data set, through its cache of resized images.
 
@@ -49,6 +60,7 @@ def extract_data_set(
         cache: Folder of the cache; None is ROOT/.fprnet-cache.
         resume: The features file to be, beside which finished parts are kept until the end; the
             same call after a kill continues from them. None keeps nothing.
+        change: Changes the resized images before they are embedded, e.g. a corruption.
 
     Raises:
         DataError: Images are missing or cannot be read.
@@ -58,13 +70,22 @@ def extract_data_set(
     if identities is not None:
         rows = np.flatnonzero(np.isin(records.identity, np.asarray(identities)))
     chosen, meta = records.where(rows), _meta(embedder, flip)
+    if change is not None:
+        meta = {**meta, "change": change.as_dict()}
     features = np.empty((len(rows), embedder.embedding_size), dtype=np.float32)
     with kept_chunks(resume, meta, chosen.files() if resume else ()) as chunks:
         for modality in MODALITIES:
             mine = np.flatnonzero(chosen.modality == modality)
 
-            def batches(start: int, mine: Any = rows[mine]) -> Iterator[Pixels]:  # noqa: ANN401
-                return row_batches(images, mine[start:])
+            def batches(
+                start: int,
+                mine: Any = rows[mine],  # noqa: ANN401
+                modality: Modality = modality,
+            ) -> Iterator[Pixels]:
+                batches = row_batches(images, mine[start:])
+                if change is None:
+                    return batches
+                return _changed(batches, records.path[mine[start:]].tolist(), modality, change)
 
             if len(mine):
                 features[mine] = _embed(embedder, batches, len(mine), modality, flip, chunks)
@@ -147,6 +168,17 @@ def _embed(
     return embeddings
 
 
+def _changed(
+    batches: Iterator[Pixels], paths: Sequence[str], modality: Modality, change: Change
+) -> Iterator[Pixels]:
+    """Change every image of the batches, which come in the order of the paths."""
+    done = 0
+    for batch in batches:
+        pairs = zip(batch, paths[done : done + len(batch)], strict=True)
+        yield np.stack([change(image, path, modality) for image, path in pairs])
+        done += len(batch)
+
+
 def _file_batches(
     files: Sequence[Path], size: tuple[int, int], modality: Modality, doubts: DoubtCounter
 ) -> Iterator[Pixels]:
@@ -163,6 +195,7 @@ def _meta(embedder: Embedder, flip: bool) -> dict[str, Any]:
     """Return what the features file says about its making."""
     return {
         "model": embedder.about,
+        "trained_on": list(embedder.trained_on),
         "config": config_as_dict(embedder.config),
         "flip": flip,
         "runtime": embedder.backend.runtime,

@@ -28,6 +28,7 @@ from fprnet.evaluation.halvings import halvings, version
 from fprnet.evaluation.open_set_bootstrap import Bootstrap
 from fprnet.evaluation.ranking import Distance
 from fprnet.evaluation.searches import Enrolment, Template, compare_trials, enrol
+from fprnet.evaluation.sequences import refuse_pairs, with_means
 
 __all__ = [
     "OpenSet",
@@ -211,7 +212,7 @@ def score_open_set(
         template: How a person's images are one template.
         rank: r of TPIR, 1 or more.
         rates: Target FPIRs, above 0 and below 1.
-        shipped: Gives the threshold that the model comes with, for a number of enrolled identities;
+        shipped: Gives the threshold that the model comes with, for a number of gallery images;
             None: it has none.
         resamples: R, number of bootstrap resamples over identities.
         seed: Seed of the bootstrap.
@@ -226,6 +227,8 @@ def score_open_set(
     for rate in rates:
         if not 0 < rate < 1:
             raise UsageError(f"FPIR {rate} is no share between 0 and 1; give e.g. 0.01")
+    refuse_pairs(protocol, "open set")
+    features = with_means(features, protocol)
     people = np.unique(np.concatenate([features.identity[t.query] for t in protocol.trials]))
     if len(people) < 2:
         raise FeaturesError(
@@ -289,7 +292,7 @@ def _point_shipped(
     rank: int,
     bootstrap: Bootstrap,
 ) -> OperatingPoint:
-    chosen = [[shipped(e.enrolled) for e in draws] for draws in enrolments]
+    chosen = [[shipped(e.images) for e in draws] for draws in enrolments]
     interval = bootstrap.at_thresholds(enrolments, chosen, rank)
     return _measured("threshold", enrolments, chosen, rank, interval)
 

@@ -18,11 +18,21 @@ from torch import Tensor
 from fprnet.data.protocols.protocol import Protocol
 from fprnet.embeddings.store import Features
 from fprnet.errors import FeaturesError
+from fprnet.evaluation.corrupted import Corrupted
+from fprnet.evaluation.leaks import Leaks
 from fprnet.evaluation.metrics import CMC, Metric, Metrics, parse_metrics
+from fprnet.evaluation.open_set import OpenSet
 from fprnet.evaluation.postprocessing import score_expanded_trials, score_reranked_trials
 from fprnet.evaluation.ranking import Distance, score_trials
 from fprnet.evaluation.ranking_metrics import QueryScores
+from fprnet.evaluation.reliability import Reliability
 from fprnet.evaluation.reranking import Reranking
+from fprnet.evaluation.sequences import (
+    needs_pairs,
+    refuse_pairs,
+    score_best_pairs,
+    with_means,
+)
 from fprnet.evaluation.statistics import PerIdentity, confidence_interval
 
 __all__ = ["CURVE", "FORMAT", "ScoreRow", "Scores", "Trials", "score"]
@@ -112,6 +122,11 @@ class Scores:
         published_as: Name of the protocol in `fprnet protocols`; None where it has none.
         metric: Distance of two embeddings.
         postprocessing: Label -> what was chosen, for the rows that need it.
+        open_set: Detection and identification rates, where they were asked for.
+        calibration: How far the model's stated probabilities can be trusted, where asked for.
+        leaks: What makes the scores better than they would be for people never seen before.
+        provenance: What the model was trained on and is tested on.
+        corrupted: Scores of the corrupted images, where asked for.
     """
 
     protocol: str
@@ -126,6 +141,11 @@ class Scores:
     published_as: str | None = None
     metric: Distance = "euclidean"
     postprocessing: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    open_set: OpenSet | None = None
+    calibration: Reliability | None = None
+    leaks: Leaks | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    corrupted: Corrupted | None = None
 
     def with_row(self, label: str, row: ScoreRow) -> Scores:
         """Return these scores and one more labelled row, e.g. "flip" or "rerank"."""
@@ -162,9 +182,23 @@ class Scores:
             "scores": {label: row.as_dict() for label, row in self.rows.items()},
             "curves": {label: row.curve_as_dict() for label, row in self.rows.items()},
             "per_identity": self._per_identity(),
+            **self._parts(),
+            **self.provenance,
+            "runtime": self.model.get("runtime"),
+            "precision": self.model.get("precision"),
             "model": dict(self.model),
             "versions": {name: version(name) for name in ("fprnet", "numpy", "torch")},
         }
+
+    def _parts(self) -> dict[str, Any]:
+        """Return what only some results have."""
+        parts = {
+            "open_set": self.open_set,
+            "calibration": self.calibration,
+            "corrupted": self.corrupted,
+            "leaks": self.leaks,
+        }
+        return {name: part.as_dict() for name, part in parts.items() if part is not None}
 
     def _per_identity(self) -> dict[str, Any]:
         known = {
@@ -207,6 +241,22 @@ class Scores:
                 intervals = "".join(f"{_interval(row.metrics[name]):>15}" for name in names)
                 lines.append(f"{label + ' (95 % interval)':<{width}}" + intervals)
         lines.append("percent: mean ± sample standard deviation over the trials")
+        if self.model.get("precision"):
+            lines.append(
+                f"embeddings computed by {self.model.get('runtime')} in {self.model['precision']}"
+            )
+        if self.corrupted is not None:
+            lines += ["", self.corrupted.table()]
+        if self.open_set is not None:
+            lines += ["", self.open_set.table()]
+        if self.calibration is not None:
+            error = 100 * self.calibration.expected_calibration_error
+            lines.append(
+                f"calibration error {error:.2f} % over the first matches of all queries "
+                f"({self.calibration.matches})"
+            )
+        if self.leaks is not None and self.leaks.found:
+            lines += ["", *self.leaks.found]
         return "\n".join(lines)
 
 
@@ -241,7 +291,13 @@ def score(
         FeaturesError: No query has a match, or a vector has no direction for the cosine.
     """
     columns = parse_metrics(metrics)
-    per_trial = score_trials(features, protocol, metric=metric, device=device)
+    if needs_pairs(protocol):
+        if rerank is not None or expand_query is not None:
+            refuse_pairs(protocol, "re-ranking" if rerank is not None else "query expansion")
+        per_trial = score_best_pairs(features, protocol, metric=metric)
+    else:
+        features = with_means(features, protocol)
+        per_trial = score_trials(features, protocol, metric=metric, device=device)
     valid = _only({int(scores.valid.sum()) for scores in per_trial}, "valid queries")
     if valid == 0:
         raise FeaturesError(

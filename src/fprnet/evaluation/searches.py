@@ -47,12 +47,14 @@ class Searches:
     Attributes:
         score: ``(Q, I)`` float64, higher is more alike; -inf where the query may see no image.
         identity: ``(I,)`` sorted identities of the gallery.
-        query_identity: ``(Q,)``.
+        query_identity: ``(Q,)`` who each query shows.
+        images: ``(I,)`` images that each template is made of or chosen from; 1 for a mean.
     """
 
     score: NDArray[np.float64]
     identity: Rows
     query_identity: Rows
+    images: Rows
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Enrolment:
             see nobody.
         stranger_identity: ``(N,)`` who is searched for in the non-mated searches.
         enrolled: G, number of enrolled identities.
+        images: Gallery images of these that a query is compared with.
         skipped: Searches for people who are to be enrolled but of whom the query may see no image.
     """
 
@@ -76,6 +79,7 @@ class Enrolment:
     stranger_similarity: NDArray[np.float64]
     stranger_identity: Rows
     enrolled: int
+    images: int
     skipped: int = 0
 
 
@@ -108,6 +112,7 @@ def enrol(searches: Searches, enrolled: Sequence[int], strangers: Sequence[int])
         stranger_similarity=maximum,
         stranger_identity=searches.query_identity[foreign],
         enrolled=len(people),
+        images=int(searches.images[columns].sum()),
         skipped=int((~seen).sum()),
     )
 
@@ -215,11 +220,13 @@ def similarity_blocks(
 
 def _best(features: Features, protocol: Protocol, trial: Trial, vectors: Comparable) -> Searches:
     gallery = trial.gallery[np.argsort(features.identity[trial.gallery], kind="stable")]
-    identity, start = np.unique(features.identity[gallery], return_index=True)
+    identity, start, images = np.unique(
+        features.identity[gallery], return_index=True, return_counts=True
+    )
     score = np.empty((len(trial.query), len(identity)))
     for part, alike in similarity_blocks(protocol, trial.query, gallery, vectors):
         score[part] = np.maximum.reduceat(alike, start, axis=1)
-    return Searches(score, identity, features.identity[trial.query])
+    return Searches(score, identity, features.identity[trial.query], images)
 
 
 def _mean(features: Features, protocol: Protocol, trial: Trial, vectors: Comparable) -> Searches:
@@ -239,7 +246,7 @@ def _mean(features: Features, protocol: Protocol, trial: Trial, vectors: Compara
             means = _means(vectors, gallery[left], owner[left], people)
             seen = np.ix_(rows, np.searchsorted(identity, people))
             score[seen] = vectors.similarity(query[rows], means)
-    return Searches(score, identity, features.identity[trial.query])
+    return Searches(score, identity, features.identity[trial.query], np.ones_like(identity))
 
 
 def _means(vectors: Comparable, rows: Rows, owner: Rows, identity: Rows) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
+from fprnet.evaluation.reliability import Reliability
 from fprnet.gallery.calibrating import Measured
 from fprnet.reporting.plots import LIGHT, Theme, legend, panels
 
@@ -15,7 +16,9 @@ SIZE = 40.0  # area of the dot for the bin with the most matches, points squared
 SMALLEST = 6.0
 
 
-def reliability_figure(measured: Mapping[str, Measured], theme: Theme = LIGHT) -> Figure:
+def reliability_figure(
+    measured: Mapping[str, Measured | Reliability], theme: Theme = LIGHT
+) -> Figure:
     """Draw the share of right matches against the stated probability; the diagonal is honesty.
 
     Args:

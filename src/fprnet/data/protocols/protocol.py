@@ -8,7 +8,7 @@ Shapes: N images (rows of the features), Q queries, G gallery images of one tria
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -67,6 +67,10 @@ class Protocol:
         cmc: The published CMC counts identities (each where its first image stands) or images.
         published_as: Name in `fprnet protocols`, e.g. "sysu-mm01/all/1-shot@1"; None where the
             options are nobody's.
+        members: Row that stands for a tracklet -> rows of its images; empty where single images
+            are ranked.
+        sequences: How tracklets are compared: by the mean of their images' embeddings, or by the
+            most similar pair.
     """
 
     name: str
@@ -76,6 +80,8 @@ class Protocol:
     order: Rows
     cmc: Literal["identity", "image"] = "identity"
     published_as: str | None = None
+    members: Mapping[int, Rows] = field(default_factory=dict)
+    sequences: Literal["none", "mean", "best-pair"] = "none"
 
 
 @dataclass(frozen=True)

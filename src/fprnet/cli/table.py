@@ -1,0 +1,58 @@
+"""Turn result files of 'fprnet evaluate --out' into the rows of a paper's table."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fprnet.cli.arguments import add_command
+
+if TYPE_CHECKING:
+    from fprnet.cli.arguments import Subcommands
+
+EXAMPLE = """\
+  fprnet table ours.json theirs.json --format latex
+  fprnet table all.json indoor.json --names ours ours --metrics rank-1 mAP
+
+Every protocol and every way of ranking (plain, flipped, re-ranked) is a group of columns of its
+own; results of one name share a row."""
+
+
+def add_parser(subcommands: Subcommands) -> None:
+    """Declare ``fprnet table``."""
+    parser = add_command(subcommands, "table", summary=__doc__, example=EXAMPLE)
+    parser.add_argument("results", nargs="+", type=Path, metavar="RESULT.json")
+    parser.add_argument(
+        "--format",
+        choices=("markdown", "latex"),
+        default="markdown",
+        help="(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--names", nargs="+", metavar="NAME", help="name of each result's row (default: its file's)"
+    )
+    parser.add_argument(
+        "--metrics",
+        nargs="+",
+        metavar="NAME",
+        help="columns (default: rank-1, rank-10, rank-20, mAP, mINP)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the table on stdout."""
+    from fprnet.errors import UsageError
+    from fprnet.evaluation.comparison import read_result
+    from fprnet.evaluation.result_rows import result_table
+
+    names = args.names or [file.stem for file in args.results]
+    if len(names) != len(args.results):
+        raise UsageError(
+            f"there are {len(names)} names for {len(args.results)} results; give one for each"
+        )
+    results = [read_result(file) for file in args.results]
+    pairs = list(zip(names, results, strict=True))
+    print(result_table(pairs, args.format, metrics=args.metrics))
+    return 0
