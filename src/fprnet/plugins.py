@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -176,9 +176,11 @@ def _check(word: str) -> None:
 
 def _packages(name: str) -> set[str]:
     """Return the top-level packages of an installed distribution."""
-    wanted = distribution(name).name
-    found = {top for top, owners in packages_distributions().items() if wanted in owners}
-    return found or {wanted.replace("-", "_")}
+    found = distribution(name)
+    declared = (found.read_text("top_level.txt") or "").split()
+    files = [file.parts[0].removesuffix(".py") for file in found.files or () if file.suffix == ".py"]
+    packages = {package for package in declared or files if package.isidentifier()}
+    return packages or {found.name.replace("-", "_")}  # installed as a link to its source
 
 
 def _load_file(path: Path) -> ModuleType:
