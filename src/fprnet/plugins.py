@@ -178,7 +178,8 @@ def _packages(name: str) -> set[str]:
     """Return the top-level packages of an installed distribution."""
     found = distribution(name)
     declared = (found.read_text("top_level.txt") or "").split()
-    files = [file.parts[0].removesuffix(".py") for file in found.files or () if file.suffix == ".py"]
+    sources = [file for file in found.files or () if file.suffix == ".py"]
+    files = [file.parts[0].removesuffix(".py") for file in sources]
     packages = {package for package in declared or files if package.isidentifier()}
     return packages or {found.name.replace("-", "_")}  # installed as a link to its source
 
