@@ -15,7 +15,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -176,9 +176,12 @@ def _check(word: str) -> None:
 
 def _packages(name: str) -> set[str]:
     """Return the top-level packages of an installed distribution."""
-    wanted = distribution(name).name
-    found = {top for top, owners in packages_distributions().items() if wanted in owners}
-    return found or {wanted.replace("-", "_")}
+    found = distribution(name)
+    declared = (found.read_text("top_level.txt") or "").split()
+    sources = [file for file in found.files or () if file.suffix == ".py"]
+    files = [file.parts[0].removesuffix(".py") for file in sources]
+    packages = {package for package in declared or files if package.isidentifier()}
+    return packages or {found.name.replace("-", "_")}  # installed as a link to its source
 
 
 def _load_file(path: Path) -> ModuleType:

@@ -63,6 +63,18 @@ def test_best_checkpoint_is_that_of_the_best_validation_score(trained):
     assert checkpoint(trained / "checkpoints" / "last.pt")["best"] == max(scores)
 
 
+def test_a_run_that_ends_before_its_first_validation_has_a_best_checkpoint(
+    fprnet, tiny_set, tmp_path
+):
+    words = ("train", "--preset", "one-stream", *TINY, "--data", tiny_set, "--out", tmp_path / "a")
+    late = ("--training.validate_every", "2")
+    best = tmp_path / "a" / "checkpoints" / "best.pt"
+    assert fprnet(*words, *late, "--max-steps", 2).status == 0  # the end of the first epoch
+    assert (checkpoint(best)["step"], checkpoint(best)["best"]) == (2, None)
+    assert fprnet(*words, *late).status == 0
+    assert checkpoint(best)["step"] == 4  # the first that was validated
+
+
 def test_tensorboard_holds_every_epoch_once_though_the_run_was_continued(
     fprnet, tiny_set, tmp_path
 ):

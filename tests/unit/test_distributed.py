@@ -29,6 +29,7 @@ from fprnet.models.resnet import ResNet
 from fprnet.models.streams import Streams
 
 PROCESSES = 2
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 ROWS = 8  # per modality, in the whole batch
 
 
@@ -53,11 +54,20 @@ def test_conversion_keeps_parameters_state_keys_and_other_layers() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.BatchNorm1d(4))
     network[1](torch.randn(2, 4, 3, 3))
     before, parameters = copy.deepcopy(network.state_dict()), list(network.parameters())
-    converted = synchronise_batch_norm(network.eval())
+    converted = synchronise_batch_norm(network.eval(), CPU)
     assert isinstance(converted[1], SynchronisedBatchNorm2d)
     assert type(converted[2]) is nn.BatchNorm1d
     assert not converted[1].training
     torch.testing.assert_close(dict(converted.state_dict()), dict(before))
+    assert all(a is b for a, b in zip(converted.parameters(), parameters, strict=True))
+
+
+def test_gpus_take_torchs_own_layer() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
+    parameters = list(network.parameters())
+    converted = synchronise_batch_norm(network, CUDA)
+    assert type(converted[1]) is nn.SyncBatchNorm
+    assert converted is network  # in place: the optimiser's parameters are the network's
     assert all(a is b for a, b in zip(converted.parameters(), parameters, strict=True))
 
 
@@ -69,7 +79,7 @@ def batch_norm_alone(rank: int | None) -> dict[str, Tensor]:
         layer.bias.copy_(torch.tensor([0.1, 0.2, 0.3]))
     x = 30 + images()[0]  # far from 0: sums of squares would cancel
     if rank is not None:
-        layer, x = synchronise_batch_norm(layer), own_rows(x, rank)
+        layer, x = synchronise_batch_norm(layer, CPU), own_rows(x, rank)
     x = x.clone().requires_grad_()
     for _ in range(2):
         result = layer(x)
@@ -146,7 +156,7 @@ def whole_model(rank: int | None, make: Callable[[], Reidentifier]) -> dict[str,
         outputs = model(visible, infrared, labels, labels)
     else:
         visible, infrared, labels = (own_rows(x, rank) for x in (visible, infrared, labels))
-        wrapped = DistributedDataParallel(synchronise_batch_norm(model))
+        wrapped = DistributedDataParallel(synchronise_batch_norm(model, CPU))
         outputs = wrapped(visible, infrared, labels, labels, gather=gather_rows)
     loss = objective(outputs)
     loss.total_with_adversary.backward()

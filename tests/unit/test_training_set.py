@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from fprnet.components import parse_component
+from fprnet import plugins
+from fprnet.components import Component, parse_component
 from fprnet.config.schema import AugmentationConfig
 from fprnet.data.records import Records
 from fprnet.errors import ConfigError
-from fprnet.kinds import SAMPLER
+from fprnet.kinds import AUGMENTATION_STEP, SAMPLER
 from fprnet.training import resident
 from fprnet.training.resident import choose_place
 from fprnet.training.training_set import TrainingSet
@@ -170,3 +171,36 @@ def test_labels_of_both_modalities_are_one_tensor(records):
     batch = training_set(records).batch(0, device=CPU)
     # So that the fusion block, which needs them equal, need not ask the device.
     assert batch.visible_labels is batch.infrared_labels
+
+
+class Noise:
+    """A step that adds a random number to each image."""
+
+    def __call__(self, images, modality, generator):
+        return images + torch.rand(len(images), generator=generator)[:, None, None, None]
+
+
+@pytest.fixture
+def noisy(records):
+    words = {"one": plugins.offer(Noise), "two": plugins.offer(Noise)}
+    steps = {name: Component(AUGMENTATION_STEP, word) for name, word in words.items()}
+    return training_set(records, steps=steps)
+
+
+def test_steps_draw_from_streams_of_their_own(records, noisy):
+    plain = training_set(records)
+
+    def drawn(step, rank=0, processes=1):
+        of_rank = {"device": CPU, "rank": rank, "processes": processes}
+        one, other = noisy.batch(step, **of_rank), plain.batch(step, **of_rank)
+        torch.testing.assert_close(one.visible_labels, other.visible_labels)
+        pairs = ((one.visible, other.visible), (one.infrared, other.infrared))
+        return [(a - b)[:, 0, 0, 0] for a, b in pairs]
+
+    first = drawn(5)
+    assert all(torch.equal(one, again) for one, again in zip(first, drawn(5), strict=True))
+    # The sums of both steps' numbers: of each modality, step and process others.
+    seen = [*first, *drawn(6), *drawn(5, rank=0, processes=2), *drawn(5, rank=1, processes=2)]
+    numbers = torch.cat(seen)
+    assert (numbers > 0).all()
+    assert len(numbers.mul(1e5).round().unique()) >= len(numbers) - 4 * 2  # half of rank 0 is alike

@@ -46,11 +46,17 @@ class SynchronisedBatchNorm2d(nn.BatchNorm2d):
         self.running_var.lerp_(unbiased_variance, share)
 
 
-def synchronise_batch_norm(module: nn.Module) -> nn.Module:
+def synchronise_batch_norm(module: nn.Module, device: torch.device) -> nn.Module:
     """Return ``module`` with every ``nn.BatchNorm2d`` in it replaced, parameters and state kept.
 
-    On a GPU use ``torch.nn.SyncBatchNorm.convert_sync_batchnorm``, which is fused.
+    Args:
+        module: Module that sees the images of one process; a BatchNorm layer itself, or changed in
+            place.
+        device: Device that it will train on. On GPUs layers become ``nn.SyncBatchNorm``, which is
+            fused.
     """
+    if device.type == "cuda":
+        return nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-any-return,no-untyped-call]
     if type(module) is nn.BatchNorm2d:
         replacement = SynchronisedBatchNorm2d(
             module.num_features,
@@ -65,7 +71,7 @@ def synchronise_batch_norm(module: nn.Module) -> nn.Module:
             setattr(replacement, name, buffer)
         return replacement.train(module.training)
     for name, child in module.named_children():
-        setattr(module, name, synchronise_batch_norm(child))
+        setattr(module, name, synchronise_batch_norm(child, device))
     return module
 
 

@@ -278,7 +278,9 @@ def _is_best(run: _Run, position: Position, record: Mapping[str, Any]) -> bool:
     if run.config.training.selection == "last" or not run.validates:
         return True
     score = record.get("validation", {}).get("mAP")
-    if score is None or (position.best is not None and score <= position.best):
+    if score is None:  # not validated yet: any checkpoint is better than none
+        return not run.folder.best.exists()
+    if position.best is not None and score <= position.best:
         return False
     position.best = score
     return True

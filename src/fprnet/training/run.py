@@ -172,10 +172,7 @@ def _check_processes(config: RunConfig, processes: int) -> None:
 def _synchronise(model: nn.Module, device: torch.device) -> None:
     """Let the BatchNorm of modules that see one process's images see those of all processes."""
     for part in getattr(model, "local_parts", list)():
-        if device.type == "cuda":
-            nn.SyncBatchNorm.convert_sync_batchnorm(part)  # type: ignore[no-untyped-call]
-        else:
-            synchronise_batch_norm(part)
+        synchronise_batch_norm(part, device)
 
 
 def _open_data_set(config: RunConfig) -> DataSet:
