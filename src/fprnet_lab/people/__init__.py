@@ -1,0 +1,1 @@
+"""Rendered pedestrians, by day and in near infrared."""

@@ -1,0 +1,129 @@
+"""A world seed becomes a site: its cameras, their places, the season, the population.
+
+Two worlds differ in all of them; a model that is trained in one can be tested in another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from fprnet_lab.people.mesh import Detail
+from fprnet_lab.people.person import Population
+from fprnet_lab.people.places import Canvas, Geometry, draw_place, painted_canvas
+from fprnet_lab.people.sensor import Sensor, draw_sensor
+
+__all__ = ["CAMERAS", "Camera", "World", "canvas_of", "world"]
+
+_SITE, _CAMERA, _PLACE = 101, 102, 103  # streams of random numbers of a world
+PLACES = 3  # views of a camera: it is turned, moved or stands somewhere else on another day
+CANVAS: dict[Detail, tuple[int, int, float]] = {  # rows, columns and focal length in pixels
+    "coarse": (432, 640, 540.0),
+    "fine": (864, 1280, 1080.0),
+}
+
+# Cameras of SYSU-MM01: by day indoors and outdoors, in infrared a dark room and outdoors.
+CAMERAS: dict[int, tuple[bool, bool]] = {  # number: outdoors, infrared
+    1: (False, False),
+    2: (False, False),
+    3: (False, True),
+    4: (True, False),
+    5: (True, False),
+    6: (True, True),
+}
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A camera of a world.
+
+    Attributes:
+        number: In the world, from 1.
+        outdoors: Under the sky.
+        infrared: Sees near infrared, by its lamp.
+        thermal: Sees warmth instead.
+        height: Of the lens over the floor, decimetres, from and to.
+        distance: To the people, decimetres, from and to.
+        sensor: Ranges of exposure, noise and compression.
+        places: Number of its views.
+        clutter: Chance that something stands before the person.
+        roll: Standard deviation, degrees.
+    """
+
+    number: int
+    outdoors: bool
+    infrared: bool
+    thermal: bool
+    height: tuple[float, float]
+    distance: tuple[float, float]
+    sensor: Sensor
+    places: int
+    clutter: float
+    roll: float
+
+
+@dataclass(frozen=True)
+class World:
+    """A site.
+
+    Attributes:
+        seed: Of the site; it tells nothing about who is there.
+        population: Who lives there, and in which season.
+        cameras: By number.
+    """
+
+    seed: int
+    population: Population
+    cameras: dict[int, Camera]
+
+
+@lru_cache(maxsize=256)
+def world(seed: int) -> World:
+    """Draw the world of a seed."""
+    rng = np.random.default_rng([seed, _SITE])
+    warmth = float(rng.uniform(0, 1))
+    ancestry = rng.uniform(0.3, 1.6, 3)
+    population = Population(
+        warmth, (float(ancestry[0]), float(ancestry[1]), float(ancestry[2])), rng.uniform(0.15, 0.4)
+    )
+    cameras = {
+        number: _draw_camera(seed, number, outdoors=outdoors, infrared=infrared)
+        for number, (outdoors, infrared) in CAMERAS.items()
+    }
+    return World(seed, population, cameras)
+
+
+def _draw_camera(seed: int, number: int, *, outdoors: bool, infrared: bool) -> Camera:
+    rng = np.random.default_rng([seed, _CAMERA, number])
+    height = rng.uniform(18, 46) if outdoors else rng.uniform(17, 30)
+    near = rng.uniform(30, 50)
+    return Camera(
+        number,
+        outdoors,
+        infrared,
+        False,
+        (height * 0.85, height * 1.15),
+        (near, near + rng.uniform(30, 80)),
+        draw_sensor(rng, infrared=infrared),
+        PLACES,
+        clutter=float(rng.uniform(0.08, 0.22)),
+        roll=float(rng.uniform(0, 2)),
+    )
+
+
+@lru_cache(maxsize=360)
+def canvas_of(seed: int, number: int, place: int, detail: Detail) -> Canvas:
+    """Paint a view of a camera of a world."""
+    site = world(seed)
+    camera = site.cameras[number]
+    rng = np.random.default_rng([seed, _PLACE, number, place])
+    scenery = draw_place(rng, outdoors=camera.outdoors, warmth=site.population.warmth)
+    rows, columns, focal = CANVAS[detail]
+    height = min(rng.uniform(*camera.height), scenery.ceiling - 2)
+    middle = sum(camera.distance) / 2
+    pitch = float(np.degrees(np.arctan2(height - 9, middle))) + rng.normal(0, 2)
+    factor = rng.uniform(0.8, 1.2)
+    geometry = Geometry(height, pitch, focal * factor, (rows, columns))
+    return painted_canvas(scenery, geometry, rng)
