@@ -46,7 +46,7 @@ def painted(
     colour = np.empty((len(parts), 4), np.float32)
     order = np.argsort(parts, kind="stable")
     kinds, starts = np.unique(parts[order], return_index=True)
-    stops = [*starts[1:].tolist(), len(parts)]
+    stops = [*starts[1:].tolist(), len(parts)][: len(kinds)]
     painter = _Painter(person, outfit, bag_centre)
     for kind, start, stop in zip(kinds.tolist(), starts.tolist(), stops, strict=True):
         chosen = order[start:stop]

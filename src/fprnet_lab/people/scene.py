@@ -99,6 +99,7 @@ def picture(
     size: tuple[int, int],
     detail: Detail,
     other: Person | None,
+    places: int = 3,
 ) -> NDArray[np.uint8]:
     """Return an image (H, W, 3) uint8 of somebody in a camera.
 
@@ -110,8 +111,9 @@ def picture(
         size: Height and width in pixels.
         detail: Of meshes and places.
         other: Somebody who may be in the way or behind.
+        places: Number of the camera's views that are used.
     """
-    canvas = canvas_of(world_seed, camera.number, int(rng.integers(camera.places)), detail)
+    canvas = canvas_of(world_seed, camera.number, int(rng.integers(places)), detail)
     view = _draw_view(rng, camera, canvas)
     light = lighting.draw_light(rng, outdoors=camera.outdoors, sunny=canvas.sunny)
     shot = _Shot(size, camera.infrared, camera.thermal, light, rng.uniform(0.15, 0.55))

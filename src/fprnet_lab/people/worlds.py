@@ -18,10 +18,9 @@ from fprnet_lab.people.sensor import Sensor, draw_sensor
 __all__ = ["CAMERAS", "Camera", "World", "canvas_of", "world"]
 
 _SITE, _CAMERA, _PLACE = 101, 102, 103  # streams of random numbers of a world
-PLACES = 3  # views of a camera: it is turned, moved or stands somewhere else on another day
 CANVAS: dict[Detail, tuple[int, int, float]] = {  # rows, columns and focal length in pixels
     "coarse": (432, 640, 540.0),
-    "fine": (864, 1280, 1080.0),
+    "fine": (605, 896, 756.0),
 }
 
 # Cameras of SYSU-MM01: by day indoors and outdoors, in infrared a dark room and outdoors.
@@ -47,7 +46,6 @@ class Camera:
         height: Of the lens over the floor, decimetres, from and to.
         distance: To the people, decimetres, from and to.
         sensor: Ranges of exposure, noise and compression.
-        places: Number of its views.
         clutter: Chance that something stands before the person.
         roll: Standard deviation, degrees.
     """
@@ -59,7 +57,6 @@ class Camera:
     height: tuple[float, float]
     distance: tuple[float, float]
     sensor: Sensor
-    places: int
     clutter: float
     roll: float
 
@@ -107,13 +104,12 @@ def _draw_camera(seed: int, number: int, *, outdoors: bool, infrared: bool) -> C
         (height * 0.85, height * 1.15),
         (near, near + rng.uniform(30, 80)),
         draw_sensor(rng, infrared=infrared),
-        PLACES,
         clutter=float(rng.uniform(0.08, 0.22)),
         roll=float(rng.uniform(0, 2)),
     )
 
 
-@lru_cache(maxsize=360)
+@lru_cache(maxsize=256)
 def canvas_of(seed: int, number: int, place: int, detail: Detail) -> Canvas:
     """Paint a view of a camera of a world."""
     site = world(seed)
