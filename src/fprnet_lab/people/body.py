@@ -89,8 +89,7 @@ def measure(joints: Floats, waist_shift: float) -> Measures:
 def study(mesh: TemplateMesh, body: tuple[Floats, Floats, Floats], measures: Measures) -> Body:
     """Measure a naked body, given as vertices, joints and eyes."""
     vertices, joints, eyes = body
-    arm = sum(mesh.bone_weight(BONES.index(bone)) for bone in ARM)
-    leg = sum(mesh.bone_weight(BONES.index(bone)) for bone in LEG)
+    arm, leg = mesh.limb_weight(ARM), mesh.limb_weight(LEG)
     side = np.where(vertices[:, 0] > 0, 1, -1).astype(np.float32)
     left = vertices * np.stack([side, np.ones_like(side), np.ones_like(side)], 1)
     shoulder, elbow, wrist = (
@@ -114,8 +113,8 @@ def study(mesh: TemplateMesh, body: tuple[Floats, Floats, Floats], measures: Mea
         joints,
         eyes,
         vertex_normals(vertices, quads),
-        np.asarray(arm, np.float32),
-        np.asarray(leg, np.float32),
+        arm,
+        leg,
         along.astype(np.float32),
         axis.astype(np.float32),
         side,

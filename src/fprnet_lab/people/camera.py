@@ -53,7 +53,7 @@ class Box:
 def transformed(points: Floats, matrix: NDArray[np.float64]) -> Floats:
     """Multiply points (V, 3) by a matrix (3, 3), in an order that no library changes."""
     m = matrix.astype(np.float32)
-    x, y, z = points.T
+    x, y, z = np.ascontiguousarray(points.T)
     return np.stack([(x * m[i, 0] + y * m[i, 1]) + z * m[i, 2] for i in range(3)], 1)
 
 
@@ -75,7 +75,8 @@ def box_around(
     screen: Floats, rng: np.random.Generator, *, cut_chance: float = 0.08
 ) -> Box:
     """Draw the box of a detector: mostly tight, sometimes shifted, sometimes without the feet."""
-    low, high = screen[:, :2].min(0), screen[:, :2].max(0)
+    axes = np.ascontiguousarray(screen.T[:2])
+    low, high = axes.min(1), axes.max(1)
     tall, wide = float(high[1] - low[1]), float(high[0] - low[0])
     height = tall * (1 + rng.uniform(-0.02, 0.1))
     width = max(height * rng.uniform(0.36, 0.54), wide * rng.uniform(0.9, 1.12))

@@ -80,27 +80,28 @@ def closeness(coverage: Coverage, blur: int) -> Floats:
 
     Args:
         coverage: Of the image.
-        blur: Width of the neighbourhood, samples.
+        blur: Width of the neighbourhood, in every second sample.
     """
-    covered = (coverage.depth < FAR).astype(np.float32)
-    depth = np.where(coverage.depth < FAR, coverage.depth, np.float32(0))
-    near = uniform_filter(depth, blur, mode="nearest")
-    share = uniform_filter(covered, blur, mode="nearest")
+    sparse = coverage.depth[::2, ::2]
+    inside = sparse < FAR
+    near = uniform_filter(np.where(inside, sparse, np.float32(0)), blur, mode="nearest")
+    share = uniform_filter(inside.astype(np.float32), blur, mode="nearest")
     mean = near / np.maximum(share, np.float32(1e-3))
     rows, columns = coverage.rows, coverage.columns
-    behind = np.clip(coverage.depth[rows, columns] - mean[rows, columns], 0, 2)
+    behind = coverage.depth[rows, columns] - mean[rows >> 1, columns >> 1]
+    behind = np.clip(behind, 0, 2)
     return np.asarray(np.exp(behind * np.float32(-0.55)), np.float32)
 
 
 def sunlit(
     vertices: Floats, triangles: NDArray[np.int32], places: Floats, towards: Floats
 ) -> Floats:
-    """Return the share of the sun that reaches places (N, 3) on a body, by a shadow map, (N,).
+    """Return the share of the sun that reaches places (3, N) on a body, by a shadow map, (N,).
 
     Args:
         vertices: Of the body, (V, 3).
         triangles: Of the body, (T, 3).
-        places: On its surface, (N, 3).
+        places: On its surface, (3, N).
         towards: Unit vector to the sun, (3,).
     """
     right = np.cross([0, 1, 0], towards)
@@ -109,10 +110,11 @@ def sunlit(
 
     def along(points: Floats, axis: Floats) -> Floats:
         return np.asarray(
-            (points[:, 0] * axis[0] + points[:, 1] * axis[1]) + points[:, 2] * axis[2], np.float32
+            (points[0] * axis[0] + points[1] * axis[1]) + points[2] * axis[2], np.float32
         )
 
-    x, y, depth = along(vertices, right), along(vertices, up), -along(vertices, towards)
+    body = np.ascontiguousarray(vertices.T)
+    x, y, depth = along(body, right), along(body, up), -along(body, towards)
     left, bottom, cells = x.min(), y.min(), np.float32(_SHADOW_CELLS)
     height = int((y.max() - bottom) * cells) + 2
     width = int((x.max() - left) * cells) + 2
@@ -129,16 +131,16 @@ def visible_irradiance(light: Light, normals: Floats, openness: Floats, sun_shar
 
     Args:
         light: Of the image.
-        normals: Unit normals towards the camera, (N, 3).
+        normals: Unit normals towards the camera, (3, N).
         openness: Of ``closeness``, (N,).
         sun_share: Share of the sun that arrives, (N,).
     """
     towards = light.towards_sun
     facing = (
-        normals[:, 0] * towards[0] + normals[:, 1] * towards[1]
-    ) + normals[:, 2] * towards[2]
+        normals[0] * towards[0] + normals[1] * towards[1]
+    ) + normals[2] * towards[2]
     direct = np.float32(light.sun) * np.maximum(facing, 0) * sun_share
-    sky = np.float32(light.ambient) * openness * (0.81 + 0.65 * 0.45 / 0.55 * 0.5 * normals[:, 1])
+    sky = np.float32(light.ambient) * openness * (np.float32(0.81) + np.float32(0.29) * normals[1])
     return np.asarray(
         sky[:, None] * light.ambient_colour + direct[:, None] * light.sun_colour, np.float32
     )
@@ -151,7 +153,7 @@ def infrared_irradiance(
 
     Args:
         light: Of the image.
-        normals: Unit normals towards the camera, (N, 3).
+        normals: Unit normals towards the camera, (3, N).
         openness: Of ``closeness``, (N,).
         facing: Cosine between normal and lens, (N,).
         rows: Place in the image, -0.5 top to 0.5 bottom, (N,).
@@ -161,5 +163,5 @@ def infrared_irradiance(
         -light.lamp_fall * (rows**2 + 0.3 * columns**2) + light.lamp_tilt * rows
     )
     lamp = light.lamp * (0.35 + 0.65 * facing) * (0.7 + 0.3 * openness)
-    night = light.night * openness * (0.6 + 0.4 * normals[:, 1])
+    night = light.night * openness * (0.6 + 0.4 * normals[1])
     return np.asarray((lamp + night) * beam, np.float32)[:, None]

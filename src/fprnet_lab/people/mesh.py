@@ -7,13 +7,15 @@ to sole, ``skirt`` and ``hair``; clothes are made of them. CC0, see ``assets/LIC
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fprnet_lab.people.skinning import BONES
 
 __all__ = ["BodyShape", "Detail", "TemplateMesh", "detail_of", "template_mesh"]
 
@@ -24,11 +26,11 @@ Detail = Literal["coarse", "fine"]
 ASSET = Path(__file__).parent / "assets" / "makehuman.npz"
 FINE_FROM = 176  # pixels of image height from which on the fine mesh is used
 SUBDIVISIONS: dict[Detail, dict[str, int]] = {
-    "coarse": {"tights": 0, "skirt": 1, "hair": 1, "head": 0, "hands": 0},
+    "coarse": {"tights": 0, "skirt": 0, "hair": 1, "head": 0, "hands": 0},
     "fine": {"tights": 1, "skirt": 1, "hair": 2, "head": 0, "hands": 0},
 }
 CELLS: dict[Detail, dict[str, float]] = {  # vertices within one cell of this width are merged
-    "coarse": {"head": 0.075, "hands": 0.16},
+    "coarse": {"head": 0.13, "hands": 0.2},
     "fine": {},
 }
 
@@ -79,10 +81,14 @@ class TemplateMesh:
     _joint_offsets: Floats
     _target: dict[str, int]
     _recipes: tuple[Indices, ...]
+    _limbs: dict[tuple[str, ...], Floats] = field(default_factory=dict)
 
-    def bone_weight(self, bone: int) -> Floats:
-        """Return the weight of one bone at each vertex, (V,)."""
-        return np.where(self.bones == bone, self.weights, 0).sum(1).astype(np.float32)
+    def limb_weight(self, limb: tuple[str, ...]) -> Floats:
+        """Return the weight of some bones together at each vertex, (V,)."""
+        if limb not in self._limbs:
+            chosen = np.isin(self.bones, [BONES.index(bone) for bone in limb])
+            self._limbs[limb] = np.where(chosen, self.weights, 0).sum(1).astype(np.float32)
+        return self._limbs[limb]
 
     def shaped(self, shape: BodyShape) -> tuple[Floats, Floats, Floats]:
         """Return vertices (V, 3), bone heads (20, 3) and eyes (2, 3) of a body."""

@@ -37,7 +37,7 @@ def painted(
         person: Whose.
         outfit: What is worn in this image.
         parts: Part of each sample, (N,).
-        places: Attributes of each sample, (N, 7).
+        places: Attributes of each sample, (7, N).
         bag_centre: Of the bag at rest, or None.
 
     Returns:
@@ -50,7 +50,7 @@ def painted(
     painter = _Painter(person, outfit, bag_centre)
     for kind, start, stop in zip(kinds.tolist(), starts.tolist(), stops, strict=True):
         chosen = order[start:stop]
-        colour[chosen] = painter.part(Part(kind), places[chosen])
+        colour[chosen] = painter.part(Part(kind), places[:, chosen])
     return colour
 
 
@@ -92,12 +92,12 @@ class _Painter:
             Part.BRIM: head.hat_cloth,
             Part.HOOD: tops[-1].cloth.ground * np.float32(0.9),
         }[part]
-        return np.repeat(flat[None], len(places), 0)
+        return np.repeat(flat[None], places.shape[1], 0)
 
     def _base(self, places: Floats) -> Floats:
-        x, y, z, arm = places[:, 0], places[:, 1], places[:, 2], places[:, 3]
+        x, y, z, arm = places[0], places[1], places[2], places[3]
         measures, bottom, shoes = self.measures, self.outfit.bottom, self.outfit.shoes
-        colour = np.repeat(self.skin[None], len(places), 0)
+        colour = np.repeat(self.skin[None], places.shape[1], 0)
         trunk = arm < 0.5
         leg = y < measures.crotch + 0.1
         outward = np.abs(x) - np.interp(-y, [-measures.crotch, -measures.ankle], [1.0, 1.7])
@@ -129,8 +129,8 @@ class _Painter:
         return colour
 
     def _top(self, places: Floats, layer: int) -> Floats:
-        x, y, z, arm = places[:, 0], places[:, 1], places[:, 2], places[:, 3]
-        along, measures, top = places[:, 4], self.measures, self.outfit.tops[layer]
+        x, y, z, arm = places[0], places[1], places[2], places[3]
+        along, measures, top = places[4], self.measures, self.outfit.tops[layer]
         trunk = arm < 0.5
         front = z > 0.12
         across, down = _around(places)
@@ -162,7 +162,7 @@ class _Painter:
         return colour
 
     def _straps(self, colour: Floats, places: Floats, worn: Flags) -> None:
-        x, y, z = places[:, 0], places[:, 1], places[:, 2]
+        x, y, z = places[0], places[1], places[2]
         carried, measures = self.outfit.bag, self.measures
         if carried is None or self.bag_centre is None:
             return
@@ -180,17 +180,17 @@ class _Painter:
         across, down = _around(places)
         colour = top.cloth.at(across, down)
         if top.fastening is not None and not top.opening:
-            colour[(np.abs(places[:, 0]) < 0.06) & (places[:, 2] > 0.12)] = top.fastening
+            colour[(np.abs(places[0]) < 0.06) & (places[2] > 0.12)] = top.fastening
         return colour
 
     def _bag(self, places: Floats) -> Floats:
         carried = self.outfit.bag
         if carried is None or self.bag_centre is None:
             raise AssertionError("a figure without a bag has no samples of one")
-        colour = np.repeat(carried.cloth[None], len(places), 0)
-        up, half = places[:, 1] - self.bag_centre[1], carried.half_size[1]
+        colour = np.repeat(carried.cloth[None], places.shape[1], 0)
+        up, half = places[1] - self.bag_centre[1], carried.half_size[1]
         if carried.kind == "backpack":
-            pocket = (np.abs(up + half * 0.35) < half * 0.4) & (places[:, 2] < self.bag_centre[2])
+            pocket = (np.abs(up + half * 0.35) < half * 0.4) & (places[2] < self.bag_centre[2])
         else:
             pocket = up > half * 0.4
         colour[pocket] = carried.second
@@ -199,10 +199,10 @@ class _Painter:
 
     def _head(self, places: Floats) -> Floats:
         head, eye = self.outfit.head, self.eyes[0]
-        colour = np.repeat(self.skin[None], len(places), 0)
-        across = np.abs(places[:, 0]) / eye[0]  # 0 in the middle, 1 at the eye
-        up, forward = places[:, 1] - eye[1], places[:, 2] - eye[2]
-        x, scalp = np.abs(places[:, 0]), places[:, 5]
+        colour = np.repeat(self.skin[None], places.shape[1], 0)
+        across = np.abs(places[0]) / eye[0]  # 0 in the middle, 1 at the eye
+        up, forward = places[1] - eye[1], places[2] - eye[2]
+        x, scalp = np.abs(places[0]), places[5]
         face = forward > -0.35
         beside = (across - 1) * 0.29
         mouth = np.hypot(across * 0.29 / 0.26, (up + 0.78) / 0.085) < 1
@@ -237,14 +237,14 @@ class _Painter:
             colour[(up < -0.3) & (up > -1.15) & (forward > -0.6)] = head.mask
         top = self.outfit.tops[-1]
         if top.collar is not None:
-            colour[places[:, 1] < self.measures.neck + 0.25] = top.collar
+            colour[places[1] < self.measures.neck + 0.25] = top.collar
         return colour
 
 
 def _around(places: Floats) -> tuple[Floats, Floats]:
     """Return decimetres around the trunk from the front's middle, and the height, (N,)."""
-    angle = np.arctan2(places[:, 0], places[:, 2] - np.float32(AXIS_Z))
-    return angle * np.float32(1.35), places[:, 1]
+    angle = np.arctan2(places[0], places[2] - np.float32(AXIS_Z))
+    return angle * np.float32(1.35), places[1]
 
 
 def _stamp(
@@ -254,7 +254,7 @@ def _stamp(
     picture, ink = cloth.print, cloth.second
     if picture is None or ink is None:
         return
-    x, up = places[:, 0] - picture.offset[0], places[:, 1] - chest - picture.offset[1]
+    x, up = places[0] - picture.offset[0], places[1] - chest - picture.offset[1]
     inside = trunk & (np.abs(x) < picture.half_width) & (np.abs(up) < picture.half_height)
     if not picture.on_back:
         inside &= front

@@ -108,26 +108,29 @@ def _rasterise_arrays(
 
 
 @jit(_rasterise_arrays)
-def _rasterise(points, triangles, depth, nearest, weights):  # type: ignore[no-untyped-def]
+def _rasterise(points: NDArray[np.float64], triangles: Indices, depth: Floats, nearest: Indices, weights: Floats) -> None:
     height, width = depth.shape
     for t in range(triangles.shape[0]):
         i, j, k = triangles[t, 0], triangles[t, 1], triangles[t, 2]
         px, py, qx, qy = points[i, 0], points[i, 1], points[j, 0], points[j, 1]
         rx, ry = points[k, 0], points[k, 1]
-        area = (qy - ry) * (px - rx) + (rx - qx) * (py - ry)
-        if -_FLAT < area < _FLAT:
-            continue
         left = max(0, int(np.ceil(min(px, min(qx, rx)) - 0.5)))
         right = min(width - 1, int(np.floor(max(px, max(qx, rx)) - 0.5)))
         top = max(0, int(np.ceil(min(py, min(qy, ry)) - 0.5)))
         bottom = min(height - 1, int(np.floor(max(py, max(qy, ry)) - 0.5)))
+        if right < left or bottom < top:
+            continue
+        area = (qy - ry) * (px - rx) + (rx - qx) * (py - ry)
+        if -_FLAT < area < _FLAT:
+            continue
         inverse = 1.0 / area
         for y in range(top, bottom + 1):
+            dy = y + 0.5 - ry
+            a_row, b_row = (rx - qx) * dy, (px - rx) * dy
             for x in range(left, right + 1):
                 dx = x + 0.5 - rx
-                dy = y + 0.5 - ry
-                a = ((qy - ry) * dx + (rx - qx) * dy) * inverse
-                b = ((ry - py) * dx + (px - rx) * dy) * inverse
+                a = ((qy - ry) * dx + a_row) * inverse
+                b = ((ry - py) * dx + b_row) * inverse
                 c = 1.0 - a - b
                 if a >= _EDGE and b >= _EDGE and c >= _EDGE:
                     z = np.float32(a * points[i, 2] + b * points[j, 2] + c * points[k, 2])
@@ -139,8 +142,8 @@ def _rasterise(points, triangles, depth, nearest, weights):  # type: ignore[no-u
 
 
 def interpolated(values: Floats, triangles: Indices, coverage: Coverage) -> Floats:
-    """Return values (V, k) at the vertices as values (N, k) at the covered samples."""
-    result = np.empty((len(coverage.triangles), values.shape[1]), np.float32)
+    """Return values (V, k) at the vertices as values (k, N) at the covered samples."""
+    result = np.empty((values.shape[1], len(coverage.triangles)), np.float32)
     _interpolate(values, triangles, coverage.triangles, coverage.weights, result)
     return result
 
@@ -149,19 +152,20 @@ def _interpolate_arrays(
     values: Floats, triangles: Indices, covering: Indices, weights: Floats, result: Floats
 ) -> None:
     corners = triangles[covering]
-    result[:] = (
+    mixed = (
         values[corners[:, 0]] * weights[:, :1] + values[corners[:, 1]] * weights[:, 1:2]
     ) + values[corners[:, 2]] * weights[:, 2:]
+    result[:] = mixed.T
 
 
 @jit(_interpolate_arrays)
-def _interpolate(values, triangles, covering, weights, result):  # type: ignore[no-untyped-def]
+def _interpolate(values: Floats, triangles: Indices, covering: Indices, weights: Floats, result: Floats) -> None:
     for n in range(covering.shape[0]):
         t = covering[n]
         i, j, k = triangles[t, 0], triangles[t, 1], triangles[t, 2]
         a, b, c = weights[n, 0], weights[n, 1], weights[n, 2]
         for f in range(values.shape[1]):
-            result[n, f] = (values[i, f] * a + values[j, f] * b) + values[k, f] * c
+            result[f, n] = (values[i, f] * a + values[j, f] * b) + values[k, f] * c
 
 
 def depth_map(points: Floats, triangles: Indices, height: int, width: int) -> Floats:
@@ -186,7 +190,7 @@ def _splat_arrays(points: Floats, triangles: Indices, depth: Floats) -> None:
 
 
 @jit(_splat_arrays)
-def _splat(points, triangles, depth):  # type: ignore[no-untyped-def]
+def _splat(points: Floats, triangles: Indices, depth: Floats) -> None:
     height, width = depth.shape
     three = np.float32(3)
     for t in range(triangles.shape[0]):
@@ -202,7 +206,7 @@ def vertex_normals(vertices: Floats, quads: Indices) -> Floats:
     """Return the unit normals (V, 3): sums of the faces' normals, each as long as its area."""
     normals = np.zeros_like(vertices)
     _add_normals(vertices, quads, normals)
-    x, y, z = normals.T
+    x, y, z = np.ascontiguousarray(normals.T)
     length = np.sqrt((x * x + y * y) + z * z) + np.float32(1e-12)
     return normals / length[:, None]
 
@@ -223,7 +227,7 @@ def _add_normals_arrays(vertices: Floats, quads: Indices, normals: Floats) -> No
 
 
 @jit(_add_normals_arrays)
-def _add_normals(vertices, quads, normals):  # type: ignore[no-untyped-def]
+def _add_normals(vertices: Floats, quads: Indices, normals: Floats) -> None:
     face = np.empty((quads.shape[0], 3), np.float32)
     for f in range(quads.shape[0]):
         a, b, c, d = quads[f, 0], quads[f, 1], quads[f, 2], quads[f, 3]

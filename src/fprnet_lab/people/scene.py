@@ -39,6 +39,7 @@ __all__ = ["Layer", "picture", "posed"]
 Floats = NDArray[np.float32]
 SAMPLES = 2  # along each side of a pixel
 CLOTH = (Part.BASE, Part.SKIRT, Part.TOP, Part.OUTER, Part.TAIL, Part.OUTER_TAIL, Part.SCARF)
+_IS_CLOTH = np.isin(np.arange(len(Part)), CLOTH)
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,8 @@ def _layer(
     waves = (rng.normal(size=2 * WAVES) * amplitude).astype(np.float32)
     vertices = turned(posed(person, figure, action, waves), view)
     normals = vertex_normals(vertices, figure.quads)
-    centre = (vertices.min(0) + vertices.max(0)) / 2
+    axes = np.ascontiguousarray(vertices.T)
+    centre = (axes.min(1) + axes.max(1)) / 2
     screen = projected(vertices, view, centre)
     if box is None:
         box = box_around(screen, rng)
@@ -159,18 +161,16 @@ def _layer(
     coverage = rasterised(points, figure.triangles, rows, columns)
     values = np.concatenate([figure.attributes, normals, vertices], 1)
     values = interpolated(values, figure.triangles, coverage)
-    places, normal, world = values[:, :7], values[:, 7:10], values[:, 10:]
+    places, normal, world = values[:7], values[7:10], values[10:]
     parts = figure.parts[coverage.triangles]
-    normal = normal / (np.sqrt((normal * normal).sum(1, keepdims=True)) + np.float32(1e-9))
     towards = view.towards_camera
-    facing = (normal[:, 0] * towards[0] + normal[:, 1] * towards[1]) + normal[:, 2] * towards[2]
-    normal *= np.where(facing < 0, np.float32(-1), np.float32(1))[:, None]
+    _unit(normal)
+    normal *= np.where(_along(normal, towards) < 0, np.float32(-1), np.float32(1))
     _fold(normal, places, parts, shot.fold_strength, rng)
-    facing = (normal[:, 0] * towards[0] + normal[:, 1] * towards[1]) + normal[:, 2] * towards[2]
-    facing = np.maximum(facing, 0)
+    facing = np.maximum(_along(normal, towards), 0)
     colour = painted(person, outfit, parts, places, figure.bag_centre)
-    openness = lighting.closeness(coverage, SAMPLES * 7 * shot.size[0] // 128 | 1)
-    openness *= _floor_openness(places[:, 1])
+    openness = lighting.closeness(coverage, 7 * shot.size[0] // 128 | 1)
+    openness *= _floor_openness(places[1])
     if shot.infrared:
         up = coverage.rows.astype(np.float32) / rows - np.float32(0.45)
         right = coverage.columns.astype(np.float32) / columns - np.float32(0.5)
@@ -209,23 +209,33 @@ def _fold(
     folds = library[rng.integers(len(library))]
     shift = rng.integers(0, 128, 2)
     scale = rng.uniform(9, 18)  # points of the field to a decimetre
-    cloth = np.flatnonzero(np.isin(parts, CLOTH))
-    x, y, z = places[cloth, 0], places[cloth, 1], places[cloth, 2]
+    cloth = np.flatnonzero(_IS_CLOTH[parts])
+    x, y, z, along = places[0, cloth], places[1, cloth], places[2, cloth], places[4, cloth]
     around = np.arctan2(x, z - np.float32(0.15))
-    size = folds.across.shape[0]
-    column = (around * np.float32(1.35 * scale) + places[cloth, 4] * 40).astype(np.int64)
-    row = (y * np.float32(scale)).astype(np.int64)
-    column, row = (column + shift[0]) % size, (row + shift[1]) % size
-    across, down = folds.across[row, column], folds.down[row, column]
-    n = normal[cloth]
-    # Tangents: level around the body, and upwards on it.
-    level = np.sqrt(n[:, 0] ** 2 + n[:, 2] ** 2) + np.float32(1e-3)
+    mask = folds.across.shape[0] - 1
+    column = (around * np.float32(1.35 * scale) + along * np.float32(40)).astype(np.int32)
+    row = (y * np.float32(scale)).astype(np.int32)
+    place = (((row + shift[1]) & mask) * (mask + 1)) + ((column + shift[0]) & mask)
     k = np.float32(strength)
-    n[:, 0] += k * across * n[:, 2] / level
-    n[:, 2] -= k * across * n[:, 0] / level
-    n[:, 1] += k * down * level
-    n /= np.sqrt((n * n).sum(1, keepdims=True)) + np.float32(1e-9)
-    normal[cloth] = n
+    across, down = k * folds.across.ravel()[place], k * folds.down.ravel()[place]
+    nx, ny, nz = normal[0, cloth], normal[1, cloth], normal[2, cloth]
+    # Tangents: level around the body, and upwards on it.
+    level = np.sqrt(nx * nx + nz * nz) + np.float32(1e-3)
+    sideways = across / level
+    turned_normal = np.stack([nx + sideways * nz, ny + down * level, nz - sideways * nx])
+    _unit(turned_normal)
+    normal[:, cloth] = turned_normal
+
+
+def _unit(vectors: Floats) -> None:
+    """Divide vectors (3, N) by their lengths, in place."""
+    x, y, z = vectors
+    vectors /= np.sqrt((x * x + y * y) + z * z) + np.float32(1e-9)
+
+
+def _along(vectors: Floats, axis: Floats) -> Floats:
+    """Return the products of vectors (3, N) with an axis (3,), (N,)."""
+    return np.asarray((vectors[0] * axis[0] + vectors[1] * axis[1]) + vectors[2] * axis[2])
 
 
 def _background(
@@ -264,8 +274,9 @@ def _background(
         flipped = False
     tint = np.exp(rng.normal(0, 0.03, 4) + rng.normal(0, 0.12)).astype(np.float32)
     gradient = rng.normal(0, 0.18, 2)
-    y, x = np.mgrid[-1 : 1 : size[0] * 1j, -1 : 1 : size[1] * 1j].astype(np.float32)
-    fall = np.exp(np.float32(gradient[0]) * x + np.float32(gradient[1]) * y)[:, :, None]
+    x = np.exp(np.float32(gradient[0]) * np.linspace(-1, 1, size[1], dtype=np.float32))
+    y = np.exp(np.float32(gradient[1]) * np.linspace(-1, 1, size[0], dtype=np.float32))
+    fall = (y[:, None] * x)[:, :, None]
     if not camera.infrared:
         bright = light.ambient * 0.9 + light.sun * rng.choice([0.2, 0.6])
         colours = light.ambient_colour * (1 + 0 * light.sun_colour)
@@ -276,9 +287,9 @@ def _background(
     distance = np.exp(np.asarray(far).astype(np.float32) / np.float32(32))
     if flipped:
         distance = distance[:, ::-1]
-    power = rng.uniform(0.5, 2)
+    power = rng.uniform(0.5, 2.2)
     lamp = np.minimum((np.float32(view.distance) / distance) ** np.float32(power), 2.0)
-    level = rng.uniform(0.25, 0.85)
+    level = rng.uniform(0.1, 0.75)
     bright = light.night * 0.8 + light.lamp * level * lamp
     return np.asarray(value[:, :, 3:] * tint[3] * bright[:, :, None] * fall, np.float32)
 
@@ -292,9 +303,10 @@ def _grounded(back: Floats, alpha: Floats) -> Floats:
     foot = int(covered[-1])
     band = alpha[max(0, foot - height // 10) : foot + 1, :, 0]
     column = float((band.sum(0) * np.arange(width)).sum() / max(1e-3, float(band.sum())))
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    spot = ((y - foot + height / 64) * (21 / height)) ** 2 + ((x - column) * (8 / height)) ** 2
-    return np.asarray(back * (1 - np.float32(0.5) * np.exp(-spot))[:, :, None], np.float32)
+    y = (np.arange(height, dtype=np.float32) - (foot - height / 64)) * np.float32(21 / height)
+    x = (np.arange(width, dtype=np.float32) - np.float32(column)) * np.float32(8 / height)
+    spot = np.exp(-y * y)[:, None] * np.exp(-x * x)
+    return np.asarray(back * (1 - np.float32(0.5) * spot)[:, :, None], np.float32)
 
 
 def _obstructed(

@@ -50,6 +50,7 @@ PARENTS: dict[str, str | None] = {
     "foot_r": "calf_r",
 }
 BONES = tuple(PARENTS)  # a parent stands before its children
+_INDEX = {bone: index for index, bone in enumerate(BONES)}
 JOINT_COUNT = len(BONES) + 2  # the heads of the bones, then the left and the right eye
 
 
@@ -82,15 +83,16 @@ def bone_matrices(joints: Floats, rotations: Mapping[str, NDArray[np.float64]]) 
         ``(B, 3, 4)``: rotation and translation in the frame of the whole body.
     """
     matrices = np.empty((len(BONES), 3, 4))
+    heads = joints.astype(np.float64)
     for index, bone in enumerate(BONES):
-        head = joints[index].astype(np.float64)
+        head = heads[index]
         turn = rotations.get(bone)
         parent = PARENTS[bone]
         if parent is None:
             whole = np.eye(3) if turn is None else turn
             moved = head
         else:
-            above = matrices[BONES.index(parent)]
+            above = matrices[_INDEX[parent]]
             whole = above[:, :3] if turn is None else above[:, :3] @ turn
             moved = above[:, :3] @ head + above[:, 3]
         matrices[index, :, :3] = whole
@@ -128,7 +130,9 @@ def _skin_arrays(
 
 
 @jit(_skin_arrays)
-def _skin(rest, bones, weights, matrices, moved):  # type: ignore[no-untyped-def]
+def _skin(
+    rest: Floats, bones: NDArray[np.uint8], weights: Floats, matrices: Floats, moved: Floats
+) -> None:
     m = np.empty((3, 4), np.float32)
     for v in range(rest.shape[0]):
         for i in range(3):
