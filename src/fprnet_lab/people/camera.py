@@ -71,9 +71,7 @@ def projected(points: Floats, view: View, centre: Floats) -> Floats:
     return np.stack([seen[:, 0] * scale, -seen[:, 1] * scale, depth], 1)
 
 
-def box_around(
-    screen: Floats, rng: np.random.Generator, *, cut_chance: float = 0.08
-) -> Box:
+def box_around(screen: Floats, rng: np.random.Generator, *, cut_chance: float = 0.08) -> Box:
     """Draw the box of a detector: mostly tight, sometimes shifted, sometimes without the feet."""
     axes = np.ascontiguousarray(screen.T[:2])
     low, high = axes.min(1), axes.max(1)

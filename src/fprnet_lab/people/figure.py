@@ -16,6 +16,7 @@ from fprnet_lab.people.garments import (
     Part,
     Shell,
     covered,
+    covered_legs,
     dressed_legs,
     tail_shell,
     top_shells,
@@ -83,7 +84,7 @@ def build_figure(
     body = study(mesh, shape, measures)
     pieces = _Pieces(body, *hair_region(body, outfit.head))
     tights = mesh.faces["tights"]
-    hidden = covered(body, outfit.tops[0], opening=0.0)
+    hidden = covered(body, outfit.tops[0], opening=0.0) | covered_legs(body, outfit)
     legs = dressed_legs(body, outfit)
     pieces.add(Shell(Part.BASE, legs, tights[~hidden[tights].all(1)]))
     scalp = haired(body, outfit.head, pieces.scalp, rng)

@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter
 from fprnet_lab.people.body import AXIS_Z, Body, smooth
 from fprnet_lab.people.outfit import Outfit, Top
 
-__all__ = ["Part", "Shell", "covered", "dressed_legs", "tail_shell", "top_shells"]
+__all__ = ["Part", "Shell", "covered", "covered_legs", "dressed_legs", "tail_shell", "top_shells"]
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int32]
@@ -60,6 +60,18 @@ def covered(body: Body, top: Top, *, opening: float) -> NDArray[np.bool_]:
         trunk &= body.vertices[:, 2] < -0.25
     sleeve = (body.arm >= 0.5) & (body.along < top.sleeve - 0.12) & (body.along > 0.12)
     return np.asarray(trunk | sleeve)
+
+
+def covered_legs(body: Body, outfit: Outfit) -> NDArray[np.bool_]:
+    """Return which vertices of the legs a closed skirt, dress or coat covers for certain, (V,)."""
+    tails = [top.tail for top in outfit.tops if top.tail is not None and not top.opening]
+    if outfit.bottom.tail is not None:
+        tails.append(outfit.bottom.tail)
+    y = body.vertices[:, 1]
+    if not tails:
+        return np.zeros(len(y), bool)
+    high = body.measures.waist - 0.6
+    return np.asarray((body.arm < 0.5) & (y > min(tails) + 0.9) & (y < high))
 
 
 def _hung(body: Body, hem: float, loose: float, reach: float) -> Floats:

@@ -15,7 +15,14 @@ from scipy.ndimage import minimum_filter, uniform_filter
 
 from fprnet_lab.people.rasteriser import FAR, Coverage, depth_map
 
-__all__ = ["Light", "closeness", "draw_light", "infrared_irradiance", "sunlit", "visible_irradiance"]
+__all__ = [
+    "Light",
+    "closeness",
+    "draw_light",
+    "infrared_irradiance",
+    "sunlit",
+    "visible_irradiance",
+]
 
 Floats = NDArray[np.float32]
 _SHADOW_CELLS = 6.5  # a decimetre of the shadow map
@@ -126,7 +133,9 @@ def sunlit(
     return np.where(shadowed, np.float32(_SHADOW_LEFT), np.float32(1))
 
 
-def visible_irradiance(light: Light, normals: Floats, openness: Floats, sun_share: Floats) -> Floats:
+def visible_irradiance(
+    light: Light, normals: Floats, openness: Floats, sun_share: Floats
+) -> Floats:
     """Return red, green and blue irradiance of samples, (N, 3).
 
     Args:
@@ -136,9 +145,7 @@ def visible_irradiance(light: Light, normals: Floats, openness: Floats, sun_shar
         sun_share: Share of the sun that arrives, (N,).
     """
     towards = light.towards_sun
-    facing = (
-        normals[0] * towards[0] + normals[1] * towards[1]
-    ) + normals[2] * towards[2]
+    facing = (normals[0] * towards[0] + normals[1] * towards[1]) + normals[2] * towards[2]
     direct = np.float32(light.sun) * np.maximum(facing, 0) * sun_share
     sky = np.float32(light.ambient) * openness * (np.float32(0.81) + np.float32(0.29) * normals[1])
     return np.asarray(
@@ -159,9 +166,7 @@ def infrared_irradiance(
         rows: Place in the image, -0.5 top to 0.5 bottom, (N,).
         columns: Place in the image, -0.5 left to 0.5 right, (N,).
     """
-    beam = np.exp(
-        -light.lamp_fall * (rows**2 + 0.3 * columns**2) + light.lamp_tilt * rows
-    )
+    beam = np.exp(-light.lamp_fall * (rows**2 + 0.3 * columns**2) + light.lamp_tilt * rows)
     lamp = light.lamp * (0.35 + 0.65 * facing) * (0.7 + 0.3 * openness)
     night = light.night * openness * (0.6 + 0.4 * normals[1])
     return np.asarray((lamp + night) * beam, np.float32)[:, None]

@@ -99,6 +99,8 @@ SKIN: dict[str, tuple[tuple[int, int, int], float]] = {
     "light": ((222, 182, 158), 0.6),
 }
 
+SKIN_BY_ANCESTRY = ((0.5, 0.35, 0.12, 0.03), (0.04, 0.16, 0.5, 0.3), (0.02, 0.08, 0.35, 0.55))
+
 
 def linear(colour: tuple[int, int, int]) -> Reflectance:
     """Return the linear red, green and blue, 0 to 1, of a colour on a screen, 0 to 255."""
@@ -151,21 +153,37 @@ def contrasting(
     return _row(other[:3], base[3] + share * (infrared - base[3]))
 
 
-def hair(rng: np.random.Generator, old: float) -> Reflectance:
-    """Draw hair; ``old`` is 0 to 1."""
-    if old < 0.5:
-        names, chances = list(HAIR), [0.5, 0.25, 0.09, 0.07, 0.06, 0.01, 0.02]
+def hair(rng: np.random.Generator, old: float, light: bool) -> Reflectance:
+    """Draw hair.
+
+    Args:
+        rng: Source of the draws.
+        old: From young to old adult, 0 to 1.
+        light: Fair and red hair occur.
+    """
+    names = list(HAIR)
+    if old > 0.5:
+        chances = [0.25, 0.13, 0.0, 0.02, 0.4, 0.2, 0.0]
+    elif light:
+        chances = [0.3, 0.34, 0.15, 0.11, 0.06, 0.01, 0.03]
     else:
-        names, chances = ["black", "brown", "grey", "white"], [0.25, 0.15, 0.4, 0.2]
+        chances = [0.76, 0.17, 0.02, 0.01, 0.035, 0.005, 0.0]
     colour, infrared = HAIR[names[rng.choice(len(names), p=chances)]]
     visible = linear(colour) * np.exp(rng.normal(0, 0.15))
     return _row(visible, np.clip(infrared + rng.uniform(-0.08, 0.1), 0.1, 0.8))
 
 
-def skin(rng: np.random.Generator) -> Reflectance:
-    """Draw skin; melanin hardly absorbs in near infrared, so all skin is bright there."""
+def skin(rng: np.random.Generator, ancestry: tuple[float, float, float]) -> Reflectance:
+    """Draw skin; melanin hardly absorbs in near infrared, so all skin is bright there.
+
+    Args:
+        rng: Source of the draws.
+        ancestry: Shares of the African, Asian and European targets; they shift the tone, and any
+            tone occurs with any body.
+    """
     names = list(SKIN)
-    colour, infrared = SKIN[names[rng.choice(len(names), p=[0.14, 0.16, 0.4, 0.3])]]
+    chances = np.array(SKIN_BY_ANCESTRY).T @ np.array(ancestry)
+    colour, infrared = SKIN[names[rng.choice(len(names), p=chances / chances.sum())]]
     visible = linear(colour) * np.exp(rng.normal(0, 0.1)) * _tint(rng, 0.04)
     return _row(visible, infrared + rng.uniform(-0.06, 0.06))
 

@@ -13,6 +13,7 @@ import numpy as np
 from fprnet_lab.people import materials
 from fprnet_lab.people.cloth import Cloth, draw_cloth, plain
 from fprnet_lab.people.materials import BAGS, BOTTOMS, INNER_TOPS, OUTER, SHOES, TOPS, Reflectance
+from fprnet_lab.people.mesh import BodyShape
 
 __all__ = ["Bottom", "Carried", "Head", "Measures", "Outfit", "Shoes", "Top", "draw_outfit"]
 
@@ -207,17 +208,17 @@ class Outfit:
 
 
 def draw_outfit(
-    rng: np.random.Generator, measures: Measures, *, male: bool, old: float, warmth: float
+    rng: np.random.Generator, measures: Measures, *, shape: BodyShape, warmth: float
 ) -> Outfit:
     """Draw everyday clothes.
 
     Args:
         rng: Source of the draws.
         measures: Of the body.
-        male: Which of the two wardrobes.
-        old: From young to old adult, 0 to 1.
+        shape: Of the body; sex and age choose the wardrobe, ancestry shifts skin and hair.
         warmth: Season, from winter (0) to summer (1).
     """
+    male, old = shape.male > 0.5, shape.old
     dress = not male and rng.random() < 0.04 + 0.13 * warmth
     outer = rng.random() < _mix(OUTER_CHANCE[::-1], warmth)
     inner = _draw_top(rng, measures, "dress" if dress else _pick(rng, INNER, warmth), outer)
@@ -230,7 +231,7 @@ def draw_outfit(
         tuple(tops),
         bottom,
         _draw_shoes(rng, warmth, skirt=bottom.kind in ("skirt", "none", "shorts")),
-        _draw_head(rng, tops[-1], male=male, old=old, warmth=warmth),
+        _draw_head(rng, tops[-1], shape, warmth),
         _draw_bag(rng, male=male),
     )
 
@@ -377,9 +378,8 @@ def _draw_shoes(rng: np.random.Generator, warmth: float, *, skirt: bool) -> Shoe
     return Shoes(upper, sole.astype(np.float32), sock, height)
 
 
-def _draw_head(
-    rng: np.random.Generator, top: Top, *, male: bool, old: float, warmth: float
-) -> Head:
+def _draw_head(rng: np.random.Generator, top: Top, shape: BodyShape, warmth: float) -> Head:
+    male, old = shape.male > 0.5, shape.old
     styles: list[HairStyle]
     if male:
         styles, chances = ["bald", "short", "full", "medium"], [0.09, 0.63, 0.25, 0.03]
@@ -415,8 +415,8 @@ def _draw_head(
     if scarf is not None and scarf.pattern in ("print", "block"):
         scarf = plain(scarf.ground)
     return Head(
-        skin=materials.skin(rng),
-        hair=materials.hair(rng, old),
+        skin=materials.skin(rng, shape.ancestry),
+        hair=materials.hair(rng, old, light=rng.random() < shape.ancestry[2] * 1.2),
         style=style,
         volume=rng.uniform(*volumes[style]),
         length=length,

@@ -98,9 +98,7 @@ class Person:
         return self._figures[look]
 
 
-def draw_person(
-    seed: tuple[int, ...], population: Population, detail: Detail = "coarse"
-) -> Person:
+def draw_person(seed: tuple[int, ...], population: Population, detail: Detail = "coarse") -> Person:
     """Draw somebody of a population.
 
     Args:
@@ -125,8 +123,7 @@ def draw_person(
     outfit = draw_outfit(
         np.random.default_rng([*seed, _OUTFIT]),
         measures,
-        male=male,
-        old=old,
+        shape=shape,
         warmth=population.warmth,
     )
     gait = draw_gait(np.random.default_rng([*seed, _GAIT]), old)

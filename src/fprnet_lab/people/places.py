@@ -222,7 +222,11 @@ def _paint(
 
 
 def _paint_slab(
-    slab: Slab, geometry: Geometry, rays: tuple[Floats, Floats, Floats], depth: Floats, colour: Floats
+    slab: Slab,
+    geometry: Geometry,
+    rays: tuple[Floats, Floats, Floats],
+    depth: Floats,
+    colour: Floats,
 ) -> None:
     corners = [(x, slab.height, z) for x in slab.x for z in slab.z]
     window = _window(geometry, corners)
@@ -238,7 +242,11 @@ def _paint_slab(
 
 
 def _paint_wall(
-    wall: Wall, geometry: Geometry, rays: tuple[Floats, Floats, Floats], depth: Floats, colour: Floats
+    wall: Wall,
+    geometry: Geometry,
+    rays: tuple[Floats, Floats, Floats],
+    depth: Floats,
+    colour: Floats,
 ) -> None:
     (x0, z0), (x1, z1) = wall.start, wall.stop
     corners = [(x, y, z) for x, z in (wall.start, wall.stop) for y in (wall.low, wall.high)]
@@ -359,7 +367,7 @@ def _indoors(place: Place, rng: np.random.Generator) -> None:
         pillar = draw_surface(rng, "wall", {"plain": 0.7, "tiles": 0.3})
         for _ in range(int(rng.integers(1, 4))):
             x = shift + half * rng.uniform(-0.9, 0.9)
-            place.box((x, rng.uniform(70, end)), (rng.uniform(3, 7),) * 1 + (high, 5.0), pillar)
+            place.box((x, rng.uniform(60, end + 20)), (rng.uniform(3, 7), high, 5.0), pillar)
 
 
 def _before(
@@ -420,7 +428,9 @@ def _outdoors(place: Place, rng: np.random.Generator, warmth: float) -> None:
             place.slabs.append(Slab((middle - half, middle + half), (-5, 900), 0.05, paving))
         else:
             first = rng.uniform(25, 80)
-            place.slabs.append(Slab((-900, 900), (first, first + rng.uniform(15, 40)), 0.05, paving))
+            place.slabs.append(
+                Slab((-900, 900), (first, first + rng.uniform(15, 40)), 0.05, paving)
+            )
     if kind in ("street", "yard", "square") or rng.random() < 0.5:
         _buildings(place, rng)
     if kind == "street" or (kind == "yard" and rng.random() < 0.6):

@@ -131,8 +131,7 @@ def rotations(gait: Gait, action: Action, time: float = 0.0) -> dict[str, NDArra
         "spine_02": rotation_y(-swing * 0.25 * sine) @ rotation_x(gait.slouch * 0.4),
         "spine_03": rotation_y(-swing * 0.2 * sine + turn) @ rotation_x(gait.slouch * 0.3),
         "neck_01": rotation_x(gait.head * 0.5) @ rotation_y(action.head_turn * 0.4),
-        "head": rotation_x(gait.head * 0.5 + action.head_down)
-        @ rotation_y(action.head_turn * 0.6),
+        "head": rotation_x(gait.head * 0.5 + action.head_down) @ rotation_y(action.head_turn * 0.6),
     }
     for index, (side, sign) in enumerate((("l", 1), ("r", -1))):
         own_phase = phase if sign == 1 else phase + math.pi
@@ -155,7 +154,9 @@ def _leg(
     lifted = max(0.0, math.cos(phase)) ** 1.5 * min(1.0, swing / 22) * action.walking
     toes = gait.toes_out
     found[f"thigh_{side}"] = (
-        rotation_x(-thigh) @ rotation_z(sign * (gait.width + spread)) @ rotation_y(sign * toes * 0.7)
+        rotation_x(-thigh)
+        @ rotation_z(sign * (gait.width + spread))
+        @ rotation_y(sign * toes * 0.7)
     )
     found[f"calf_{side}"] = rotation_x(6 + 46 * lifted)
     heel, toe = max(0.0, math.sin(phase)), max(0.0, -math.sin(phase))

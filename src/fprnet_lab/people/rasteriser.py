@@ -108,7 +108,13 @@ def _rasterise_arrays(
 
 
 @jit(_rasterise_arrays)
-def _rasterise(points: NDArray[np.float64], triangles: Indices, depth: Floats, nearest: Indices, weights: Floats) -> None:
+def _rasterise(
+    points: NDArray[np.float64],
+    triangles: Indices,
+    depth: Floats,
+    nearest: Indices,
+    weights: Floats,
+) -> None:
     height, width = depth.shape
     for t in range(triangles.shape[0]):
         i, j, k = triangles[t, 0], triangles[t, 1], triangles[t, 2]
@@ -159,7 +165,9 @@ def _interpolate_arrays(
 
 
 @jit(_interpolate_arrays)
-def _interpolate(values: Floats, triangles: Indices, covering: Indices, weights: Floats, result: Floats) -> None:
+def _interpolate(
+    values: Floats, triangles: Indices, covering: Indices, weights: Floats, result: Floats
+) -> None:
     for n in range(covering.shape[0]):
         t = covering[n]
         i, j, k = triangles[t, 0], triangles[t, 1], triangles[t, 2]

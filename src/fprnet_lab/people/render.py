@@ -10,16 +10,15 @@ from numpy.typing import NDArray
 
 from fprnet_lab.people.kernels import say_once_how_slow
 from fprnet_lab.people.mesh import Detail, detail_of
-from fprnet_lab.people.person import Person, Population, draw_person
+from fprnet_lab.people.person import Person, draw_person
 from fprnet_lab.people.scene import picture
+from fprnet_lab.people.scenery import canvas_of, passer_by
 from fprnet_lab.people.sensor import jpeg
 from fprnet_lab.people.worlds import world
 
 __all__ = ["Image", "home_world", "person_of", "rendered"]
 
-_WHO, _IMAGE, _HOME, _PASSER_BY = 11, 12, 13, 14  # streams of random numbers of a set
-PASSERS_BY = 12  # for each season; they may stand in the way of anybody
-SEASONS = 3
+_WHO, _IMAGE, _HOME = 11, 12, 13  # streams of random numbers of a set
 
 
 @dataclass(frozen=True)
@@ -51,12 +50,6 @@ def person_of(seed: int, worlds: tuple[int, ...], identity: int, detail: Detail)
     return draw_person((seed, _WHO, identity), population, detail)
 
 
-@lru_cache(maxsize=PASSERS_BY * SEASONS)
-def _passer_by(seed: int, season: int, number: int, detail: Detail) -> Person:
-    population = Population(warmth=(season + 0.5) / SEASONS)
-    return draw_person((seed, _PASSER_BY, season, number), population, detail)
-
-
 def rendered(
     seed: int,
     worlds: tuple[int, ...],
@@ -81,10 +74,11 @@ def rendered(
     detail = detail_of(size[0])
     person = person_of(seed, worlds, identity, detail)
     warmth = world(home_world(seed, worlds, identity)).population.warmth
-    season = min(int(warmth * SEASONS), SEASONS - 1)
-    other = _passer_by(seed, season, int(rng.integers(PASSERS_BY)), detail)
+    other = passer_by(warmth, rng, detail)
+    # Many worlds have many places already.
     places = 3 if len(worlds) == 1 else 2 if len(worlds) <= 8 else 1
     eye = site.cameras[camera]
-    pixels = picture(person, eye, site.seed, rng, size, detail, other, places)
+    canvas = canvas_of(site, eye, int(rng.integers(places)), detail)
+    pixels = picture(person, eye, canvas, rng, size, other)
     low, high = eye.sensor.quality
     return Image(pixels, int(rng.integers(int(low), int(high) + 1)))

@@ -62,6 +62,9 @@ PALETTES: dict[str, list[tuple[tuple[int, int, int], float, float]]] = {
 }  # fmt: skip
 
 
+NATURAL = ("grass", "leaves", "autumn", "wood", "sky", "snow", "glass")
+
+
 @dataclass(frozen=True)
 class Surface:
     """A surface.
@@ -97,7 +100,8 @@ class Surface:
         rough = noise[(row * 5) % _TILE, (column * 5) % _TILE]
         brightness = 1 + self.grain * (0.5 * stain + 0.5 * rough)
         if self.kind == "leaves":
-            fine = noise[(row * 3 + 91) % _TILE, (column * 3 + 37) % _TILE]
+            stain = _between(noise, across * self.scale + self.offset[0], up * self.scale)
+            fine = _between(noise, across * self.scale * 3 + 37, up * self.scale * 3 + 91)
             brightness = np.clip(1 + 0.55 * fine, 0.15, 2.2)
             return self.base * brightness[:, None].astype(np.float32), stain + 0.6 * fine > -0.35
         if self.kind in ("tiles", "bricks", "windows", "panels", "boards"):
@@ -182,8 +186,22 @@ def reflectance(rng: np.random.Generator, palette: str) -> Floats:
     colours = PALETTES[palette]
     colour, low, high = colours[rng.integers(len(colours))]
     visible = (np.array(colour) / 255) ** 2.2
+    grey = visible.mean()
+    vivid = 1.0 if palette in NATURAL else rng.beta(1.3, 1.1)  # much of a city is nearly grey
+    visible = grey + (visible - grey) * vivid
     visible *= np.exp(rng.normal(-0.15, 0.22)) * np.exp(rng.normal(0, 0.025, 3))
     return np.append(np.clip(visible, 0.01, 0.9), rng.uniform(low, high)).astype(np.float32)
+
+
+def _between(noise: Floats, column: Floats, row: Floats) -> Floats:
+    """Return noise between its points, (N,)."""
+    left, top = np.floor(column).astype(np.int64), np.floor(row).astype(np.int64)
+    x, y = (column - left).astype(np.float32), (row - top).astype(np.float32)
+    low, high = top & (_TILE - 1), (top + 1) & (_TILE - 1)
+    first, second = left & (_TILE - 1), (left + 1) & (_TILE - 1)
+    upper = noise[low, first] * (1 - x) + noise[low, second] * x
+    lower = noise[high, first] * (1 - x) + noise[high, second] * x
+    return np.asarray(upper * (1 - y) + lower * y, np.float32)
 
 
 @lru_cache(maxsize=1)

@@ -10,18 +10,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from fprnet_lab.people.mesh import Detail
+from fprnet_lab.people.layer import Band
 from fprnet_lab.people.person import Population
-from fprnet_lab.people.places import Canvas, Geometry, draw_place, painted_canvas
 from fprnet_lab.people.sensor import Sensor, draw_sensor
 
-__all__ = ["CAMERAS", "Camera", "World", "canvas_of", "world"]
+__all__ = ["CAMERAS", "Camera", "World", "world"]
 
-_SITE, _CAMERA, _PLACE = 101, 102, 103  # streams of random numbers of a world
-CANVAS: dict[Detail, tuple[int, int, float]] = {  # rows, columns and focal length in pixels
-    "coarse": (432, 640, 540.0),
-    "fine": (605, 896, 756.0),
-}
+_SITE, _CAMERA = 101, 102  # streams of random numbers of a world
 
 # Cameras of SYSU-MM01: by day indoors and outdoors, in infrared a dark room and outdoors.
 CAMERAS: dict[int, tuple[bool, bool]] = {  # number: outdoors, infrared
@@ -41,23 +36,23 @@ class Camera:
     Attributes:
         number: In the world, from 1.
         outdoors: Under the sky.
-        infrared: Sees near infrared, by its lamp.
-        thermal: Sees warmth instead.
+        band: What it sees: "visible", "infrared" (by its lamp) or "thermal".
         height: Of the lens over the floor, decimetres, from and to.
         distance: To the people, decimetres, from and to.
         sensor: Ranges of exposure, noise and compression.
         clutter: Chance that something stands before the person.
+        crowd: Mean number of other people in its places.
         roll: Standard deviation, degrees.
     """
 
     number: int
     outdoors: bool
-    infrared: bool
-    thermal: bool
+    band: Band
     height: tuple[float, float]
     distance: tuple[float, float]
     sensor: Sensor
     clutter: float
+    crowd: float
     roll: float
 
 
@@ -99,27 +94,11 @@ def _draw_camera(seed: int, number: int, *, outdoors: bool, infrared: bool) -> C
     return Camera(
         number,
         outdoors,
-        infrared,
-        False,
+        "infrared" if infrared else "visible",
         (height * 0.85, height * 1.15),
         (near, near + rng.uniform(30, 80)),
         draw_sensor(rng, infrared=infrared),
         clutter=float(rng.uniform(0.08, 0.22)),
+        crowd=float(rng.uniform(0, 3.5)),
         roll=float(rng.uniform(0, 2)),
     )
-
-
-@lru_cache(maxsize=256)
-def canvas_of(seed: int, number: int, place: int, detail: Detail) -> Canvas:
-    """Paint a view of a camera of a world."""
-    site = world(seed)
-    camera = site.cameras[number]
-    rng = np.random.default_rng([seed, _PLACE, number, place])
-    scenery = draw_place(rng, outdoors=camera.outdoors, warmth=site.population.warmth)
-    rows, columns, focal = CANVAS[detail]
-    height = min(rng.uniform(*camera.height), scenery.ceiling - 2)
-    middle = sum(camera.distance) / 2
-    pitch = float(np.degrees(np.arctan2(height - 9, middle))) + rng.normal(0, 2)
-    factor = rng.uniform(0.8, 1.2)
-    geometry = Geometry(height, pitch, focal * factor, (rows, columns))
-    return painted_canvas(scenery, geometry, rng)
