@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, uniform_filter1d
 
 __all__ = ["Sensor", "developed", "draw_sensor", "jpeg"]
 
@@ -176,6 +176,8 @@ def _resolved(image: Floats, sensor: Sensor, rng: np.random.Generator) -> Floats
     scale = height / 128
     blur = rng.uniform(*sensor.blur) * scale
     image = gaussian_filter(image, (blur, blur, 0))
+    if rng.random() < 0.12:  # somebody moves while the shutter is open
+        image = uniform_filter1d(image, int(rng.integers(2, 3 + int(3 * scale))), axis=1)
     share = rng.uniform(*sensor.resolution) / max(1.0, scale**0.5)
     if rng.random() < sensor.enlarged:
         fewer = (max(8, int(width * share)), max(16, int(height * share)))
