@@ -37,7 +37,7 @@ class View:
     @property
     def towards_camera(self) -> Floats:
         """Unit vector from the person to the camera, (3,)."""
-        return (rotation_x(self.elevation).T @ np.array([0, 0, 1.0])).astype(np.float32)
+        return np.asarray(rotation_x(self.elevation).T @ np.array([0, 0, 1.0]), np.float32)
 
 
 @dataclass(frozen=True)

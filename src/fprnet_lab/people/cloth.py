@@ -98,10 +98,10 @@ class Cloth:
             thin = ((x + 0.6) % 1 < 0.1) | ((y + 0.6) % 1 < 0.1)
             colour[thin] = colour[thin] * 0.4 + third * 0.6
         elif self.pattern == "flowers" and self.motif is not None:
-            x = (across / self.pitch[1] * _TILE).astype(np.int64) % _TILE
-            y = (down / self.pitch[0] * _TILE).astype(np.int64) % _TILE
-            colour[self.motif[y, x] > self.level] = second
-            shifted = self.motif[(y + 31) % _TILE, (x + 17) % _TILE]
+            column = (across / self.pitch[1] * _TILE).astype(np.int64) % _TILE
+            row = (down / self.pitch[0] * _TILE).astype(np.int64) % _TILE
+            colour[self.motif[row, column] > self.level] = second
+            shifted = self.motif[(row + 31) % _TILE, (column + 17) % _TILE]
             colour[shifted > self.level + 0.7] = third
         elif self.pattern == "block":
             colour[down > self.level] = second

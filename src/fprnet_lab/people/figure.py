@@ -97,11 +97,11 @@ def build_figure(
     if outfit.bottom.tail is not None:
         flare = outfit.bottom.flare
         pieces.add(tail_shell(body, Part.SKIRT, outfit.bottom.tail, 0.04, flare, 0.0))
-    for shell in hat_and_hair(body, outfit.head, rng):
-        if isinstance(shell, Shell):
-            pieces.add(shell)
+    for piece in hat_and_hair(body, outfit.head, rng):
+        if isinstance(piece, Shell):
+            pieces.add(piece)
         else:
-            pieces.add_shape(*shell)
+            pieces.add_shape(*piece)
     if outfit.tops[-1].hood and outfit.head.hat != "hood":
         pieces.add_shape(*hood(body, outfit.tops[-1]))
     if outfit.head.scarf is not None:
@@ -144,7 +144,7 @@ class _Pieces:
             body.mesh.bones[used],
             body.mesh.weights[used],
             attributes[used],
-            inverse.reshape(-1, 4),
+            inverse.reshape(-1, 4).astype(np.int32),
         )
 
     def add_shape(

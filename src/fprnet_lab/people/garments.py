@@ -117,7 +117,7 @@ def top_shells(body: Body, top: Top, layer: int, over: Top | None) -> list[Shell
     if top.kind == "tank":
         inside &= ~((np.abs(vertices[:, 0]) > 1.25) & (y > measures.neck - 1.2))
     quads = body.mesh.faces["tights"]
-    kept = inside[quads].any(1) & (on_arm | trunk)[quads].all(1)
+    kept: NDArray[np.bool_] = inside[quads].any(1) & (on_arm | trunk)[quads].all(1)
     if top.sleeve <= 0:
         kept = inside[quads].all(1)
     if over is not None:

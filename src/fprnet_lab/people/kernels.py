@@ -18,7 +18,7 @@ try:
         raise ImportError
     import numba
 except ImportError:
-    numba = None
+    numba = None  # type: ignore[assignment]
 
 COMPILED = numba is not None
 _said = False

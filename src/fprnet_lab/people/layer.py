@@ -1,4 +1,4 @@
-"""Somebody in a pose before a camera becomes light and coverage of each pixel, without a background.
+"""Somebody in a pose before a camera becomes light and coverage of pixels, without background.
 
 Letters: V vertices, H and W pixels, N covered samples, C channels.
 """
@@ -137,13 +137,14 @@ def person_layer(
     colour = painted(person, worn, parts, places, figure.bag_centre)
     openness = lighting.closeness(coverage, 7 * shot.size[0] // 128 | 1)
     openness *= _floor_openness(places[1])
+    leaving: Floats
     if shot.band == "thermal":
-        leaving = colour[:, 3:] * (0.85 + 0.15 * facing)[:, None]
+        leaving = colour[:, 3:] * (np.float32(0.85) + np.float32(0.15) * facing)[:, None]
     elif shot.band == "reflectance":
-        leaving = colour * (openness * (0.75 + np.float32(0.3) * normal[1]))[:, None]
+        leaving = colour * (openness * (np.float32(0.75) + np.float32(0.3) * normal[1]))[:, None]
     elif shot.band == "infrared":
-        up = coverage.rows.astype(np.float32) / rows - np.float32(0.45)
-        right = coverage.columns.astype(np.float32) / columns - np.float32(0.5)
+        up = coverage.rows.astype(np.float32) / np.float32(rows) - np.float32(0.45)
+        right = coverage.columns.astype(np.float32) / np.float32(columns) - np.float32(0.5)
         falling = lighting.infrared_irradiance(shot.light, normal, openness, facing, up, right)
         leaving = colour[:, 3:] * falling
     else:

@@ -233,4 +233,4 @@ def _merged(vertices: Floats, quads: Indices, cell: float) -> Indices:
     stand_in[used] = used[first][inverse.ravel()]
     merged = stand_in[quads]
     alive = np.array([len(set(quad)) >= 3 for quad in merged.tolist()], bool)
-    return merged[alive]
+    return np.asarray(merged[alive], np.int32)

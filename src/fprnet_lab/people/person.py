@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from fprnet_lab.people.body import measure
 from fprnet_lab.people.figure import Figure, build_figure
 from fprnet_lab.people.mesh import BodyShape, Detail, template_mesh
-from fprnet_lab.people.outfit import Measures, Outfit, draw_outfit
+from fprnet_lab.people.outfit import Measures, Outfit
 from fprnet_lab.people.pose import Gait, draw_gait
+from fprnet_lab.people.wardrobe import draw_outfit
 
 __all__ = ["Look", "Person", "Population", "draw_person"]
 

@@ -216,7 +216,7 @@ def vertex_normals(vertices: Floats, quads: Indices) -> Floats:
     _add_normals(vertices, quads, normals)
     x, y, z = np.ascontiguousarray(normals.T)
     length = np.sqrt((x * x + y * y) + z * z) + np.float32(1e-12)
-    return normals / length[:, None]
+    return np.asarray(normals / length[:, None], np.float32)
 
 
 def _add_normals_arrays(vertices: Floats, quads: Indices, normals: Floats) -> None:

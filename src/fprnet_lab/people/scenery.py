@@ -12,8 +12,9 @@ from fprnet_lab.people.layer import Shot, person_layer
 from fprnet_lab.people.lighting import draw_light
 from fprnet_lab.people.mesh import Detail
 from fprnet_lab.people.person import Look, Person, Population, draw_person
-from fprnet_lab.people.places import Canvas, Geometry, draw_place, painted_canvas
+from fprnet_lab.people.places import Canvas, Geometry, painted_canvas
 from fprnet_lab.people.pose import draw_action
+from fprnet_lab.people.sites import draw_place
 from fprnet_lab.people.worlds import Camera, World
 
 __all__ = ["canvas_of", "passer_by"]

