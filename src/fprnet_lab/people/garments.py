@@ -113,13 +113,13 @@ def top_shells(body: Body, top: Top, layer: int, over: Top | None) -> list[Shell
     y = vertices[:, 1]
     on_arm = body.arm >= 0.5
     trunk = ~on_arm & (y < measures.neck + 0.4)
-    inside = np.where(on_arm, body.along < top.sleeve, trunk & (y > top.hem))
+    inside = np.asarray(np.where(on_arm, body.along < top.sleeve, trunk & (y > top.hem)))
     if top.kind == "tank":
         inside &= ~((np.abs(vertices[:, 0]) > 1.25) & (y > measures.neck - 1.2))
     quads = body.mesh.faces["tights"]
-    kept: NDArray[np.bool_] = inside[quads].any(1) & (on_arm | trunk)[quads].all(1)
+    kept = np.asarray(inside[quads].any(1) & (on_arm | trunk)[quads].all(1))
     if top.sleeve <= 0:
-        kept = inside[quads].all(1)
+        kept = np.asarray(inside[quads].all(1))
     if over is not None:
         hidden = covered(body, over, opening=over.opening)
         kept &= ~hidden[quads].all(1)
