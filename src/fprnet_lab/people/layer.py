@@ -99,6 +99,7 @@ def person_layer(
     shot: Shot,
     rng: np.random.Generator,
     box: Box | None,
+    time: float = 0.0,
 ) -> Layer:
     """Render somebody.
 
@@ -110,11 +111,12 @@ def person_layer(
         shot: What all layers of the image share.
         rng: Source of wrinkles, folds and, without a box, of the box.
         box: Of the crop; without one it is drawn around the person.
+        time: Seconds since the action began.
     """
     figure, outfit = person.figure(look), person.worn(look)
     amplitude = 0.012 + 0.016 * outfit.tops[-1].loose
     waves = (rng.normal(size=2 * WAVES) * amplitude).astype(np.float32)
-    vertices = turned(posed(person, figure, action, waves), view)
+    vertices = turned(posed(person, figure, action, waves, time), view)
     normals = vertex_normals(vertices, figure.quads)
     axes = np.ascontiguousarray(vertices.T)
     centre = (axes.min(1) + axes.max(1)) / 2

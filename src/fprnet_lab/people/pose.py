@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from fprnet_lab.people.skinning import rotation_x, rotation_y, rotation_z
 
-__all__ = ["Action", "Gait", "draw_action", "draw_gait", "rotations"]
+__all__ = ["Action", "Gait", "draw_action", "draw_gait", "rotations", "walked_by"]
 
 ArmUse = Literal["none", "phone", "pockets", "folded", "waving", "carrying"]
 REST_ARM = 35  # between the arm at rest and a hanging one
 REST_ELBOW = 38  # bend of the elbow at rest
+LEG = 8.5  # length of a leg, decimetres
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,23 @@ def rotations(gait: Gait, action: Action, time: float = 0.0) -> dict[str, NDArra
         _leg(found, gait, action, side, sign, own_phase, swing, action.legs[index])
         _arm(found, gait, action, side, sign, own_phase, arms)
     return found
+
+
+def walked_by(gait: Gait, action: Action, yaw: float, time: float) -> tuple[float, float]:
+    """Return the way that somebody has walked: to the image's right, and towards the camera.
+
+    Args:
+        gait: Of the person.
+        action: Of the moment.
+        yaw: Direction of walking: 0 towards the camera, 90 to the image's right.
+        time: Seconds since the action began.
+
+    Returns:
+        Decimetres.
+    """
+    step = 2 * LEG * math.sin(math.radians(gait.stride * action.stretch[0]))
+    way = 2 * step * gait.cadence * action.walking * time
+    return way * math.sin(math.radians(yaw)), way * math.cos(math.radians(yaw))
 
 
 def _leg(

@@ -7,7 +7,7 @@ only decides body, clothes and gait.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from fprnet_lab.people.lighting import Light
 from fprnet_lab.people.occluders import draw_occluder
 from fprnet_lab.people.person import Look, Person
 from fprnet_lab.people.places import Canvas
-from fprnet_lab.people.pose import draw_action
+from fprnet_lab.people.pose import draw_action, walked_by
 from fprnet_lab.people.sensor import developed
 from fprnet_lab.people.worlds import Camera
 
@@ -36,8 +36,14 @@ def picture(
     rng: np.random.Generator,
     size: tuple[int, int],
     other: Person | None,
+    *,
+    time: float = 0.0,
+    noise: np.random.Generator | None = None,
 ) -> NDArray[np.uint8]:
     """Return an image (H, W, 3) uint8 of somebody in a camera.
+
+    The same random numbers at another time give the next image of the same walk: only the pose,
+    the place and the noise differ.
 
     Args:
         person: Who is seen.
@@ -46,19 +52,26 @@ def picture(
         rng: The image's own random numbers.
         size: Height and width in pixels.
         other: Somebody who may be in the way or behind.
+        time: Seconds since the walk began.
+        noise: Source of the sensor's noise, where it is not ``rng``.
     """
     view = _draw_view(rng, camera, canvas)
     light = lighting.draw_light(rng, outdoors=camera.outdoors, sunny=canvas.sunny)
     shot = Shot(size, camera.band, light, rng.uniform(0.15, 0.55))
     look = Look(bag=bool(rng.random() > 0.04), usual=bool(rng.random() > 0.04))
-    layer = person_layer(person, look, draw_action(rng), view, shot, rng, None)
-    back = _background(canvas, camera, view, layer.box, light, size, rng)
+    action = draw_action(rng)
+    start, walked = view, walked_by(person.gait, action, view.yaw, time)
+    view = _moved(view, walked[1], canvas)
+    layer = person_layer(person, look, action, view, shot, rng, None, time)
+    place = _Place(canvas, start.distance, walked[0])
+    back = _background(place, camera, view, layer.box, light, size, rng)
     back = _grounded(back, layer.alpha)
     image = back * (1 - layer.alpha) + layer.light
     if rng.random() < camera.clutter:
-        image = _obstructed(image, layer, other, view, shot, rng)
+        image = _obstructed(image, layer, other, view, shot, rng, time)
     total = float(layer.alpha.sum()) * image.shape[2]
-    return developed(image, float(layer.light.sum()) / max(total, 1e-3), camera.sensor, rng)
+    person_mean = float(layer.light.sum()) / max(total, 1e-3)
+    return developed(image, person_mean, camera.sensor, rng, noise)
 
 
 def _draw_view(rng: np.random.Generator, camera: Camera, canvas: Canvas) -> View:
@@ -69,8 +82,26 @@ def _draw_view(rng: np.random.Generator, camera: Camera, canvas: Canvas) -> View
     return View(float(yaw), elevation, float(distance), float(rng.normal(0, camera.roll)))
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Canvas, distance at which the walk began, and decimetres walked to the image's right."""
+
+    canvas: Canvas
+    begun: float
+    sideways: float
+
+
+def _moved(view: View, nearer: float, canvas: Canvas) -> View:
+    """Return the view of somebody who came nearer by some decimetres."""
+    if not nearer:
+        return view
+    distance = max(20.0, view.distance - nearer)
+    elevation = float(np.degrees(np.arctan2(canvas.geometry.height - 8.5, distance)))
+    return replace(view, distance=distance, elevation=elevation)
+
+
 def _background(
-    canvas: Canvas,
+    place: _Place,
     camera: Camera,
     view: View,
     box: Box,
@@ -79,12 +110,14 @@ def _background(
     rng: np.random.Generator,
 ) -> Floats:
     """Cut the place out of its canvas where the person stands, and light it, (H, W, C)."""
+    canvas = place.canvas
     geometry = canvas.geometry
     rows, columns = geometry.size
     scale = geometry.focal / view.distance  # pixels of the canvas to a decimetre
     ahead = view.distance * np.cos(np.radians(view.elevation))
-    half = columns / 2 / geometry.focal * view.distance * 0.85
-    column, row, _ = geometry.pixel(float(rng.uniform(-half, half)), 8.5, float(ahead))
+    half = columns / 2 / geometry.focal * place.begun * 0.85
+    right = float(rng.uniform(-half, half)) + place.sideways
+    column, row, _ = geometry.pixel(right, 8.5, float(ahead))
     row += rng.normal(0, 0.02) * rows
     width, height = min(box.width * scale, columns - 1), min(box.height * scale, rows - 1)
     left = float(np.clip(column + box.x * scale - width / 2, 0, columns - width))
@@ -150,6 +183,7 @@ def _obstructed(
     view: View,
     shot: Shot,
     rng: np.random.Generator,
+    time: float,
 ) -> Floats:
     """Put somebody else beside or before the person, or a thing before both."""
     if other is not None and rng.random() < 0.6:
@@ -158,7 +192,7 @@ def _obstructed(
         box = replace(layer.box, x=side, y=layer.box.y + rng.normal(0, 0.04) * layer.box.height)
         size = rng.uniform(0.85, 1.2)
         box = replace(box, width=box.width * size, height=box.height * size)
-        second = person_layer(other, Look(), draw_action(rng), beside, shot, rng, box)
+        second = person_layer(other, Look(), draw_action(rng), beside, shot, rng, box, time)
         if rng.random() < 0.45:
             return image * (1 - second.alpha) + second.light
         behind = image * (1 - second.alpha) + second.light

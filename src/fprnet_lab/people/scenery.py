@@ -27,7 +27,7 @@ CANVAS: dict[Detail, tuple[int, int, float]] = {  # rows, columns and focal leng
     "fine": (605, 896, 756.0),
 }
 MAX_CROWD = 7
-_kept: dict[tuple[int, int, int, Detail], Canvas] = {}
+_kept: dict[tuple[World, int, int, Detail], Canvas] = {}
 MAX_KEPT = 256
 
 
@@ -52,11 +52,11 @@ def canvas_of(site: World, camera: Camera, number: int, detail: Detail) -> Canva
         number: Of the view, from 0.
         detail: Of the canvas and of the people on it.
     """
-    key = (site.seed, camera.number, number, detail)
+    key = (site, camera.place, number, detail)
     if key not in _kept:
         while len(_kept) >= MAX_KEPT:
             del _kept[next(iter(_kept))]
-        _kept[key] = _painted(site, camera, number, detail)
+        _kept[key] = _painted(site, site.cameras[camera.place], number, detail)
     return _kept[key]
 
 

@@ -113,7 +113,11 @@ def draw_sensor(rng: np.random.Generator, *, infrared: bool, spread: float = 0.6
 
 
 def developed(
-    light: Floats, person_mean: float, sensor: Sensor, rng: np.random.Generator
+    light: Floats,
+    person_mean: float,
+    sensor: Sensor,
+    rng: np.random.Generator,
+    noise_source: np.random.Generator | None = None,
 ) -> NDArray[np.uint8]:
     """Return the picture of a camera.
 
@@ -122,6 +126,7 @@ def developed(
         person_mean: Mean light of the person's pixels, which the exposure follows in infrared.
         sensor: Of the camera.
         rng: Source of the image's draws.
+        noise_source: Source of the noise; without one, ``rng``.
 
     Returns:
         (H, W, 3) uint8; the three channels are alike in infrared.
@@ -154,7 +159,7 @@ def developed(
     black = np.float32(rng.uniform(*sensor.black))
     image = np.clip((image - black) / (1 - black), 0, 1)
     image = _resolved(image, sensor, rng)
-    noise = rng.standard_normal(image.shape, np.float32)
+    noise = (noise_source or rng).standard_normal(image.shape, np.float32)
     if rng.random() < 0.6:
         noise = gaussian_filter(noise, (0.7, 0.7, 0)) * np.float32(1.8)
     image = np.clip(image + noise * np.float32(rng.uniform(*sensor.noise)), 0, 1)
