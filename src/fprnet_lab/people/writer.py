@@ -1,0 +1,260 @@
+"""Options become a folder in the layout of a public data set: images, lists, and a marker.
+
+Run as ``python -m fprnet_lab.people.writer ROOT --identities 1000 --world 1-20 --workers 2``. An
+interrupted run goes on where it stopped; several machines share the work by ``--shard``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import io
+import json
+import multiprocessing
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from PIL import Image as PillowImage
+from tqdm import tqdm
+
+from fprnet.errors import DataError, FprnetError
+from fprnet.files import write_text
+from fprnet_lab.people import GENERATOR_VERSION
+from fprnet_lab.people.layouts import sysu_mm01
+from fprnet_lab.people.options import PeopleOptions
+from fprnet_lab.people.render import rendered
+
+__all__ = ["generate"]
+
+
+def generate(
+    root: Path,
+    options: PeopleOptions,
+    *,
+    workers: int = 1,
+    shard: tuple[int, int] = (1, 1),
+    progress: bool = True,
+) -> bool:
+    """Write a rendered set; go on where an interrupted run of the same options stopped.
+
+    The bytes of an image depend on seed, worlds, identity, camera, number and size alone.
+
+    Args:
+        root: A new or empty folder, or one that a run of these options left or shares.
+        options: What to write.
+        workers: Processes.
+        shard: Which part of the identities to write, of how many: (1, 1) for all.
+        progress: Show a progress bar on stderr.
+
+    Returns:
+        True where the set is complete; False where other shards are missing.
+
+    Raises:
+        DataError: The folder holds something else, or a file cannot be written.
+    """
+    part, parts = shard
+    if workers < 1:
+        raise DataError(f"workers is {workers}; give 1 or more")
+    if not 1 <= part <= parts:
+        raise DataError(f"shard is {part}/{parts}; give I/N with I from 1 to N")
+    root = Path(root)
+    if not _claim(root, options):
+        print(f"{root} is complete; nothing to do", file=sys.stderr)
+        return True
+    lists = root / sysu_mm01.LISTS
+    try:
+        _write_images(root, options, workers, shard, progress)
+        write_text(lists / f"shard-{part}-of-{parts}.done", "")
+        done = [lists / f"shard-{number}-of-{parts}.done" for number in range(1, parts + 1)]
+        if not all(file.exists() for file in done):
+            return False
+        sysu_mm01.write_lists(root, options)
+        (lists / UNFINISHED).replace(lists / FINISHED)
+        for file in done:
+            file.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"cannot write {error.filename or root} ({error.strerror}); fix this and run the same "
+            "command again, which keeps the finished images"
+        ) from error
+    return True
+
+
+FINISHED, UNFINISHED = "generator.json", "generator.unfinished.json"
+
+
+def _description(options: PeopleOptions) -> dict[str, Any]:
+    return {
+        "generator": "people",
+        "version": GENERATOR_VERSION,
+        "options": dataclasses.asdict(options),
+    }
+
+
+def _claim(root: Path, options: PeopleOptions) -> bool:
+    """Mark the folder as this run's; return False where the set is complete already."""
+    text = json.dumps(_description(options), indent=1) + "\n"
+    lists = root / sysu_mm01.LISTS
+    if root.exists() and not root.is_dir():
+        raise DataError(f"{root} is a file; give a folder")
+    if root.is_dir() and any(root.iterdir()):
+        for name in (FINISHED, UNFINISHED):
+            if _same(lists / name, text):
+                return name == UNFINISHED
+        raise DataError(
+            f"{root} is not empty and holds no rendered set of these options; "
+            "choose another folder or delete this one"
+        )
+    try:
+        write_text(lists / UNFINISHED, text)
+    except OSError as error:
+        raise DataError(
+            f"cannot write to {root} ({error.strerror}); choose another folder"
+        ) from error
+    return True
+
+
+def _same(marker: Path, text: str) -> bool:
+    try:
+        return bool(json.loads(marker.read_text()) == json.loads(text))
+    except (OSError, ValueError):  # a missing or damaged marker is no marker of this run
+        return False
+
+
+def _write_images(
+    root: Path, options: PeopleOptions, workers: int, shard: tuple[int, int], progress: bool
+) -> None:
+    part, parts = shard
+    identities = [n for n in range(1, options.total + 1) if n % parts == part % parts]
+    total = sum(len(sysu_mm01.shots(options, identity)) for identity in identities)
+    with tqdm(
+        total=total, unit="image", desc=f"render {root.name}", disable=not progress
+    ) as progress_bar:
+        for written in _in_turn(root, options, workers, identities):
+            progress_bar.update(written)
+
+
+def _in_turn(
+    root: Path, options: PeopleOptions, workers: int, identities: list[int]
+) -> Iterator[int]:
+    """Write identity by identity, in this process or in several; yield the images of each."""
+    if workers == 1:
+        for identity in identities:
+            yield _write_identity(root, options, identity)
+        return
+    # Fresh processes: copies of this one could inherit its locks.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        jobs = [pool.submit(_write_identity, root, options, identity) for identity in identities]
+        try:
+            for job in as_completed(jobs):
+                yield job.result()
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _write_identity(root: Path, options: PeopleOptions, identity: int) -> int:
+    """Write the images of an identity that are not there yet; return how many it has."""
+    shots = sysu_mm01.shots(options, identity)
+    for shot in shots:
+        path = root / shot.path
+        if path.exists():
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = rendered(
+            options.seed, options.worlds, identity, shot.camera, shot.number, options.size
+        )
+        if path.suffix == ".bmp":
+            content = io.BytesIO()
+            PillowImage.fromarray(image.pixels).save(content, "BMP")
+            _write_image(path, content.getvalue())
+        else:
+            _write_image(path, image.jpeg())
+    return len(shots)
+
+
+def _write_image(path: Path, content: bytes) -> None:
+    """Write an image whole or not at all.
+
+    Unlike ``files.replacing`` it does not wait for the disk, which would take longer than to
+    render.
+    """
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
+def _worlds(text: str) -> tuple[int, ...]:
+    """Read ``3``, ``1-20`` or ``1,5,9``."""
+    worlds: list[int] = []
+    for piece in text.split(","):
+        first, _, last = piece.partition("-")
+        worlds += range(int(first), int(last or first) + 1)
+    return tuple(worlds)
+
+
+def _pair(text: str, sign: str) -> tuple[int, int]:
+    first, second = text.lower().split(sign)
+    return int(first), int(second)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write a set from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("root", type=Path, metavar="ROOT", help="folder to write")
+    parser.add_argument("--identities", type=int, default=200, help="people to train on")
+    parser.add_argument(
+        "--validation-identities", type=int, default=32, help="people to choose models on"
+    )
+    parser.add_argument("--test-identities", type=int, default=64, help="people to test on")
+    parser.add_argument(
+        "--images-per-camera", type=int, default=6, help="mean images of a person in a camera"
+    )
+    parser.add_argument(
+        "--size", type=lambda t: _pair(t, "x"), default=(128, 64), metavar="HxW", help="pixels"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of people and moments")
+    parser.add_argument(
+        "--world",
+        type=_worlds,
+        default=(0,),
+        metavar="SEEDS",
+        help="seeds of the sites: 3, or 1-20 for images of twenty sites",
+    )
+    parser.add_argument("--workers", type=int, default=1, help="processes")
+    parser.add_argument(
+        "--shard",
+        type=lambda t: _pair(t, "/"),
+        default=(1, 1),
+        metavar="I/N",
+        help="write the I-th of N parts",
+    )
+    args = parser.parse_args(arguments)
+    try:
+        complete = generate(
+            args.root,
+            PeopleOptions(
+                identities=args.identities,
+                validation_identities=args.validation_identities,
+                test_identities=args.test_identities,
+                images_per_camera=args.images_per_camera,
+                size=args.size,
+                seed=args.seed,
+                worlds=args.world,
+            ),
+            workers=args.workers,
+            shard=args.shard,
+        )
+    except FprnetError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"{args.root} is complete" if complete else f"{args.root}: this shard is complete")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
