@@ -124,7 +124,7 @@ def _readers(
     torch.save({"format": 1, "kind": "training", "model": state, "config": {}}, folder / "b.pt")
     yield "checkpoint (.pt)", (folder / "b.pt").read_bytes(), ".pt", load_trained, 0.5
     text = (
-        "preset: fprnet\ntraining: {epochs: 3, precision: float32}\nseed: 4\nloss: {a: &b [*b]}\n"
+        "preset: fprnet\ntraining: {epochs: 3, precision: float32}\nseed: &a 4\n# *a 2026-01-01\n"
     )
     yield "config (.yaml)", text.encode(), ".yaml", lambda file: load_config(file=file), 1.0
     yield "exported graph (.onnx)", _graph(), ".onnx", load_model, 0.1

@@ -36,6 +36,7 @@ ROUTES = (
     ("PATCH", "/v1/gallery/images/" + 64 * "0"), ("DELETE", "/v1/gallery/images/" + 64 * "0"),
 )  # fmt: skip
 IDLE = 1500  # connections
+KEPT = 3.0  # seconds after which a kept connection is not used again
 PATIENCE = 60.0  # seconds until an answer counts as missing
 
 
@@ -45,6 +46,7 @@ class Caller:
     def __init__(self, port: int, key: str | None = None) -> None:
         self.port = port
         self.headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._last = time.monotonic()
         self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
 
     def another(self) -> Caller:
@@ -59,6 +61,8 @@ class Caller:
         Raises:
             OSError: There was none.
         """
+        if time.monotonic() - self._last > KEPT:
+            self._connection.close()  # the service has closed it, or is about to
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         try:
             self._connection.request(method, path, body, self.headers | names)
@@ -67,6 +71,7 @@ class Caller:
         except (OSError, http.client.HTTPException):
             self._connection.close()
             raise
+        self._last = time.monotonic()
         return answer.status
 
 
@@ -198,7 +203,8 @@ def _keys(port: int, keys: dict[str, str], chance: random.Random) -> Row:
 def _raw(caller: Caller, chance: random.Random, tries: int) -> Row:
     """Bytes that are hardly HTTP; the service has to answer or to close, and to live."""
     row = Row("changed HTTP")
-    sound = b"POST /v1/search HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"
+    head = b"POST /v1/search HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: close\r\n\r\n"
+    sound = head + b"hello"
     for number in range(tries):
         began = time.perf_counter()
         with closing(socket.create_connection(("127.0.0.1", caller.port), 5)) as connection:
