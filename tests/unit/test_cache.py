@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -180,9 +181,9 @@ def test_two_at_once_decode_each_image_once(
     records = records_in(tmp_path, count=40)
     decoded: list[Path] = []
 
-    def counting(path: Path, size: tuple[int, int]) -> np.ndarray:
+    def counting(path: Path, size: tuple[int, int], **options: Any) -> np.ndarray:
         decoded.append(path)
-        return read_image(path, size)
+        return read_image(path, size, **options)
 
     monkeypatch.setattr(cache, "read_image", counting)
     results: list[np.ndarray] = []
@@ -243,3 +244,16 @@ def test_progress_bar_goes_to_stderr(tmp_path: Path, capsys: pytest.CaptureFixtu
     streams = capsys.readouterr()
     assert "Resizing to 12x6" in streams.err
     assert streams.out == ""
+
+
+def test_each_range_of_sixteen_bits_has_a_cache_of_its_own(tmp_path: Path) -> None:
+    records = records_in(tmp_path, count=2)
+    for file in records.files():
+        values = np.tile(np.linspace(7000, 9000, 20).astype(np.uint16), (40, 1))
+        Image.fromarray(values).save(file.with_suffix(".png"))
+        file.with_suffix(".png").rename(file)
+    spread, dark = (
+        open_cache(records, (40, 20), depth_range=each, progress=False) for each in ("own", "full")
+    )
+    assert (spread.min(), spread.max()) == (0, 255)
+    assert (dark.min(), dark.max()) == (7000 >> 8, 9000 >> 8)

@@ -6,14 +6,16 @@ from hypothesis import strategies as st
 
 from fprnet.plain_text import parse_json, parse_yaml
 
+LAUGHS = "a: &a [x, x]\n" + "".join(
+    f"{chr(n + 1)}: &{chr(n + 1)} [*{chr(n)}, *{chr(n)}]\n" for n in range(ord("a"), ord("y"))
+)  # each line is twice the one before
 WRONG_YAML = {
     "integer": "a: !!int abc",
     "float": "a: !!float abc",
     "month": "a: 2026-99-01",
     "day": "a: 2026-02-31",
     "alias": "a: &a [*a]",
-    "laughs": "a: &a [x, x]\n"
-    + "".join(f"b{n}: &{chr(98 + n)} [*{chr(97 + n)}, *{chr(97 + n)}]\n" for n in range(24)),
+    "laughs": LAUGHS,
     "key": "{[1]: 2, {a: 1}: 3}",
     "depth": "[" * 5000,
     "digits": f"a: {'9' * 5000}",

@@ -68,7 +68,7 @@ def test_a_write_that_fails_leaves_the_old_file(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(FeaturesError, match=r"cannot be written .No space left"):
         write_features(file, small_features(seed=9))
     assert file.read_bytes() == before
     assert list(tmp_path.iterdir()) == [file]

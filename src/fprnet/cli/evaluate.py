@@ -165,6 +165,7 @@ def _compare(args: argparse.Namespace) -> Any:  # noqa: ANN401 - a Comparison
 
 def _evaluate(args: argparse.Namespace) -> Scores:
     from fprnet.config import config_as_dict
+    from fprnet.data.data_set import read_records
     from fprnet.data.held_out import open_for_test
     from fprnet.embeddings.embedder import load_model
     from fprnet.embeddings.formats import holds_features, notes_about, read_any_features
@@ -196,12 +197,13 @@ def _evaluate(args: argparse.Namespace) -> Scores:
         return _with_parts(args, scores, features, protocol, data_set)
     if args.manifest is not None:
         raise UsageError(f"--manifest describes a .npy file, and {args.model} is a model")
+    # Images are listed before the model is loaded: a wrong folder is said at once.
+    records = read_records(args.data, layout=args.layout)
     embedder = load_model(
         args.model, scale=args.scale, runtime=args.runtime, precision=args.precision
     )
     mention_untrained(embedder)
     data_set = open_for_test(args.data, config_as_dict(embedder.config), **place)
-    records = data_set.records()
     extract = {"cache": args.cache, "identities": data_set.test}
     features = extract_data_set(embedder, records, **extract)
     protocol = _protocol(args, features, data_set, options)

@@ -54,6 +54,7 @@ def add_parser(subcommands: Subcommands) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the features file; the same command after a kill continues."""
     from fprnet.data.data_set import read_records
+    from fprnet.data.image_formats import find_images
     from fprnet.embeddings.embedder import load_model
     from fprnet.embeddings.from_disk import extract_data_set, extract_folder
     from fprnet.embeddings.store import write_features
@@ -70,18 +71,22 @@ def run(args: argparse.Namespace) -> int:
     corruption = corruption_of(args)
     if args.images is not None and corruption is not None:
         raise UsageError("--corrupt is of --data; loose images are embedded as they are")
+    # What is to be embedded is looked at before the model, whose precision may have to be tried.
+    if args.data is not None:
+        records = read_records(args.data, layout=args.layout)
+    else:
+        files = find_images(args.images)
     embedder = load_model(
         args.model, scale=args.scale, runtime=args.runtime, precision=args.precision
     )
     mention_untrained(embedder)
     options = {"flip": args.flip, "resume": args.out}
     if args.data is not None:
-        records = read_records(args.data, layout=args.layout)
         features = extract_data_set(
             embedder, records, cache=args.cache, change=corruption, **options
         )
     else:
-        features = extract_folder(embedder, args.images, args.modality, **options)
+        features = extract_folder(embedder, args.images, args.modality, files=files, **options)
     write_features(args.out, features)
     numbers = features.features.shape[1]
     if args.json:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from fprnet.components import Component
+from fprnet.data.pixels import DepthRange
 from fprnet.kinds import (
     AUGMENTATION_STEP,
     CALLBACK,
@@ -40,6 +41,9 @@ class DataConfig:
     modalities: Literal["both", "visible"] = "both"  # visible: the warm start
     height: PositiveInt = 288  # pixels, of the network's input
     width: PositiveInt = 144
+    # 16-bit gray images: own spreads each image's range over black to white, as 10 to 14 bits of an
+    # infrared sensor need; full keeps the upper 8 bits.
+    depth_range: DepthRange = "own"
     cache: str | None = None  # folder of the resized images; None is ROOT/.fprnet-cache
 
 

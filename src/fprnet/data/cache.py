@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fprnet.data.images import map_with_bar, read_image
+from fprnet.data.pixels import DepthRange
 from fprnet.data.records import Records
 from fprnet.errors import DataError
 from fprnet.files import locked, remove_leftovers, replacing
@@ -30,6 +31,7 @@ def open_cache(
     records: Records,
     size: tuple[int, int],
     *,
+    depth_range: DepthRange = "own",
     folder: Path | None = None,
     workers: int = 1,
     progress: bool = True,
@@ -45,6 +47,7 @@ def open_cache(
     Args:
         records: N images.
         size: H, W.
+        depth_range: Which values of 16-bit images become black and white.
         folder: Where the file is kept; None is ``ROOT/.fprnet-cache``.
         workers: Threads that decode.
         progress: Show a progress bar on stderr.
@@ -59,7 +62,7 @@ def open_cache(
     if len(records) == 0:
         raise DataError(f"{records.root} has no images to read; 'fprnet data check' says why")
     folder = records.root / CACHE_FOLDER if folder is None else folder
-    set_name, name = _names(records, size)
+    set_name, name = _names(records, size, depth_range)
     file, shape = folder / name, (len(records), *size, 3)
     # Looked at before anything is written: a finished cache on a read-only disk is enough.
     cached = _map(file, shape)
@@ -76,7 +79,7 @@ def open_cache(
             remove_leftovers(folder)
             _check_space(folder, shape)
             with replacing(file) as temporary, temporary.open("wb") as output:
-                _write(output, records, size, workers, progress)
+                _write(output, records, size, depth_range, workers, progress)
             for outdated in folder.glob(f"{set_name}-*.npy"):
                 if outdated != file:
                     outdated.unlink()
@@ -93,7 +96,7 @@ def open_cache(
     return cached
 
 
-def _names(records: Records, size: tuple[int, int]) -> tuple[str, str]:
+def _names(records: Records, size: tuple[int, int], depth_range: DepthRange) -> tuple[str, str]:
     """Return the start of the file's name that all states of this set share, and the whole."""
     files = records.files()
     state = hashlib.sha256()
@@ -107,7 +110,7 @@ def _names(records: Records, size: tuple[int, int]) -> tuple[str, str]:
             state.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
     if missing:
         raise DataError(_all_of(missing, records))
-    paths = hashlib.sha256("\n".join([f"{FORMAT}", *records.path]).encode())
+    paths = hashlib.sha256("\n".join([f"{FORMAT} {depth_range}", *records.path]).encode())
     set_name = f"{size[0]}x{size[1]}-{paths.hexdigest()[:12]}"
     return set_name, f"{set_name}-{state.hexdigest()[:16]}.npy"
 
@@ -138,7 +141,12 @@ def _check_space(folder: Path, shape: tuple[int, ...]) -> None:
 
 
 def _write(
-    output: BinaryIO, records: Records, size: tuple[int, int], workers: int, progress: bool
+    output: BinaryIO,
+    records: Records,
+    size: tuple[int, int],
+    depth_range: DepthRange,
+    workers: int,
+    progress: bool,
 ) -> None:
     """Write the array image by image, so that a full disk is an error and not a signal."""
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(records), *size, 3)}
@@ -146,7 +154,7 @@ def _write(
 
     def read(file: Path) -> NDArray[np.uint8] | str:
         try:
-            return read_image(file, size)
+            return read_image(file, size, depth_range=depth_range)
         except DataError as error:
             return str(error)
 

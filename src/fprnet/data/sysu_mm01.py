@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from fprnet.data.image_formats import SUFFIXES
 from fprnet.data.lists import check_apart, checked_identities, read_identity_list
+from fprnet.data.matlab import read_matlab_file
 from fprnet.data.records import Records
 from fprnet.errors import DataError
 
@@ -294,21 +295,13 @@ def _permutation(cell: NDArray[Any], camera: int, identity: int, file: Path) -> 
 
 def _matlab_array(file: Path, *, kinds: str) -> NDArray[Any]:
     """Return the one array of a MATLAB file whose dtype is of these kinds, whatever its name."""
-    # scipy.io takes a while to import, and most readers of this module never need it.
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
     try:
-        variables = loadmat(file)
-    except (MatReadError, NotImplementedError, ValueError, TypeError, OSError) as error:
+        variables = read_matlab_file(file)
+    except Exception as error:  # a damaged file of version 4 makes SciPy raise nearly anything
         raise DataError(
             f"{file} is no MATLAB file of version 4 to 7 ({error}); save it with -v7"
         ) from error
-    arrays = [
-        value
-        for name, value in variables.items()
-        if not name.startswith("__") and isinstance(value, np.ndarray) and value.dtype.kind in kinds
-    ]
+    arrays = [value for name, value in variables.items() if value.dtype.kind in kinds]
     if len(arrays) != 1:
         what = "cell array" if kinds == "O" else "numeric array"
         raise DataError(

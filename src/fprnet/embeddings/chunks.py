@@ -18,6 +18,7 @@ import numpy as np
 
 from fprnet.data.records import Modality
 from fprnet.embeddings.backend import Embeddings
+from fprnet.errors import FeaturesError
 from fprnet.files import remove_leftovers, replacing
 
 __all__ = ["CHUNK", "Chunks", "kept_chunks"]
@@ -59,10 +60,21 @@ class Chunks:
         return chunks
 
     def keep(self, modality: Modality, start: int, embeddings: Embeddings) -> None:
-        """Keep the embeddings of the images from ``start`` on; whole, or not at all."""
-        if self.folder is not None:
+        """Keep the embeddings of the images from ``start`` on; whole, or not at all.
+
+        Raises:
+            FeaturesError: The disk is full or may not be written.
+        """
+        if self.folder is None:
+            return
+        try:
             with replacing(self._file(modality, start)) as temporary, temporary.open("wb") as file:
                 np.save(file, embeddings)
+        except OSError as error:  # NumPy's own, of a full disk, has no number and no file
+            raise FeaturesError(
+                f"{self.folder} cannot be written ({error.strerror or error}); make room or "
+                "correct the permissions, and start the same command again: it continues"
+            ) from error
 
     def _file(self, modality: Modality, start: int) -> Path:
         assert self.folder is not None

@@ -17,7 +17,7 @@ from PIL import Image
 from fprnet.config import load_config, preset_names
 from fprnet.config.schema import RunConfig, Scale
 from fprnet.data.images import read_image
-from fprnet.data.pixels import fit_image
+from fprnet.data.pixels import DepthRange, fit_image
 from fprnet.data.records import MODALITIES, Modality
 from fprnet.embeddings.backend import Backend, Choice, Runtime, choose_precision, choose_runtime
 from fprnet.embeddings.exported_graphs import holds_graphs, open_graphs
@@ -84,6 +84,11 @@ class Embedder:
         return self.config.data.height, self.config.data.width
 
     @property
+    def depth_range(self) -> DepthRange:
+        """Which values of 16-bit images become black and white, as the model was trained."""
+        return self.config.data.depth_range
+
+    @property
     def embedding_size(self) -> int:
         """D."""
         return self.backend.embedding_size
@@ -140,10 +145,10 @@ class Embedder:
         pixels = np.empty((len(images), *self.size, 3), dtype=np.uint8)
         for row, image in enumerate(images):
             if isinstance(image, (str, Path)):
-                pixels[row] = read_image(Path(image), self.size)
+                pixels[row] = read_image(Path(image), self.size, depth_range=self.depth_range)
             else:
                 picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
-                pixels[row] = fit_image(picture, self.size)
+                pixels[row] = fit_image(picture, self.size, depth_range=self.depth_range)
         return pixels
 
 

@@ -4,8 +4,8 @@ The layout of the public evaluation of SYSU-MM01: each file holds one cell array
 matrix in cell ``feature{id}`` is the embedding of the i-th image of that identity in that camera,
 in the order of the sorted folder. Empty cells are identities that the camera never saw.
 
-Files of versions 5 to 7 are read through SciPy, those of 7.3, which are HDF5, through h5py
-(optional extra ``formats``). HDF5 lists the dimensions the other way round: every matrix is
+Files of versions 4 to 7 are read by `fprnet.data.matlab`, those of 7.3, which are HDF5, through
+h5py (optional extra ``formats``). HDF5 lists the dimensions the other way round: every matrix is
 transposed, and an empty cell is a pair of zeros with a mark on it.
 Shapes: n images of one identity in one camera, D numbers per embedding.
 """
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fprnet.data.matlab import read_matlab_file
 from fprnet.data.sysu_mm01 import CAMERA_LOCATION, INFRARED_CAMERAS
 from fprnet.embeddings.formats_common import as_float32, reason_of, source
 from fprnet.embeddings.store import Features
@@ -141,20 +142,13 @@ def _read_cells(file: Path) -> Cells:
         start = stream.read(520)
     if b"\x89HDF\r\n\x1a\n" in (start[:8], start[512:520]):
         return _read_hdf5(file)
-    # scipy.io takes a while to import.
-    from scipy.io import loadmat
-
     try:
-        variables = loadmat(file)
-    except Exception as error:  # a damaged file makes the reader raise nearly anything
+        variables = read_matlab_file(file)
+    except Exception as error:  # a damaged file of version 4 makes SciPy raise nearly anything
         raise FeaturesError(
             f"{file} is no MATLAB file ({reason_of(error)}); save it with -v7"
         ) from error
-    cells = {
-        name: value
-        for name, value in variables.items()
-        if not name.startswith("__") and isinstance(value, np.ndarray) and value.dtype.kind == "O"
-    }
+    cells = {name: value for name, value in variables.items() if value.dtype.kind == "O"}
     array = cells[_only_cell(file, list(cells))]
     _check_vector(file, array.shape)
     return [cell if np.size(cell) else None for cell in map(np.asarray, array.ravel())]

@@ -65,7 +65,13 @@ def extract_data_set(
     Raises:
         DataError: Images are missing or cannot be read.
     """
-    images = open_cache(records, embedder.size, folder=cache, workers=available_cores())
+    images = open_cache(
+        records,
+        embedder.size,
+        depth_range=embedder.depth_range,
+        folder=cache,
+        workers=available_cores(),
+    )
     rows = np.arange(len(records))
     if identities is not None:
         rows = np.flatnonzero(np.isin(records.identity, np.asarray(identities)))
@@ -97,6 +103,7 @@ def extract_folder(
     folder: Path,
     modality: Modality,
     *,
+    files: Sequence[Path] | None = None,
     flip: bool = False,
     resume: Path | None = None,
 ) -> Features:
@@ -108,6 +115,7 @@ def extract_folder(
     Args:
         embedder: The model.
         folder: Where the images are.
+        files: Those that are meant; None is all under the folder.
         modality: Of all of them.
         flip: Average with the mirror image.
         resume: See `extract_data_set`.
@@ -115,13 +123,13 @@ def extract_folder(
     Raises:
         DataError: There is no image, or one cannot be read.
     """
-    files = find_images(folder)
+    files = find_images(folder) if files is None else files
     unknown, meta = np.full(len(files), -1, dtype=np.int64), _meta(embedder, flip)
 
     doubts = DoubtCounter()
 
     def batches(start: int) -> Iterator[Pixels]:
-        return _file_batches(files[start:], embedder.size, modality, doubts)
+        return _file_batches(files[start:], embedder, modality, doubts)
 
     with kept_chunks(resume, {**meta, "modality": modality}, files if resume else ()) as chunks:
         features = _embed(embedder, batches, len(files), modality, flip, chunks)
@@ -180,12 +188,13 @@ def _changed(
 
 
 def _file_batches(
-    files: Sequence[Path], size: tuple[int, int], modality: Modality, doubts: DoubtCounter
+    files: Sequence[Path], embedder: Embedder, modality: Modality, doubts: DoubtCounter
 ) -> Iterator[Pixels]:
     """Decode files in parallel, a few batches ahead of whoever takes them."""
-    images = map_in_order(partial(read_with_facts, size=size), files, available_cores())
+    read = partial(read_with_facts, size=embedder.size, depth_range=embedder.depth_range)
+    images = map_in_order(read, files, available_cores())
     names = iter(files)
-    while some := list(islice(images, batch_size_for(size))):
+    while some := list(islice(images, batch_size_for(embedder.size))):
         for _, facts in some:
             doubts.add(next(names).name, facts, modality)
         yield np.stack([pixels for pixels, _ in some])

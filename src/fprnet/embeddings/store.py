@@ -197,7 +197,11 @@ def _read_columns(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def write_features(path: Path, features: Features) -> None:
-    """Write a features file; a file of that name is replaced only when the new one is whole."""
+    """Write a features file; a file of that name is replaced only when the new one is whole.
+
+    Raises:
+        FeaturesError: The name does not end in .npz, or the disk is full or may not be written.
+    """
     path = Path(path)
     if path.suffix != ".npz":
         raise FeaturesError(f"{path} must end in .npz; give a name such as {path.stem}.npz")
@@ -205,8 +209,14 @@ def write_features(path: Path, features: Features) -> None:
     if features.index is not None:
         columns["index"] = features.index
     columns["meta"] = np.array(json.dumps({**features.meta, "format": FORMAT}, sort_keys=True))
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, **columns)
+    try:
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **columns)
+    except OSError as error:  # NumPy's own, of a full disk, has no number and no file
+        raise FeaturesError(
+            f"{path} cannot be written ({error.strerror or error}); make room or correct the "
+            "permissions, and start the same command again: it continues"
+        ) from error
 
 
 def _read_meta(column: NDArray[Any] | None) -> dict[str, Any]:

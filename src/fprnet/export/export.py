@@ -167,7 +167,13 @@ class _Samples:
                 "out to check with made images, or give a data set that lists some"
             )
         records = data_set.records()
-        images = open_cache(records, embedder.size, folder=cache, workers=available_cores())
+        images = open_cache(
+            records,
+            embedder.size,
+            depth_range=embedder.depth_range,
+            folder=cache,
+            workers=available_cores(),
+        )
         return cls(data_set, records, images)
 
     def training(self, modality: Modality) -> Pixels:

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fprnet.data.images import ImageFacts, decode_image
+from fprnet.data.pixels import DepthRange
 from fprnet.errors import ImageFileError
 
 __all__ = ["Decoders"]
@@ -38,12 +39,20 @@ class Decoders:
         number: Processes; as many callers are served at a time, others wait.
         size: (H, W) to resize to.
         max_pixels: Width times height of an image.
+        depth_range: Which values of 16-bit images become black and white.
         patience: Seconds for one image.
     """
 
     def __init__(
-        self, number: int, size: tuple[int, int], max_pixels: int, *, patience: float = PATIENCE
+        self,
+        number: int,
+        size: tuple[int, int],
+        max_pixels: int,
+        *,
+        depth_range: DepthRange = "own",
+        patience: float = PATIENCE,
     ) -> None:
+        self._depth_range = depth_range
         self._size = size
         self._max_pixels = max_pixels
         self._patience = patience
@@ -102,7 +111,12 @@ class Decoders:
     ) -> tuple[NDArray[np.uint8], ImageFacts]:
         assert process.stdin is not None
         assert process.stdout is not None
-        question = {"name": name, "size": self._size, "max_pixels": self._max_pixels}
+        question = {
+            "name": name,
+            "size": self._size,
+            "max_pixels": self._max_pixels,
+            "depth_range": self._depth_range,
+        }
         _write(process.stdin, question, content)
         answer, pixels = _read(process.stdout)
         if "error" in answer:

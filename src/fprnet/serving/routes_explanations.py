@@ -69,6 +69,7 @@ async def explain(request: Request, service: ServiceOf, caller: CallerOf) -> Exp
                 service.searcher.embedder.size,
                 name="the match",
                 max_pixels=service.settings.image_pixels,
+                depth_range=service.searcher.embedder.depth_range,
             )
         )
         return await _explanation(service, recent, asked, pixels, record.modality)

@@ -75,7 +75,12 @@ class Service:
             room=settings.queue,
             observe=self.metrics.batches.observe,
         )
-        self._decoders = Decoders(DECODERS, searcher.embedder.size, settings.image_pixels)
+        self._decoders = Decoders(
+            DECODERS,
+            searcher.embedder.size,
+            settings.image_pixels,
+            depth_range=searcher.embedder.depth_range,
+        )
         self._decoding_threads = ThreadPoolExecutor(DECODERS, "decode")
         self._gallery_threads = ThreadPoolExecutor(GALLERY_THREADS, "gallery")
         self._counting = threading.Lock()

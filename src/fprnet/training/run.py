@@ -225,6 +225,7 @@ def _open_images(config: RunConfig, records: Records, fabric: Fabric) -> NDArray
             records,
             size,
             folder=folder,
+            depth_range=config.data.depth_range,
             workers=os.cpu_count() or 1,
             progress=fabric.is_global_zero,
         )

@@ -1,0 +1,77 @@
+"""What became of many tries, as one row of the campaign's table."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from fprnet.errors import FprnetError
+
+__all__ = ["Row", "table"]
+
+COLUMNS = ("attack", "tries", "taken", "refused", "faults", "hung", "slowest (s)", "note")
+
+
+@dataclass
+class Row:
+    """One kind of attack.
+
+    Attributes:
+        name: What was tried.
+        patience: Seconds after which a try counts as hung.
+        counts: "taken", "refused", "faults", "hung" -> how many.
+        examples: The first faults.
+        slowest: Seconds of the slowest try.
+        note: What else was measured.
+    """
+
+    name: str
+    patience: float = 10.0
+    counts: Counter[str] = field(default_factory=Counter)
+    examples: list[str] = field(default_factory=list)
+    slowest: float = 0.0
+    note: str = ""
+
+    @contextmanager
+    def one(self, what: str) -> Iterator[None]:
+        """Count one try: whether the block ends, refuses in one line, or fails otherwise."""
+        began = time.perf_counter()
+        try:
+            yield
+        except FprnetError as error:
+            if "\n" in str(error) or "\x1b" in str(error):
+                self.fault(f"{what}: several lines: {error!s:.200}")
+            else:
+                self.counts["refused"] += 1
+        except BaseException as error:
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise
+            self.fault(f"{what}: {type(error).__name__}: {error!s:.200}")
+        else:
+            self.counts["taken"] += 1
+        seconds = time.perf_counter() - began
+        self.slowest = max(self.slowest, seconds)
+        self.counts["hung"] += seconds > self.patience
+
+    def fault(self, what: str) -> None:
+        """Count a try that should not have ended so."""
+        self.counts["faults"] += 1
+        if len(self.examples) < 5:
+            self.examples.append(what)
+
+    def cells(self) -> list[str]:
+        """Return the row's cells."""
+        tries = sum(self.counts[name] for name in ("taken", "refused", "faults"))
+        numbers = [self.counts[name] for name in ("taken", "refused", "faults", "hung")]
+        return [self.name, str(tries), *map(str, numbers), f"{self.slowest:.2f}", self.note]
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return the rows as a Markdown table, and the first faults below it."""
+    lines = [f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
+    lines += [f"| {' | '.join(row.cells())} |" for row in rows]
+    lines += [f"- {example}" for row in rows for example in row.examples]
+    return "\n".join(lines)
