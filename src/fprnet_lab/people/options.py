@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from fprnet.errors import DataError
+from fprnet_lab.people.render import Setting
+from fprnet_lab.people.site import Site
 
-__all__ = ["MAX_IMAGES", "PeopleOptions", "Split"]
+__all__ = ["LAYOUT_DEFAULTS", "MAX_IMAGES", "PeopleOptions", "Split"]
+
+MAX_IDENTITIES = 100_000  # of a part
 
 MAX_IMAGES = 200  # per identity and camera: SYSU-MM01's lists store positions as uint8
 Split = str  # "train", "val" or "test"
+
+# What other layouts than SYSU-MM01's and the manifest's have otherwise.
+LAYOUT_DEFAULTS: dict[str, dict[str, Any]] = {
+    "sysu-mm01": {},
+    "regdb": {
+        "identities": 100,
+        "validation_identities": 0,
+        "test_identities": 100,  # each of the ten splits draws that many of all
+        "images_per_camera": 10,
+    },
+    "llcm": {"validation_identities": 0, "images_per_camera": 3},
+    "hitsz-vcm": {
+        "validation_identities": 0,
+        "images_per_camera": 24,
+        "size": (256, 128),
+    },
+    "manifest": {},
+}
 
 
 @dataclass(frozen=True)
@@ -24,13 +47,16 @@ class PeopleOptions:
         identities: Training identities, numbered from 1.
         validation_identities: Numbered after the training identities.
         test_identities: Numbered last.
-        images_per_camera: Mean per identity and camera; each draws from mean - 1 to mean + 1.
+        images_per_camera: Mean per identity and camera; each draws from mean - 1 to mean + 1. Of
+            tracklets: images of each.
         size: Height and width in pixels.
         seed: Seed of the people, their poses and the moments.
         worlds: Seeds of the sites; each image is taken at one of them, drawn anew.
         cameras: Numbers of the cameras, from 1 to 6.
         outdoor_share: Share of the identities that the visible indoor cameras 1 and 2 never see.
         missed_share: Chance that any one camera never sees an identity.
+        layout: Layout of the folder; RegDB, LLCM and HITSZ-VCM have their own cameras.
+        site: What a file says about cameras and season, or None.
 
     Raises:
         DataError: A value is out of range.
@@ -46,13 +72,28 @@ class PeopleOptions:
     cameras: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
     outdoor_share: float = 0.12
     missed_share: float = 0.03
+    layout: str = "sysu-mm01"
+    site: Site | None = None
+
+    @classmethod
+    def of_layout(cls, layout: str, **given: Any) -> PeopleOptions:  # noqa: ANN401
+        """Return the options of a layout: its defaults, and what is given and not None."""
+        if layout not in LAYOUT_DEFAULTS:
+            raise DataError(f"layout {layout!r} is unknown; choose {', '.join(LAYOUT_DEFAULTS)}")
+        chosen = {name: value for name, value in given.items() if value is not None}
+        return cls(layout=layout, **LAYOUT_DEFAULTS[layout] | chosen)
 
     def __post_init__(self) -> None:
         for name in ("identities", "validation_identities", "test_identities"):
-            if getattr(self, name) < 0:
-                raise DataError(f"{name} is {getattr(self, name)}; give 0 or more")
+            if not 0 <= getattr(self, name) <= MAX_IDENTITIES:
+                raise DataError(f"{name} is {getattr(self, name)}; give 0 to {MAX_IDENTITIES}")
         if self.total == 0:
             raise DataError("the set would hold nobody; give at least 1 identity")
+        if "validation_identities" in LAYOUT_DEFAULTS[self.layout] and self.validation_identities:
+            raise DataError(
+                f"{self.layout} lists no validation identities, but validation_identities is "
+                f"{self.validation_identities}; leave it out"
+            )
         if not 1 <= self.images_per_camera <= MAX_IMAGES:
             raise DataError(
                 f"images_per_camera is {self.images_per_camera}; give 1 to {MAX_IMAGES}"
@@ -62,13 +103,19 @@ class PeopleOptions:
         unknown = set(self.cameras) - set(range(1, 7))
         if unknown or not self.cameras or len(set(self.cameras)) != len(self.cameras):
             raise DataError(f"cameras is {self.cameras}; give some of 1 to 6, each once")
-        if self.seed < 0:
-            raise DataError(f"seed is {self.seed}; give 0 or more")
-        if not self.worlds or min(self.worlds) < 0:
-            raise DataError(f"worlds is {self.worlds}; give at least one seed of 0 or more")
+        for name, seeds in (("seed", (self.seed,)), ("worlds", self.worlds)):
+            if not seeds or min(seeds) < 0 or max(seeds) >= 2**63:
+                raise DataError(f"{name} is {getattr(self, name)}; give 0 to {2**63 - 1}")
+        if len(set(self.worlds)) != len(self.worlds):
+            raise DataError(f"worlds is {self.worlds}; give each world once")
         for name in ("outdoor_share", "missed_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise DataError(f"{name} is {getattr(self, name)}; give a share from 0 to 1")
+
+    @property
+    def setting(self) -> Setting:
+        """Where all images of the set come from."""
+        return Setting(self.seed, self.worlds, self.site)
 
     @property
     def total(self) -> int:

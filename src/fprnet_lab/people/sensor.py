@@ -54,6 +54,7 @@ class Sensor:
     white: tuple[float, float, float]
 
 
+_MIN_CAST = 0.15  # logarithm of the strongest against the weakest channel
 WIDEST_VISIBLE = Sensor(
     brightness=(0.27, 0.58),
     gamma=(1.9, 2.4),
@@ -94,7 +95,7 @@ def draw_sensor(rng: np.random.Generator, *, infrared: bool, spread: float = 0.6
         start = whole[0] + rng.random() * (1 - spread) * (whole[1] - whole[0])
         return start, start + spread * (whole[1] - whole[0])
 
-    white = np.exp(rng.normal(0, 0.04, 3))
+    white = np.exp(rng.normal(0, 0.07, 3))
     return Sensor(
         brightness=part(widest.brightness),
         gamma=part(widest.gamma),
@@ -141,10 +142,13 @@ def developed(
     else:
         exposure = wanted / (0.65 * mean + 0.35 * person_mean + 1e-6)
         exposure = min(exposure, 2.6 / max(1e-3, _level(light, 0.97)))
-        white = np.exp(rng.normal(0, 0.045, 3)) * sensor.white
-        image = light * (exposure * white).astype(np.float32)
+        white = np.exp(rng.normal(0, 0.05, 3)) * sensor.white
+        image = light * np.float32(exposure)
         grey = image.mean(2, keepdims=True)
         image = np.maximum(grey + (image - grey) * np.float32(rng.uniform(*sensor.saturation)), 0)
+        # No camera's grey is quite grey; and an image by day must not pass for an infrared one.
+        white = white ** max(1.0, _MIN_CAST / float(np.log(white.max() / white.min())))
+        image *= white.astype(np.float32)
     haze = np.float32(rng.uniform(*sensor.haze))
     image = image * (1 - haze) + haze * np.float32(0.5 if infrared else 1)
     if rng.random() < 0.5:

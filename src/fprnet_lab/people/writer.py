@@ -12,8 +12,9 @@ import io
 import json
 import multiprocessing
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,32 @@ from tqdm import tqdm
 from fprnet.errors import DataError, FprnetError
 from fprnet.files import write_text
 from fprnet_lab.people import GENERATOR_VERSION
-from fprnet_lab.people.layouts import sysu_mm01
+from fprnet_lab.people.layouts import hitsz_vcm, llcm, manifest, regdb, sysu_mm01
+from fprnet_lab.people.layouts.shot import Shot
 from fprnet_lab.people.options import PeopleOptions
 from fprnet_lab.people.render import rendered
 
-__all__ = ["generate"]
+__all__ = ["FINISHED", "UNFINISHED", "WRITERS", "generate", "parse_shard", "parse_worlds"]
+
+FINISHED, UNFINISHED = "generator.json", "generator.unfinished.json"
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """A layout: the files of an identity, the lists of the whole, and the lists' folder."""
+
+    shots: Callable[[PeopleOptions, int], list[Shot]]
+    write_lists: Callable[[Path, PeopleOptions], None]
+    lists: str
+
+
+WRITERS: dict[str, _Layout] = {
+    "sysu-mm01": _Layout(sysu_mm01.shots, sysu_mm01.write_lists, sysu_mm01.LISTS),
+    "regdb": _Layout(regdb.shots, regdb.write_lists, regdb.LISTS),
+    "llcm": _Layout(llcm.shots, llcm.write_lists, llcm.LISTS),
+    "hitsz-vcm": _Layout(hitsz_vcm.shots, hitsz_vcm.write_lists, hitsz_vcm.LISTS),
+    "manifest": _Layout(manifest.shots, manifest.write_lists, manifest.LISTS),
+}
 
 
 def generate(
@@ -64,14 +86,14 @@ def generate(
     if not _claim(root, options):
         print(f"{root} is complete; nothing to do", file=sys.stderr)
         return True
-    lists = root / sysu_mm01.LISTS
+    lists = root / WRITERS[options.layout].lists
     try:
         _write_images(root, options, workers, shard, progress)
         write_text(lists / f"shard-{part}-of-{parts}.done", "")
         done = [lists / f"shard-{number}-of-{parts}.done" for number in range(1, parts + 1)]
         if not all(file.exists() for file in done):
             return False
-        sysu_mm01.write_lists(root, options)
+        WRITERS[options.layout].write_lists(root, options)
         (lists / UNFINISHED).replace(lists / FINISHED)
         for file in done:
             file.unlink(missing_ok=True)
@@ -81,9 +103,6 @@ def generate(
             "command again, which keeps the finished images"
         ) from error
     return True
-
-
-FINISHED, UNFINISHED = "generator.json", "generator.unfinished.json"
 
 
 def _description(options: PeopleOptions) -> dict[str, Any]:
@@ -97,7 +116,7 @@ def _description(options: PeopleOptions) -> dict[str, Any]:
 def _claim(root: Path, options: PeopleOptions) -> bool:
     """Mark the folder as this run's; return False where the set is complete already."""
     text = json.dumps(_description(options), indent=1) + "\n"
-    lists = root / sysu_mm01.LISTS
+    lists = root / WRITERS[options.layout].lists
     if root.exists() and not root.is_dir():
         raise DataError(f"{root} is a file; give a folder")
     if root.is_dir() and any(root.iterdir()):
@@ -129,7 +148,8 @@ def _write_images(
 ) -> None:
     part, parts = shard
     identities = [n for n in range(1, options.total + 1) if n % parts == part % parts]
-    total = sum(len(sysu_mm01.shots(options, identity)) for identity in identities)
+    shots_of = WRITERS[options.layout].shots
+    total = sum(len(shots_of(options, identity)) for identity in identities)
     with tqdm(
         total=total, unit="image", desc=f"render {root.name}", disable=not progress
     ) as progress_bar:
@@ -159,14 +179,15 @@ def _in_turn(
 
 def _write_identity(root: Path, options: PeopleOptions, identity: int) -> int:
     """Write the images of an identity that are not there yet; return how many it has."""
-    shots = sysu_mm01.shots(options, identity)
+    shots = WRITERS[options.layout].shots(options, identity)
+    setting = options.setting
     for shot in shots:
         path = root / shot.path
         if path.exists():
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         image = rendered(
-            options.seed, options.worlds, identity, shot.camera, shot.number, options.size
+            setting, identity, shot.camera, shot.number, options.size, time=shot.time
         )
         if path.suffix == ".bmp":
             content = io.BytesIO()

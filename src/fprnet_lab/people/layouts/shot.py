@@ -13,10 +13,12 @@ class Shot:
 
     Attributes:
         path: POSIX, from the set's folder; its suffix says how the image is written.
-        camera: Camera of the world, 1 to 6.
-        number: Number of the image of this identity in this camera.
+        camera: Camera of a world, see ``worlds.CAMERAS``.
+        number: Number of the image, or of the walk, of this identity in this camera.
+        time: Seconds since the walk began.
     """
 
     path: str
     camera: int
     number: int
+    time: float = 0.0

@@ -8,15 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fprnet.files import replacing, write_text
+from fprnet_lab.people.layouts.presence import count_images
 from fprnet_lab.people.layouts.shot import Shot
 from fprnet_lab.people.options import PeopleOptions
 from fprnet_lab.people.worlds import CAMERAS
 
-__all__ = ["LISTS", "count_images", "images_of", "shots", "write_lists"]
+__all__ = ["LISTS", "images_of", "shots", "write_lists"]
 
 LISTS = "exp"
+SYSU_CAMERAS = 6
 TRIALS = 10  # gallery permutations per identity and camera
-_PRESENCE, _COUNT, _ORDER = 21, 22, 23  # streams of random numbers, see also render
+_PRESENCE, _ORDER = 21, 23  # streams of random numbers, see also render
 _INDOOR_VISIBLE = (1, 2)
 _MATLAB_COMMENT = b"MATLAB 5.0 MAT-file, rendered people".ljust(116)
 
@@ -37,26 +39,18 @@ def images_of(options: PeopleOptions, identity: int) -> dict[int, int]:
     """
     rng = np.random.default_rng([options.seed, _PRESENCE, identity])
     outdoors = rng.random() < options.outdoor_share
-    missed = rng.random(len(CAMERAS)) < options.missed_share
+    missed = rng.random(SYSU_CAMERAS) < options.missed_share
     seen = {
         camera
         for camera in options.cameras
         if not missed[camera - 1] and not (outdoors and camera in _INDOOR_VISIBLE)
     }
-    for infrared in (False, True):
-        alike = [camera for camera in options.cameras if CAMERAS[camera][1] == infrared]
+    for band in ("visible", "infrared"):
+        alike = [camera for camera in options.cameras if CAMERAS[camera].band == band]
         if alike and not seen & set(alike):
             seen.add(max(alike))
     mean = options.images_per_camera
     return {camera: count_images(options.seed, identity, camera, mean) for camera in sorted(seen)}
-
-
-def count_images(seed: int, identity: int, camera: int, mean: int) -> int:
-    """Draw the number of images from mean - 1, mean, mean + 1; one image stays one."""
-    if mean == 1:
-        return 1
-    rng = np.random.default_rng([seed, _COUNT, identity, camera])
-    return mean + int(rng.integers(-1, 2))
 
 
 def write_lists(root: Path, options: PeopleOptions) -> None:
@@ -76,9 +70,9 @@ def write_lists(root: Path, options: PeopleOptions) -> None:
 
 def _permutations(options: PeopleOptions) -> NDArray[np.object_]:
     """Return the official structure: cameras, identities, (trials, images) uint8 each."""
-    cameras = np.empty((len(CAMERAS), 1), dtype=object)
+    cameras = np.empty((SYSU_CAMERAS, 1), dtype=object)
     counts = {identity: images_of(options, identity) for identity in range(1, options.total + 1)}
-    for camera in CAMERAS:
+    for camera in range(1, SYSU_CAMERAS + 1):
         cell = np.empty((options.total, 1), dtype=object)
         for identity in range(1, options.total + 1):
             count = counts[identity].get(camera, 0)
