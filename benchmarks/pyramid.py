@@ -15,10 +15,10 @@ import time
 from collections.abc import Callable
 
 import torch
-from fprnet.models.builders import build_model
 from torch import Tensor
 
 from fprnet.config import load_config
+from fprnet.methods.network import untrained
 from fprnet.models.pyramid import FeaturePyramid
 
 PRESETS = ("fprnet", "released", "paper")
@@ -50,13 +50,13 @@ def measure(preset: str, scale: str, images: int, repeats: int, precision: str) 
     """Time the visible pyramid of a preset, in turns."""
     config = load_config(preset, scale=scale)  # type: ignore[arg-type]
     with torch.device("meta"):
-        model = build_model(config.model, identities=2, weights=False)
+        model = untrained(config.model).build(2)
     pyramid = next(m for m in model.modules() if isinstance(m, FeaturePyramid))
     pyramid = pyramid.to_empty(device="cpu").to(memory_format=torch.channels_last)
     torch.manual_seed(0)
     for parameter in pyramid.parameters():
         torch.nn.init.normal_(parameter, std=0.02)
-    stripes = model.prediction.stripes_of("visible")
+    stripes = model.head.stripes_of("visible")
     exact = stage_maps(scale, images, torch.float32)
     maps = stage_maps(scale, images, getattr(torch, precision))
 

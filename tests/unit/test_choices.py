@@ -7,7 +7,7 @@ import torch
 
 from fprnet.config import load_config, to_yaml
 from fprnet.training import choices as module
-from fprnet.training.choices import fastest_precision, pays, with_choices
+from fprnet.training.choices import fastest_precision, resolve_runtime
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 FLOAT32 = ("--training.precision", "float32")
@@ -20,50 +20,22 @@ def thread_count_comes_back():
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "paid"),
-    [
-        ([9, 1.0, 1.0], [9, 0.5, 0.5], True),
-        ([9, 1.0, 1.0], [9, 0.9, 0.9], False),  # hardly faster
-        ([9, 1.0, 1.0], [9, 3.0, 2.0], False),
-        ([9, 1.0, 1.0], [9, 3.0, 0.5], True),  # the best round counts
-        ([0.1, 1.0, 1.0], [9, 0.5, 0.5], True),  # the first one only warms up
-    ],
-)
-def test_what_is_clearly_faster_pays(old, new, paid):
-    now, order = [0.0], []
-    seconds = {"old": iter(old), "new": iter(new)}
-
-    def work(name):
-        order.append(name)
-        now[0] += next(seconds[name])
-
-    result = pays(
-        lambda: work("new"),
-        instead_of=lambda: work("old"),
-        rounds=len(old) - 1,
-        clock=lambda: now[0],
-    )
-    assert result is paid
-    assert order == ["old", "new"] * 3
-
-
 def config(*words: str, preset: str = "fprnet"):
     small = ("--model.weights", "none", "--model.backbone.width", "4", "--data.height", "48")
     return load_config(preset, scale="tiny", overrides=[*small, *words])
 
 
 def test_what_is_given_stands(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "pays", pytest.fail)
+    monkeypatch.setattr(module, "is_faster", pytest.fail)
     given = config("--training.threads", "3", *FLOAT32)
-    assert with_choices(given, tmp_path, device=CPU) == given
+    assert resolve_runtime(given, tmp_path, device=CPU) == given
 
 
 def test_a_run_goes_on_with_its_own(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "pays", pytest.fail)
+    monkeypatch.setattr(module, "is_faster", pytest.fail)
     own = config("--training.threads", "5", "--training.precision", "bfloat16")
     (tmp_path / "config.yaml").write_text(to_yaml(own))
-    assert with_choices(config(), tmp_path, device=CPU) == own
+    assert resolve_runtime(config(), tmp_path, device=CPU) == own
 
 
 @pytest.mark.parametrize(
@@ -72,9 +44,9 @@ def test_a_run_goes_on_with_its_own(tmp_path, monkeypatch):
 )
 def test_a_damaged_config_is_left_to_the_run_folder_to_tell(tmp_path, text, monkeypatch):
     torch.set_num_threads(2)
-    monkeypatch.setattr(module, "pays", lambda *_, **__: True)
+    monkeypatch.setattr(module, "is_faster", lambda *_, **__: True)
     (tmp_path / "config.yaml").write_text(text)
-    chosen = with_choices(config(), tmp_path, device=CPU).training
+    chosen = resolve_runtime(config(), tmp_path, device=CPU).training
     assert (chosen.precision, chosen.threads) == ("bfloat16", 2)
 
 
@@ -88,15 +60,15 @@ def test_a_new_run_is_measured_on_its_own_backbone(
     torch.set_num_threads(2)
     tried = []
 
-    def judge(work, *, instead_of, clock=time.perf_counter):
-        for function in (instead_of, work):
+    def judge(work, *, than, clock=time.perf_counter):
+        for function in (than, work):
             function()
             tried.append((torch.get_num_threads(), clock))
         return bool(better)
 
-    monkeypatch.setattr(module, "pays", judge)
+    monkeypatch.setattr(module, "is_faster", judge)
     state = torch.get_rng_state()
-    chosen = with_choices(config(preset=preset), tmp_path / "new", device=CPU).training
+    chosen = resolve_runtime(config(preset=preset), tmp_path / "new", device=CPU).training
     assert (chosen.precision, chosen.threads) == (precision, threads)
     one, all_of_them = (1, time.perf_counter), (2, time.perf_counter)
     assert tried == [(1, time.process_time)] * 2 + [one, all_of_them]
@@ -110,14 +82,14 @@ def test_a_new_run_is_measured_on_its_own_backbone(
 def test_the_probe_is_done_in_the_precision_that_is_tried(monkeypatch):
     seen = []
 
-    def judge(work, *, instead_of, clock):
-        for function in (work, instead_of):
+    def judge(work, *, than, clock):
+        for function in (work, than):
             with Types() as types:
                 function()
             seen.append(types.of_convolutions)
         return True
 
-    monkeypatch.setattr(module, "pays", judge)
+    monkeypatch.setattr(module, "is_faster", judge)
     fastest_precision(config(), CPU)
     assert seen == [{torch.bfloat16}, {torch.float32}]
 
@@ -138,19 +110,19 @@ class Types(torch.utils._python_dispatch.TorchDispatchMode):
 
 def test_processes_of_one_run_all_choose_the_same(tmp_path, monkeypatch):
     torch.set_num_threads(2)
-    monkeypatch.setattr(module, "pays", pytest.fail)
+    monkeypatch.setattr(module, "is_faster", pytest.fail)
     monkeypatch.setenv("WORLD_SIZE", "2")
-    chosen = with_choices(config(), tmp_path, device=CPU).training
+    chosen = resolve_runtime(config(), tmp_path, device=CPU).training
     assert (chosen.precision, chosen.threads) == ("float32", 1)
 
 
 @pytest.mark.parametrize(("units", "precision"), [(True, "bfloat16"), (False, "float32")])
 def test_a_gpu_computes_in_what_it_has_units_for(units, precision, tmp_path, monkeypatch):
     torch.set_num_threads(2)
-    monkeypatch.setattr(module, "pays", pytest.fail)
+    monkeypatch.setattr(module, "is_faster", pytest.fail)
     monkeypatch.setattr(
         torch.cuda, "is_bf16_supported", lambda including_emulation: units or including_emulation
     )
-    chosen = with_choices(config(), tmp_path, device=CUDA).training
+    chosen = resolve_runtime(config(), tmp_path, device=CUDA).training
     assert (chosen.precision, chosen.threads) == (precision, 1)
     assert fastest_precision(config(), CUDA) == precision

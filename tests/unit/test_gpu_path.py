@@ -6,10 +6,10 @@ import torch
 from torch.nn.utils import clip_grad_norm_
 
 from fprnet.config import load_config, preset_names
-from fprnet.data.transfer import sent
+from fprnet.data.transfer import to_device
 from fprnet.methods.network import untrained
 from fprnet.training.optimizer import make_optimizers
-from fprnet.training.position import Position
+from fprnet.training.train_state import TrainState
 from fprnet.training.training_set import TrainingSet
 from fprnet_lab.benchmarking.training_sides import random_images
 from pretended_gpu import OnGpu, pretended_gpu
@@ -67,7 +67,7 @@ def test_numbers_are_those_of_the_cpu(monkeypatch):
 
 def test_what_is_sent_is_not_waited_for(monkeypatch):
     with pretended_gpu(monkeypatch) as gpu:
-        assert sent(torch.arange(3), gpu.device).numbers.tolist() == [0, 1, 2]
+        assert to_device(torch.arange(3), gpu.device).numbers.tolist() == [0, 1, 2]
         assert gpu.waits == []
         torch.arange(3).to(gpu.device)
         torch.arange(3).to(gpu.device, non_blocking=True)  # from memory that is not pinned
@@ -93,7 +93,7 @@ def losses(config, gpu, *, resident: bool) -> list[torch.Tensor]:
     model = model.to(device, memory_format=torch.channels_last)
     objective = config.loss.build()
     optimizers = make_optimizers(model, config.optimizer)
-    position, totals = Position(), []
+    state, totals = TrainState(), []
     for step in range(3):
         batch = data.batch(step, device=device)
         terms = objective(
@@ -105,7 +105,7 @@ def losses(config, gpu, *, resident: bool) -> list[torch.Tensor]:
         clip_grad_norm_(model.parameters(), 1.0)
         for optimizer in optimizers.values():
             optimizer.step()
-        position.add(terms)
+        state.add(terms)
         totals.append(terms.total.detach())
         if gpu is not None and step == 0:
             gpu.waits.clear()  # what is made once for a size may wait

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from fprnet.config import preset_names
+from fprnet.cores import available_cores
 from fprnet.data.augmentation import normalise
 from fprnet.data.records import MODALITIES
 from fprnet.embeddings import backend as backends
@@ -241,7 +242,7 @@ def test_other_weights_are_another_graph(own_cache):
 
 
 def test_cache_forgets_the_least_recently_used(own_cache, monkeypatch):
-    monkeypatch.setattr(graph_cache, "MOST_BYTES", 25)
+    monkeypatch.setattr(graph_cache, "MAX_BYTES", 25)
     for number, key in enumerate(("first", "second")):
         graph_cache.write_graph(key, bytes(10))
         file = own_cache / f"{key}.graph"
@@ -269,17 +270,11 @@ def test_choices(monkeypatch):
         choose_runtime("openvino", torch.device("cuda"))
     with pytest.raises(UsageError, match="'tensorrt' is unknown"):
         choose_runtime("tensorrt", CPU)
-    for faster, chosen in ((3.0, "bfloat16"), (1.1, "float32"), (0.5, "float32")):
-        backends._bfloat16_pays.cache_clear()
-        monkeypatch.setattr(
-            backends,
-            "_product_seconds",
-            lambda dtype, faster=faster: 1.0 if dtype == torch.bfloat16 else faster,
-        )
+    for faster, chosen in ((True, "bfloat16"), (False, "float32")):
+        monkeypatch.setattr(backends, "bfloat16_is_faster", lambda faster=faster: faster)
         assert choose_precision("auto", CPU) == chosen
         assert choose_precision("auto", CPU, bfloat16_instructions=False) == "float32"
         assert choose_precision("float32", CPU) == "float32"
-    backends._bfloat16_pays.cache_clear()
     with pytest.raises(UsageError, match="is not there on this CPU"):
         choose_precision("bfloat16", CPU, bfloat16_instructions=False)
     with pytest.raises(UsageError, match="'float16' is unknown"):
@@ -291,7 +286,7 @@ def test_threads_follow_the_environment(monkeypatch):
     assert backends.worker_threads() == 3
     for nothing in ("", "0", "many"):
         monkeypatch.setenv("OMP_NUM_THREADS", nothing)
-        assert backends.worker_threads() == backends.available_cores() >= 1
+        assert backends.worker_threads() == available_cores() >= 1
 
 
 def test_features_say_what_computed_them():

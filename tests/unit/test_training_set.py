@@ -13,7 +13,7 @@ from fprnet.data.records import Records
 from fprnet.errors import ConfigError
 from fprnet.kinds import AUGMENTATION_STEP, SAMPLER
 from fprnet.training import resident
-from fprnet.training.resident import choose_place
+from fprnet.training.resident import choose_image_device
 from fprnet.training.training_set import TrainingSet
 
 CPU = torch.device("cpu")
@@ -157,14 +157,14 @@ def test_batches_of_resident_images_are_the_same(records, visible_only, monkeypa
 def test_images_are_resident_where_they_fit(monkeypatch):
     gpu = torch.device("cuda")
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10_000, 20_000))
-    assert choose_place("auto", gpu, 5_000) == "device"
-    assert choose_place("auto", gpu, 5_001) == "host"
-    assert choose_place("device", gpu, 9_000) == "device"
-    assert choose_place("host", gpu, 1) == "host"
-    assert choose_place("auto", CPU, 1) == "host"
-    assert choose_place("device", CPU, 1) == "device"
+    assert choose_image_device("auto", gpu, 5_000) == "device"
+    assert choose_image_device("auto", gpu, 5_001) == "host"
+    assert choose_image_device("device", gpu, 9_000) == "device"
+    assert choose_image_device("host", gpu, 1) == "host"
+    assert choose_image_device("auto", CPU, 1) == "host"
+    assert choose_image_device("device", CPU, 1) == "device"
     with pytest.raises(ConfigError, match=r"take 0\.0 GiB .* --training.images_on host"):
-        choose_place("device", gpu, 10_001)
+        choose_image_device("device", gpu, 10_001)
 
 
 def test_labels_of_both_modalities_are_one_tensor(records):

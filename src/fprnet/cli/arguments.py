@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from fprnet.cores import available_cores
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
     from fprnet.embeddings.embedder import Embedder
 
-Subcommands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+    Subcommands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 __all__ = [
     "Subcommands",
@@ -101,9 +102,9 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers",
         type=positive,
-        default=os.cpu_count() or 1,
+        default=available_cores(),
         metavar="W",
-        help="processes (default: %(default)s, the cores of this machine)",
+        help="number of processes (default: %(default)s, the cores that this process may use)",
     )
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from fprnet.data.augmentation_draw import Parameters, draw
-from fprnet.data.transfer import sent
+from fprnet.data.transfer import to_device
 
 __all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "Parameters", "apply", "draw", "normalise"]
 
@@ -99,7 +99,7 @@ def normalise(
 
 def _rows(chosen: Tensor, device: torch.device) -> Tensor:
     """Return the indices of the true rows; looked up on the CPU, so that no GPU is waited for."""
-    return sent(chosen.nonzero()[:, 0], device)
+    return to_device(chosen.nonzero()[:, 0], device)
 
 
 def _apply_curve(pixels: Tensor, images: Tensor, parameters: Parameters) -> None:
@@ -112,7 +112,7 @@ def _apply_curve(pixels: Tensor, images: Tensor, parameters: Parameters) -> None
     level = torch.where(parameters.inverted[chosen][:, None], 1 - level, level)
     gamma, gain, offset = parameters.curve[chosen].T[:, :, None]
     table = 255 * (gain * level**gamma + offset).clamp(0, 1)
-    changed = sent(table, pixels.device).gather(1, images[rows].flatten(1).long())
+    changed = to_device(table, pixels.device).gather(1, images[rows].flatten(1).long())
     pixels[rows] = changed.view(len(rows), -1, 3).transpose(1, 2)
 
 
@@ -122,13 +122,13 @@ def _apply_gray(pixels: Tensor, parameters: Parameters) -> None:
     rows = _rows(chosen, pixels.device)
     if len(rows) == 0:
         return
-    weights = sent(parameters.weights[chosen], pixels.device)
+    weights = to_device(parameters.weights[chosen], pixels.device)
     gray = torch.einsum("nc,ncp->np", weights, pixels.index_select(0, rows))
     some = _rows(stretched[chosen], pixels.device)
     if len(some) > 0:
         selected = gray[some]
         low, high = _percentiles(selected.view(-1, *parameters.size))
-        span, base = sent(parameters.stretch[stretched], pixels.device).T[:, :, None]
+        span, base = to_device(parameters.stretch[stretched], pixels.device).T[:, :, None]
         scale = span / (high - low).clamp(min=1e-3)  # an even image stays even
         gray[some] = ((selected - low) * scale + base).clamp(0, 255)
     pixels[rows] = gray[:, None].expand(-1, 3, -1)
@@ -154,8 +154,8 @@ def _apply_enhancement(pixels: Tensor, parameters: Parameters) -> None:
     if len(rows) == 0:
         return
     selected = pixels[rows]
-    rectangles = sent(parameters.enhanced[chosen], pixels.device)
-    brightest = sent(parameters.brightest[chosen], pixels.device)
+    rectangles = to_device(parameters.enhanced[chosen], pixels.device)
+    brightest = to_device(parameters.brightest[chosen], pixels.device)
     for r in range(rectangles.shape[1]):
         mask = _mask(rectangles[:, r], parameters.size)
         highest = (selected * mask).amax(dim=(2, 3)).clamp(min=1.0)
@@ -167,9 +167,9 @@ def _apply_enhancement(pixels: Tensor, parameters: Parameters) -> None:
 def _crop_and_mirror(planes: Tensor, parameters: Parameters) -> Tensor:
     """Take the crops ``(N, 3, H, W)`` out of planes of H W pixels and a black one."""
     (height, width), device = parameters.size, planes.device
-    top, left = (sent(parameters.corner, device) - parameters.padding).T[:, :, None]
+    top, left = (to_device(parameters.corner, device) - parameters.padding).T[:, :, None]
     across = torch.arange(width, device=device)
-    mirrored = sent(parameters.mirrored, device)[:, None]
+    mirrored = to_device(parameters.mirrored, device)[:, None]
     column = left + torch.where(mirrored, across.flip(0), across)
     row = top + torch.arange(height, device=device)
     inside_row, inside_column = (row >= 0) & (row < height), (column >= 0) & (column < width)
@@ -182,8 +182,8 @@ def _crop_and_mirror(planes: Tensor, parameters: Parameters) -> Tensor:
 
 def _standardise(images: Tensor) -> Tensor:
     """Turn 0..255 of ``(N, 3, H, W)`` float into ImageNet mean 0 and deviation 1, in place."""
-    mean = sent(torch.tensor(IMAGENET_MEAN), images.device)[:, None, None]
-    std = sent(torch.tensor(IMAGENET_STD), images.device)[:, None, None]
+    mean = to_device(torch.tensor(IMAGENET_MEAN), images.device)[:, None, None]
+    std = to_device(torch.tensor(IMAGENET_STD), images.device)[:, None, None]
     return images.mul_(1 / (255 * std)).sub_(mean / std)
 
 
@@ -192,7 +192,7 @@ def _apply_erasing(images: Tensor, parameters: Parameters) -> None:
     chosen = parameters.erased[:, 2] > 0
     rows = _rows(chosen, images.device)
     if len(rows) > 0:
-        mask = _mask(sent(parameters.erased[chosen], images.device), parameters.size)
+        mask = _mask(to_device(parameters.erased[chosen], images.device), parameters.size)
         images[rows] = images[rows].masked_fill(mask, 0.0)
 
 

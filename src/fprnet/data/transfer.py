@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["sent"]
+__all__ = ["to_device"]
 
 
-def sent(values: Tensor, device: torch.device) -> Tensor:
+def to_device(values: Tensor, device: torch.device) -> Tensor:
     """Return a CPU tensor's copy on a device; on the CPU the tensor itself.
 
     From pinned memory a GPU fetches it when its queue comes to it; from any other memory the host

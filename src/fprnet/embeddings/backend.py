@@ -6,17 +6,17 @@ Shapes: B images of H x W pixels in a batch; D numbers per embedding.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable, Iterator
-from functools import cache
 from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fprnet.cores import available_cores
 from fprnet.data.records import Modality
 from fprnet.errors import UsageError
+from fprnet.precision import bfloat16_is_faster, gpu_computes_bfloat16
 
 __all__ = [
     "Backend",
@@ -36,8 +36,6 @@ Precision = Literal["float32", "bfloat16", "int8"]
 Choice = Literal["auto", "reference", "float32", "bfloat16"]
 Pixels: TypeAlias = NDArray[np.uint8]
 Embeddings: TypeAlias = NDArray[np.float32]
-
-WORTH = 1.25  # bfloat16 must be so many times faster than float32 to be taken without being asked
 
 
 class Backend(Protocol):
@@ -63,32 +61,32 @@ class Backend(Protocol):
         The next batches are taken, a few at most, while earlier ones are computed.
 
         Args:
-            batches: Of the model's input size.
-            modality: Of all of them.
+            batches: Images of the model's input size.
+            modality: Modality of all images.
             bulk: Many images as fast as possible; else each batch as early as possible.
         """
 
 
-def choose_runtime(asked: Literal["auto"] | Runtime, device: torch.device) -> Runtime:
+def choose_runtime(runtime: Literal["auto"] | Runtime, device: torch.device) -> Runtime:
     """Return the runtime that is fastest on a device, or the one that was asked for.
 
     Raises:
         UsageError: It does not run on this device.
     """
-    if asked not in ("auto", "pytorch", "openvino"):
-        raise UsageError(f"runtime {asked!r} is unknown; use auto, pytorch or openvino")
-    if asked == "openvino" and device.type != "cpu":
+    if runtime not in ("auto", "pytorch", "openvino"):
+        raise UsageError(f"runtime {runtime!r} is unknown; use auto, pytorch or openvino")
+    if runtime == "openvino" and device.type != "cpu":
         raise UsageError(
             f"runtime openvino computes on the CPU and the device is {device}; "
             "use runtime pytorch, or device cpu"
         )
-    if asked == "auto":
+    if runtime == "auto":
         return "openvino" if device.type == "cpu" else "pytorch"
-    return asked
+    return runtime
 
 
 def choose_precision(
-    asked: Choice, device: torch.device, *, bfloat16_instructions: bool = True
+    precision: Choice, device: torch.device, *, bfloat16_instructions: bool = True
 ) -> Literal["float32", "bfloat16"]:
     """Return the precision that is fastest on a device, or the one that was asked for.
 
@@ -96,57 +94,31 @@ def choose_precision(
     matrix products are faster in it: not every CPU that has such instructions runs them faster.
 
     Args:
-        asked: "auto", "reference" (float32), "float32" or "bfloat16".
-        device: That computes.
+        precision: "auto", "reference" (float32), "float32" or "bfloat16".
+        device: Device that computes.
         bfloat16_instructions: Whether the runtime has them on this device.
 
     Raises:
         UsageError: bfloat16 was asked for and is not there.
     """
-    if asked == "reference":
+    if precision == "reference":
         return "float32"
-    if asked not in ("auto", "float32", "bfloat16"):
-        raise UsageError(f"precision {asked!r} is unknown; use auto, float32 or bfloat16")
-    if asked == "bfloat16" and not bfloat16_instructions:
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise UsageError(f"precision {precision!r} is unknown; use auto, float32 or bfloat16")
+    if precision == "bfloat16" and not bfloat16_instructions:
         raise UsageError(
             "precision bfloat16 is not there on this CPU, which has no such instructions; "
             "use float32 or auto"
         )
-    if asked != "auto":
-        return asked
+    if precision != "auto":
+        return precision
     if device.type == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    pays = device.type == "cpu" and bfloat16_instructions and _bfloat16_pays()
-    return "bfloat16" if pays else "float32"
+        return "bfloat16" if gpu_computes_bfloat16() else "float32"
+    faster = device.type == "cpu" and bfloat16_instructions and bfloat16_is_faster()
+    return "bfloat16" if faster else "float32"
 
 
 def worker_threads() -> int:
     """Return how many threads compute: ``OMP_NUM_THREADS``, or the cores this process may use."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    return int(asked) if asked.isdecimal() and int(asked) > 0 else available_cores()
-
-
-def available_cores() -> int:
-    """Return the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-@cache
-def _bfloat16_pays() -> bool:
-    """Measure matrix products in both precisions, for a few hundredths of a second."""
-    seconds = {dtype: _product_seconds(dtype) for dtype in (torch.float32, torch.bfloat16)}
-    return seconds[torch.bfloat16] * WORTH < seconds[torch.float32]
-
-
-def _product_seconds(dtype: torch.dtype, *, size: int = 512, repetitions: int = 6) -> float:
-    """Return the shortest processor time of a product; others on the machine hardly change it."""
-    left = torch.ones(size, size, dtype=dtype)
-    times = []
-    with torch.inference_mode():
-        for _ in range(repetitions):
-            start = time.process_time()
-            torch.mm(left, left)
-            times.append(time.process_time() - start)
-    return min(times)
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    return int(threads) if threads.isdecimal() and int(threads) > 0 else available_cores()

@@ -19,12 +19,12 @@ from fprnet.embeddings.store import Features
 __all__ = ["batch_size_for", "embed_images", "embed_stream", "extract_features"]
 
 BATCH_PIXELS = 16 * 288 * 144  # larger batches are not faster and delay the first result
-MOST_IN_BATCH = 64
+MAX_BATCH = 64
 
 
 def batch_size_for(size: tuple[int, int]) -> int:
     """Return how many images of a size are embedded at a time."""
-    return max(1, min(MOST_IN_BATCH, BATCH_PIXELS // (size[0] * size[1])))
+    return max(1, min(MAX_BATCH, BATCH_PIXELS // (size[0] * size[1])))
 
 
 def embed_stream(

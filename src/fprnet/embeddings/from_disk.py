@@ -16,12 +16,13 @@ import numpy as np
 from tqdm import tqdm
 
 from fprnet.config import config_as_dict
+from fprnet.cores import available_cores
 from fprnet.data.cache import open_cache
 from fprnet.data.image_doubts import DoubtCounter
 from fprnet.data.image_formats import find_images
 from fprnet.data.images import map_in_order, read_with_facts
 from fprnet.data.records import MODALITIES, Modality, Records
-from fprnet.embeddings.backend import Embeddings, Pixels, available_cores
+from fprnet.embeddings.backend import Embeddings, Pixels
 from fprnet.embeddings.chunks import CHUNK, Chunks, kept_chunks
 from fprnet.embeddings.embedder import Embedder
 from fprnet.embeddings.extract import batch_size_for, embed_stream, features_of, row_batches

@@ -18,7 +18,7 @@ from fprnet.files import remove_leftovers, replacing
 __all__ = ["cache_folder", "fingerprint", "read_graph", "write_graph"]
 
 FORMAT = 1  # a change of the graph around the model needs another number
-MOST_BYTES = 2 * 1024**3  # of all graphs; the least recently used ones are removed
+MAX_BYTES = 2 * 1024**3  # of all graphs; the least recently used ones are removed
 
 
 def cache_folder() -> Path:
@@ -89,7 +89,7 @@ def _remove_oldest(newest: Path) -> None:
         if file == newest:
             continue
         taken += file.stat().st_size
-        if taken > MOST_BYTES:
+        if taken > MAX_BYTES:
             file.unlink(missing_ok=True)
 
 

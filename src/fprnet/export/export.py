@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fprnet.config import config_as_dict
+from fprnet.cores import available_cores
 from fprnet.data.augmentation import IMAGENET_MEAN, IMAGENET_STD
 from fprnet.data.cache import open_cache
 from fprnet.data.data_set import AUTO, DataSet, open_data_set, recognise
 from fprnet.data.held_out import trained_split
 from fprnet.data.records import MODALITIES, Modality, Records
-from fprnet.embeddings.backend import Backend, Choice, Pixels, available_cores
+from fprnet.embeddings.backend import Backend, Choice, Pixels
 from fprnet.embeddings.embedder import Embedder
 from fprnet.embeddings.exported_graphs import FORMAT, SUFFIXES, open_graphs
 from fprnet.embeddings.extract import extract_features

@@ -19,16 +19,18 @@ import torch
 from fprnet.config import RunConfig
 from fprnet.methods.network import untrained
 from fprnet.plain_text import parse_yaml
+from fprnet.precision import gpu_computes_bfloat16, is_faster
 
-__all__ = ["Precision", "fastest_precision", "pays", "with_choices"]
+__all__ = ["Precision", "fastest_precision", "resolve_runtime"]
 
 Precision = Literal["bfloat16", "float32"]
 
-IMAGES = 4  # of a probe; a step of 64 full-size images takes seconds
-GAIN = 1.15  # bfloat16 and more threads must be so much faster than float32 and one to be taken
+IMAGES = (
+    4  # embedded and differentiated to measure speed; a step of 64 full-size images takes seconds
+)
 
 
-def with_choices(config: RunConfig, out: Path, *, device: torch.device) -> RunConfig:
+def resolve_runtime(config: RunConfig, out: Path, *, device: torch.device) -> RunConfig:
     """Return the config with ``training.precision`` and ``training.threads`` filled in.
 
     What is given stands, and a run in ``out`` goes on with its own. Otherwise on a CPU a few images
@@ -47,10 +49,10 @@ def with_choices(config: RunConfig, out: Path, *, device: torch.device) -> RunCo
     threads = config.training.threads or recorded.get("threads")
     if threads is None:
         threads = 1
-        most = torch.get_num_threads()  # what OMP_NUM_THREADS or the number of cores allow
-        if device.type == "cpu" and _processes() == 1 and most > 1:
-            threads = _fastest_threads(config, most)
-            print(f"{threads} of {most} threads are fastest here", file=sys.stderr)
+        max_threads = torch.get_num_threads()  # what OMP_NUM_THREADS or the number of cores allow
+        if device.type == "cpu" and _processes() == 1 and max_threads > 1:
+            threads = _fastest_threads(config, max_threads)
+            print(f"{threads} of {max_threads} threads are fastest here", file=sys.stderr)
     return replace(config, training=replace(config.training, threads=threads))
 
 
@@ -61,9 +63,9 @@ def fastest_precision(config: RunConfig, device: torch.device) -> Precision:
     may have instructions for it.
 
     Args:
-        config: Of the run.
-        device: That trains. On a CPU both are tried with one thread, on this process's processor
-            time; a GPU is as fast as its units say.
+        config: Config of the run.
+        device: Device that trains. On a CPU both are tried with one thread, on this process's
+            processor time; a GPU is as fast as its units say.
     """
     if device.type != "cpu":
         return _usual_precision(device)
@@ -71,49 +73,21 @@ def fastest_precision(config: RunConfig, device: torch.device) -> Precision:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        faster = pays(
-            lambda: work("bfloat16"), instead_of=lambda: work("float32"), clock=time.process_time
+        faster = is_faster(
+            lambda: work("bfloat16"), than=lambda: work("float32"), clock=time.process_time
         )
     finally:
         torch.set_num_threads(before)
     return "bfloat16" if faster else "float32"
 
 
-def pays(
-    work: Callable[[], object],
-    *,
-    instead_of: Callable[[], object],
-    rounds: int = 3,
-    clock: Callable[[], float] = time.perf_counter,
-) -> bool:
-    """Return whether one way of working takes clearly less time than another.
-
-    Both are tried in turns and the best round of each counts, as other processes come and go.
-
-    Args:
-        work: The way that must pay.
-        instead_of: The other one.
-        rounds: How often each is tried, after one round that warms up.
-        clock: Seconds.
-    """
-    best = [float("inf"), float("inf")]
-    for number in range(rounds + 1):
-        for place, function in enumerate((instead_of, work)):
-            start = clock()
-            function()
-            if number > 0:
-                best[place] = min(best[place], clock() - start)
-    return best[0] >= GAIN * best[1]
-
-
 def _usual_precision(device: torch.device) -> Precision:
-    cuda = device.type == "cuda"
-    fast = cuda and torch.cuda.is_bf16_supported(including_emulation=False)
+    fast = device.type == "cuda" and gpu_computes_bfloat16()
     return "bfloat16" if fast else "float32"
 
 
-def _fastest_threads(config: RunConfig, most: int) -> int:
-    """Return 1 or ``most``: on cores that others use, threads wait for one another."""
+def _fastest_threads(config: RunConfig, max_threads: int) -> int:
+    """Return 1 or ``max_threads``: on cores that others use, threads wait for one another."""
     work = _probe(config)
     precision = config.training.precision or "float32"
 
@@ -123,7 +97,8 @@ def _fastest_threads(config: RunConfig, most: int) -> int:
 
     before = torch.get_num_threads()
     try:
-        return most if pays(lambda: work_with(most), instead_of=lambda: work_with(1)) else 1
+        faster = is_faster(lambda: work_with(max_threads), than=lambda: work_with(1))
+        return max_threads if faster else 1
     finally:
         torch.set_num_threads(before)
 

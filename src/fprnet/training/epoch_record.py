@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from fprnet.errors import TrainingError
-from fprnet.training.position import Position
+from fprnet.training.train_state import TrainState
 
 __all__ = [
     "check_loss",
@@ -23,22 +23,22 @@ __all__ = [
     "write_events",
 ]
 
-FEWEST_STEPS = 10  # of an epoch whose loss is expected to vary
-SAME = 1e-6  # relative spread of losses that are one constant
+MIN_STEPS = 10  # optimiser steps of an epoch whose loss is expected to vary
+MIN_SPREAD = 1e-6  # relative spread of losses that are one constant
 
 
-def check_loss(position: Position, learning_rate: float) -> None:
+def check_loss(state: TrainState, learning_rate: float) -> None:
     """Stop a run whose loss of this epoch is no number.
 
     Raises:
         TrainingError: It is NaN or infinite.
     """
-    values = torch.stack(list(position.sums.values())).tolist()  # the device is waited for once
-    sums = dict(zip(position.sums, values, strict=True))
+    values = torch.stack(list(state.sums.values())).tolist()  # the device is waited for once
+    sums = dict(zip(state.sums, values, strict=True))
     if not math.isfinite(sums["total"]):
         broken = ", ".join(name for name, value in sums.items() if not math.isfinite(value))
         raise TrainingError(
-            f"the loss is not a number by step {position.step} ({broken}); "
+            f"the loss is not a number by step {state.step} ({broken}); "
             + _next_step(learning_rate)
         )
 
@@ -57,16 +57,16 @@ def check_weights(model: nn.Module, step: int, learning_rate: float) -> None:
         )
 
 
-def check_varies(position: Position, steps_per_epoch: int, learning_rate: float) -> None:
+def check_varies(state: TrainState, steps_per_epoch: int, learning_rate: float) -> None:
     """Stop a run whose loss was the same at every step of a finished epoch.
 
     Raises:
         TrainingError: It was, and the epoch had at least 10 steps.
     """
-    if position.lowest is None or position.highest is None or steps_per_epoch < FEWEST_STEPS:
+    if state.lowest is None or state.highest is None or steps_per_epoch < MIN_STEPS:
         return
-    low, high = float(position.lowest), float(position.highest)
-    if high - low <= SAME * abs(high):
+    low, high = float(state.lowest), float(state.highest)
+    if high - low <= MIN_SPREAD * abs(high):
         raise TrainingError(
             f"the loss was {high:.6g} at every step of an epoch: nothing is learnt; look at the "
             f"images, at --model.weights and at --optimizer.learning_rate (now {learning_rate})"
@@ -80,41 +80,41 @@ def _next_step(learning_rate: float) -> str:
     )
 
 
-def progress(position: Position, steps: int) -> dict[str, str]:
+def progress(state: TrainState, steps: int) -> dict[str, str]:
     """Return what the progress bar shows after ``steps`` steps of an epoch."""
-    shown = {"loss": f"{float(position.sums['total']) / steps:.3f}"}
-    wins = _wins(position)
+    shown = {"loss": f"{float(state.sums['total']) / steps:.3f}"}
+    wins = _wins(state)
     if wins:
         shown["wins"] = ":".join(str(count) for count in wins.values())
     return shown
 
 
 def epoch_record(
-    position: Position, epoch: int, steps: int, learning_rates: Mapping[str, float]
+    state: TrainState, epoch: int, steps: int, learning_rates: Mapping[str, float]
 ) -> dict[str, Any]:
     """Return the record of a finished epoch: mean losses, wins of each block, learning rates.
 
     Args:
-        position: At the end of the epoch.
+        state: At the end of the epoch.
         epoch: Counted from 0; the record counts from 1.
         steps: Of the epoch.
         learning_rates: Of its last step, by parameter group.
     """
     losses = {
         name: float(value) / steps
-        for name, value in position.sums.items()
+        for name, value in state.sums.items()
         if not name.startswith("wins_")
     }
-    record: dict[str, Any] = {"epoch": epoch + 1, "step": position.step, "losses": losses}
-    if wins := _wins(position):
+    record: dict[str, Any] = {"epoch": epoch + 1, "step": state.step, "losses": losses}
+    if wins := _wins(state):
         record["wins"] = wins
     return record | {"learning_rates": dict(learning_rates)}
 
 
-def _wins(position: Position) -> dict[str, int]:
+def _wins(state: TrainState) -> dict[str, int]:
     return {
         name.removeprefix("wins_"): round(float(value))
-        for name, value in position.sums.items()
+        for name, value in state.sums.items()
         if name.startswith("wins_")
     }
 

@@ -36,8 +36,8 @@ from fprnet.training.epoch_record import (
     sentence,
     write_events,
 )
-from fprnet.training.position import Position
 from fprnet.training.run_folder import TrainingFolder, open_events
+from fprnet.training.train_state import TrainState
 from fprnet.training.training_set import TrainingSet
 
 __all__ = ["Outcome", "Validation", "train"]
@@ -137,7 +137,7 @@ def train(
     fabric.barrier()  # nobody writes before everybody has looked at the folder
     with folder.opened(writes=fabric.is_global_zero):
         wrapped, *fabric_optimizers = fabric.setup(model, *optimizers.values())
-        position = _restore(folder, model, optimizers, schedulers, data)
+        state = _restore(folder, model, optimizers, schedulers, data)
         run = _Run(
             config=config,
             fabric=fabric,
@@ -152,48 +152,48 @@ def train(
             steps_per_epoch=config.training.steps_per_epoch or data.steps_per_epoch,
             validates=validate is not None,
         )
-        first_step = position.step
+        first_step = state.step
         last_step = min(run.total_steps, max_steps or run.total_steps)
         if fabric.is_global_zero:
             # A process that was killed after its checkpoint has not written them.
-            folder.write_history(position.history)
+            folder.write_history(state.history)
         if first_step < last_step:
-            _epochs(run, position, last_step, validate)
+            _epochs(run, state, last_step, validate)
         return Outcome(
-            first_step, position.step, run.total_steps, position.history, fabric.is_global_zero
+            first_step, state.step, run.total_steps, state.history, fabric.is_global_zero
         )
 
 
-def _epochs(run: _Run, position: Position, last_step: int, validate: Validation | None) -> None:
+def _epochs(run: _Run, state: TrainState, last_step: int, validate: Validation | None) -> None:
     if not run.fabric.is_global_zero:
-        while position.step < last_step:
-            _epoch(run, position, last_step, validate, None)
+        while state.step < last_step:
+            _epoch(run, state, last_step, validate, None)
         return
-    verb = "continued" if position.step else "begun"
-    run.folder.log(f"{verb} at step {position.step} of {run.total_steps}")
-    with open_events(run.folder, first_step=position.step) as board:
-        if position.history and position.history[-1]["step"] == position.step:
-            write_events(board, position.history[-1])
-        while position.step < last_step:
-            _epoch(run, position, last_step, validate, board)
+    verb = "continued" if state.step else "begun"
+    run.folder.log(f"{verb} at step {state.step} of {run.total_steps}")
+    with open_events(run.folder, first_step=state.step) as board:
+        if state.history and state.history[-1]["step"] == state.step:
+            write_events(board, state.history[-1])
+        while state.step < last_step:
+            _epoch(run, state, last_step, validate, board)
 
 
 def _epoch(
     run: _Run,
-    position: Position,
+    state: TrainState,
     last_step: int,
     validate: Validation | None,
     board: SummaryWriter | None,
 ) -> None:
     """Train to the end of the epoch or to ``last_step``, and leave a checkpoint."""
     training, fabric = run.config.training, run.fabric
-    epoch, begun = divmod(position.step, run.steps_per_epoch)
+    epoch, begun = divmod(state.step, run.steps_per_epoch)
     end = min(last_step, (epoch + 1) * run.steps_per_epoch)
     if begun == 0:
-        position.begin_epoch()
+        state.begin_epoch()
         for callback in run.callbacks:
             callback.begin_epoch(epoch, run.optimizers)
-    started, first = time.monotonic(), position.step
+    started, first = time.monotonic(), state.step
     run.wrapped.train()
     for callback in run.callbacks:
         callback.set_modes(epoch)
@@ -204,23 +204,23 @@ def _epoch(
         unit="step",
         disable=not fabric.is_global_zero,
     ) as bar:
-        while position.step < end:
+        while state.step < end:
             groups = [g for o in run.optimizers.values() for g in o.param_groups]
             rates = {group["name"]: group["lr"] for group in groups}
-            _step(run, position, epoch)
+            _step(run, state, epoch)
             bar.update()
-            if position.step % CHECK_EVERY == 0 or position.step == end:
-                check_loss(position, run.learning_rate)
-                bar.set_postfix(progress(position, position.step - epoch * run.steps_per_epoch))
+            if state.step % CHECK_EVERY == 0 or state.step == end:
+                check_loss(state, run.learning_rate)
+                bar.set_postfix(progress(state, state.step - epoch * run.steps_per_epoch))
             every = training.checkpoint_every
-            if every and position.step % every == 0 and position.step < end:
-                _save(run, position, best=False)
+            if every and state.step % every == 0 and state.step < end:
+                _save(run, state, best=False)
     seconds = time.monotonic() - started
     if end < (epoch + 1) * run.steps_per_epoch:  # max_steps ends the run inside an epoch
-        _save(run, position, best=training.selection == "last" or not run.folder.best.exists())
+        _save(run, state, best=training.selection == "last" or not run.folder.best.exists())
         return
-    check_varies(position, run.steps_per_epoch, run.learning_rate)
-    record = epoch_record(position, epoch, run.steps_per_epoch, rates)
+    check_varies(state, run.steps_per_epoch, run.learning_rate)
+    record = epoch_record(state, epoch, run.steps_per_epoch, rates)
     for callback in run.callbacks:
         record |= callback.record()
     record["images_per_second"] = round((end - first) * run.data.images_per_step / seconds, 1)
@@ -228,17 +228,17 @@ def _epoch(
     due = training.validate_every and ((epoch + 1) % training.validate_every == 0 or is_last)
     if validate is not None and due:
         record["validation"] = _validate(run, validate)
-    position.history.append(record)
-    _save(run, position, best=_is_best(run, position, record))
+    state.history.append(record)
+    _save(run, state, best=_is_best(run, state, record))
     if board is not None:
-        run.folder.write_history(position.history)
+        run.folder.write_history(state.history)
         run.folder.log(sentence(record))
         write_events(board, record)
 
 
-def _step(run: _Run, position: Position, epoch: int) -> None:
+def _step(run: _Run, state: TrainState, epoch: int) -> None:
     batch = run.data.batch(
-        position.step,
+        state.step,
         device=run.fabric.device,
         rank=run.fabric.global_rank,
         processes=run.fabric.world_size,
@@ -262,7 +262,7 @@ def _step(run: _Run, position: Position, epoch: int) -> None:
             clip_grad_norm_(own, run.config.training.clip_norm)
         optimizer.step()
         run.schedulers[player].step()
-    position.add(terms)
+    state.add(terms)
 
 
 def _validate(run: _Run, validate: Validation) -> dict[str, float]:
@@ -274,25 +274,25 @@ def _validate(run: _Run, validate: Validation) -> dict[str, float]:
     return scores
 
 
-def _is_best(run: _Run, position: Position, record: Mapping[str, Any]) -> bool:
+def _is_best(run: _Run, state: TrainState, record: Mapping[str, Any]) -> bool:
     if run.config.training.selection == "last" or not run.validates:
         return True
     score = record.get("validation", {}).get("mAP")
     if score is None:  # not validated yet: any checkpoint is better than none
         return not run.folder.best.exists()
-    if position.best is not None and score <= position.best:
+    if state.best is not None and score <= state.best:
         return False
-    position.best = score
+    state.best = score
     return True
 
 
-def _save(run: _Run, position: Position, *, best: bool) -> None:
-    check_loss(position, run.learning_rate)
-    check_weights(run.model, position.step, run.learning_rate)
+def _save(run: _Run, state: TrainState, *, best: bool) -> None:
+    check_loss(state, run.learning_rate)
+    check_weights(run.model, state.step, run.learning_rate)
     if not run.fabric.is_global_zero:
         return
     cuda = torch.cuda.get_rng_state_all() if run.fabric.device.type == "cuda" else []
-    state = {
+    checkpoint = {
         "config": config_as_dict(run.config),
         "identities": [int(identity) for identity in run.data.identities],
         "selection": run.config.training.selection,
@@ -304,9 +304,9 @@ def _save(run: _Run, position: Position, *, best: bool) -> None:
             ).items()
         },
         "random": {"torch": torch.get_rng_state(), "cuda": cuda},
-        **position.as_dict(),
+        **state.as_dict(),
     }
-    run.folder.save(state, best=best)
+    run.folder.save(checkpoint, best=best)
 
 
 def _restore(
@@ -315,24 +315,24 @@ def _restore(
     optimizers: Mapping[str, Optimizer],
     schedulers: Mapping[str, LambdaLR],
     data: TrainingSet,
-) -> Position:
+) -> TrainState:
     """Load the last checkpoint, if there is one, into the model and its optimisers."""
-    state = folder.read()
-    if state is None:
-        return Position()
-    if list(state["identities"]) != [int(identity) for identity in data.identities]:
+    checkpoint = folder.read()
+    if checkpoint is None:
+        return TrainState()
+    if list(checkpoint["identities"]) != [int(identity) for identity in data.identities]:
         raise CheckpointError(
-            f"{folder.last} was trained on {len(state['identities'])} identities, not on the "
+            f"{folder.last} was trained on {len(checkpoint['identities'])} identities, not on the "
             f"{len(data.identities)} of this data set; continue with the same --data, or give "
             "another --out"
         )
-    load_weights(model, state["model"], folder.last)
+    load_weights(model, checkpoint["model"], folder.last)
     for key, part in _stateful(optimizers, schedulers).items():
-        part.load_state_dict(state[key])
-    torch.set_rng_state(state["random"]["torch"])
-    if state["random"]["cuda"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["random"]["cuda"])
-    return Position.of_checkpoint(state, next(model.parameters()).device)
+        part.load_state_dict(checkpoint[key])
+    torch.set_rng_state(checkpoint["random"]["torch"])
+    if checkpoint["random"]["cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(checkpoint["random"]["cuda"])
+    return TrainState.of_checkpoint(checkpoint, next(model.parameters()).device)
 
 
 def _stateful(

@@ -14,34 +14,37 @@ from torch import Tensor
 
 from fprnet.errors import ConfigError
 
-__all__ = ["ImagesOn", "choose_place", "on_device"]
+__all__ = ["ImagesOn", "choose_image_device", "on_device"]
 
 ImagesOn = Literal["auto", "device", "host"]
 
-LARGEST_SHARE = 0.5  # of the free device memory; the rest is the model's and its activations'
+MAX_SHARE = 0.5  # of the free device memory; the rest is the model's and its activations'
 CHUNK = 1024  # images copied at a time, so that the host never holds them all
 
 
-def choose_place(asked: ImagesOn, device: torch.device, needed: int) -> Literal["device", "host"]:
+def choose_image_device(
+    images_on: ImagesOn, device: torch.device, needed: int
+) -> Literal["device", "host"]:
     """Decide where the images stay during a run.
 
     Args:
-        asked: "auto" is a GPU with at least twice as much free memory as they need, else the host.
-        device: That trains.
-        needed: Bytes of the images.
+        images_on: "auto" is a GPU with at least twice as much free memory as the images need, else
+            the host.
+        device: Device that trains.
+        needed: Size of the images, bytes.
 
     Raises:
-        ConfigError: They were asked for on a GPU that has not so much memory.
+        ConfigError: They were images_on for on a GPU that has not so much memory.
     """
-    if device.type != "cuda" or asked == "host":
-        return "host" if asked == "auto" else asked
+    if device.type != "cuda" or images_on == "host":
+        return "host" if images_on == "auto" else images_on
     free, _ = torch.cuda.mem_get_info(device)
-    if asked == "device" and needed > free:
+    if images_on == "device" and needed > free:
         raise ConfigError(
             f"training.images_on is device but the images take {needed / 2**30:.1f} GiB and the "
             f"GPU has {free / 2**30:.1f} GiB free; use --training.images_on host"
         )
-    return "device" if asked == "device" or needed <= LARGEST_SHARE * free else "host"
+    return "device" if images_on == "device" or needed <= MAX_SHARE * free else "host"
 
 
 def on_device(images: NDArray[np.uint8], rows: NDArray[np.int64], device: torch.device) -> Tensor:

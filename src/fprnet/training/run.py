@@ -20,6 +20,7 @@ from torch import nn
 
 from fprnet.config import RunConfig
 from fprnet.config.schema import TrainingConfig
+from fprnet.cores import available_cores
 from fprnet.data.cache import open_cache
 from fprnet.data.data_set import DataSet, open_data_set
 from fprnet.data.reader import Part
@@ -32,10 +33,10 @@ from fprnet.evaluation.scores import score
 from fprnet.methods.network import untrained
 from fprnet.models.batch_norm import synchronise_batch_norm
 from fprnet.models.compiled import check_compiler, compile_trunk
-from fprnet.training.choices import with_choices
+from fprnet.training.choices import resolve_runtime
 from fprnet.training.loop import Outcome, Validation, train
 from fprnet.training.optimizer import make_optimizers
-from fprnet.training.resident import choose_place
+from fprnet.training.resident import choose_image_device
 from fprnet.training.run_folder import training_folder
 from fprnet.training.schedule import make_scheduler
 from fprnet.training.training_set import TrainingSet
@@ -69,7 +70,7 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
     data_set = _open_data_set(config)
     records = data_set.records(visible_only=config.data.modalities == "visible")
     _check_before_reading(config, data_set, records, out)
-    config = with_choices(config, out, device=device)
+    config = resolve_runtime(config, out, device=device)
     fabric = make_fabric(config.training)
     torch.set_num_threads(config.training.threads or 1)
     config = replace(config, data=replace(config.data, layout=data_set.layout))
@@ -79,7 +80,7 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
     validate = _validation(config, data) if config.training.validate_every else None
     keep = np.flatnonzero(np.isin(data.records.identity, _trained(config, data.data_set)))
     size = len(keep) * int(np.prod(data.images.shape[1:]))
-    place = choose_place(config.training.images_on, fabric.device, size)
+    images_on = choose_image_device(config.training.images_on, fabric.device, size)
     training_set = TrainingSet(
         data.images,
         data.records,
@@ -89,7 +90,7 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
         seed=config.seed,
         visible_only=config.data.modalities == "visible",
         channels_last=config.training.channels_last,
-        resident=fabric.device if place == "device" else None,
+        resident=fabric.device if images_on == "device" else None,
     )
     torch.manual_seed(config.seed)
     # A run that is continued has weights of its own.
@@ -226,7 +227,7 @@ def _open_images(config: RunConfig, records: Records, fabric: Fabric) -> NDArray
             size,
             folder=folder,
             depth_range=config.data.depth_range,
-            workers=os.cpu_count() or 1,
+            workers=available_cores(),
             progress=fabric.is_global_zero,
         )
 

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from torch.utils.tensorboard import SummaryWriter
 
+from fprnet.components import CLASS_PATH, INIT_ARGS
 from fprnet.config import RunConfig, config_as_dict, config_from_dict, to_yaml
 from fprnet.runs.run_folder import RunFolder, RunKind
 from fprnet.runs.trained_model import REIDENTIFICATION
@@ -51,7 +52,12 @@ def _keys(config: RunConfig) -> dict[str, Any]:
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return values by the key that ``--KEY VALUE`` takes."""
     flat: dict[str, Any] = {}
+    if CLASS_PATH in values:
+        flat[prefix.removesuffix(".")] = values[CLASS_PATH]
+        rest = {key: value for key, value in values.items() if key not in (CLASS_PATH, INIT_ARGS)}
+        values = {**values[INIT_ARGS], **rest}
     for key, value in values.items():
         if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
             flat |= _flat(value, f"{prefix}{key}.")

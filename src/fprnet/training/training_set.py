@@ -17,7 +17,7 @@ from fprnet.config.schema import AugmentationConfig
 from fprnet.data import augmentation
 from fprnet.data.batches import Sampler
 from fprnet.data.records import Modality, Records
-from fprnet.data.transfer import sent
+from fprnet.data.transfer import to_device
 from fprnet.training.resident import on_device
 
 __all__ = ["BatchPlan", "TensorBatch", "TrainingSet"]
@@ -135,7 +135,7 @@ class TrainingSet:
     ) -> TensorBatch:
         """Return this process's part of the batch of a step, made as its plan says."""
         plan = self.plan(step, rank=rank, processes=processes)
-        labels = sent(torch.from_numpy(plan.label), device)
+        labels = to_device(torch.from_numpy(plan.label), device)
         made = {m: self._made(*part, device) for m, part in plan.images.items()}
         for number, one in enumerate(self._steps):
             for side, modality in enumerate(made):
@@ -173,7 +173,7 @@ class TrainingSet:
     ) -> Tensor:
         if self._resident is not None:
             index = torch.from_numpy(self._place[rows])
-            pixels = self._resident.index_select(0, sent(index, self._resident.device))
+            pixels = self._resident.index_select(0, to_device(index, self._resident.device))
         else:  # fancy indexing copies, so the batch is writable though the map is not
-            pixels = sent(torch.from_numpy(self._images[rows]), device)
+            pixels = to_device(torch.from_numpy(self._images[rows]), device)
         return augmentation.apply(pixels, parameters, memory_format=self._format)

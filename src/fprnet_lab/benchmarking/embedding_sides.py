@@ -89,7 +89,7 @@ def released_model(
     bfloat16 has little in common with float32; trained ones do not, nor do those of a tenth of the
     strength. The statistics of the convolutions' BatchNorm are those of the images.
     """
-    overrides = ["--model.width", str(width), "--model.weights", "none"]
+    overrides = ["--model.backbone.width", str(width), "--model.weights", "none"]
     config = load_config("released", overrides=overrides)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

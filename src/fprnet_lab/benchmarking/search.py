@@ -56,7 +56,7 @@ def measure(sizes: Sizes) -> Measurement:
 
 def _measure(sizes: Sizes, folder: Path) -> Measurement:
     height, width = sizes.size
-    words = {"--data.height": height, "--data.width": width, "--model.width": sizes.width}
+    words = {"--data.height": height, "--data.width": width, "--model.backbone.width": sizes.width}
     overrides = [str(word) for pair in words.items() for word in pair]
     embedder = load_model(write_untrained(folder / "full", "full", overrides), device="cpu")
     tiny = load_model(write_untrained(folder / "tiny", "tiny"), device="cpu")

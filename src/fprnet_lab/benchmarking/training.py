@@ -53,7 +53,7 @@ def _measure(sizes: Sizes, device: torch.device, rates: MatrixRates) -> Measurem
     words = {
         "--data.height": sizes.size[0],
         "--data.width": sizes.size[1],
-        "--model.width": sizes.width,
+        "--model.backbone.width": sizes.width,
         "--model.weights": "none",
         "--batches.identities": sizes.images,
     }

@@ -21,7 +21,7 @@ def write_untrained(folder: Path, scale: Scale, overrides: Sequence[str] = ()) -
     Args:
         folder: Is made where there is none.
         scale: Of the preset.
-        overrides: As of the command line, e.g. ``["--model.width", "32"]``.
+        overrides: As of the command line, e.g. ``["--model.backbone.width", "32"]``.
 
     Raises:
         CheckpointError: The folder cannot be written.

@@ -1,4 +1,4 @@
-"""Where a run is: everything that its next step depends on beside weights and optimiser."""
+"""Where a run stands: everything that its next step depends on beside weights and optimiser."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from torch import Tensor
 
 from fprnet.losses.terms import LossTerms
 
-__all__ = ["Position"]
+__all__ = ["TrainState"]
 
 
 @dataclass
-class Position:
+class TrainState:
     """Counters and sums of a run; all of them are in the checkpoint.
 
     Attributes:
         step: Optimiser steps done.
         history: One record for each finished epoch.
-        sums: Of "total" and every other term, over the steps of this epoch so far.
+        sums: Sums of "total" and of every other term over the steps of this epoch so far.
         lowest: Smallest total loss of a step of this epoch; None before its first step.
-        highest: Largest.
+        highest: Largest total loss of a step of this epoch; likewise.
         best: Validation mAP of ``best.pt``; None where nothing was validated.
     """
 
@@ -35,14 +35,13 @@ class Position:
     best: float | None = None
 
     @classmethod
-    def of_checkpoint(cls, state: Mapping[str, Any], device: torch.device) -> Position:
-        """Return the position that a checkpoint holds, its sums on ``device``."""
-        position = cls(**{f.name: state[f.name] for f in fields(cls)})
-        position.sums = {name: value.to(device) for name, value in position.sums.items()}
-        if position.lowest is not None and position.highest is not None:
-            position.lowest = position.lowest.to(device)
-            position.highest = position.highest.to(device)
-        return position
+    def of_checkpoint(cls, checkpoint: Mapping[str, Any], device: torch.device) -> TrainState:
+        """Return the state that a checkpoint holds, its sums on ``device``."""
+        state = cls(**{f.name: checkpoint[f.name] for f in fields(cls)})
+        state.sums = {name: value.to(device) for name, value in state.sums.items()}
+        if state.lowest is not None and state.highest is not None:
+            state.lowest, state.highest = state.lowest.to(device), state.highest.to(device)
+        return state
 
     def as_dict(self) -> dict[str, Any]:
         """Return what ``of_checkpoint`` takes."""
