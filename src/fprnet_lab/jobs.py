@@ -18,7 +18,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from fprnet.config import load_config
+from fprnet.config import RunConfig, load_config
 from fprnet.config.schema import Scale
 from fprnet.errors import TrainingError
 
@@ -76,6 +76,7 @@ class Training:
         out: Run folder.
         scale: "tiny" or "full".
         overrides: ``("--training.epochs", "40", ...)``.
+        seed: Seed of every random number of the run.
     """
 
     preset: str
@@ -83,6 +84,7 @@ class Training:
     out: Path
     scale: Scale
     overrides: tuple[str, ...] = ()
+    seed: int = 0
 
     @property
     def name(self) -> str:
@@ -92,8 +94,10 @@ class Training:
     @property
     def arguments(self) -> list[str]:
         """The words after ``fprnet``."""
-        places = ["--data", str(self.data), "--out", str(self.out)]
-        return ["train", "--preset", self.preset, "--scale", self.scale, *places, *self.overrides]
+        return [
+            *("train", "--preset", self.preset, "--scale", self.scale, "--seed", str(self.seed)),
+            *("--data", str(self.data), "--out", str(self.out), *self.overrides),
+        ]
 
     @property
     def log(self) -> Path:
@@ -105,10 +109,19 @@ class Training:
         """The checkpoint that the run is for."""
         return self.out / "checkpoints" / "best.pt"
 
+    @property
+    def config(self) -> RunConfig:
+        """Config of the run.
+
+        Raises:
+            ConfigError: The overrides do not fit the preset.
+        """
+        return load_config(self.preset, scale=self.scale, seed=self.seed, overrides=self.overrides)
+
     @cached_property
     def epochs(self) -> int:
         """Epochs of the whole run."""
-        return load_config(self.preset, scale=self.scale, overrides=self.overrides).training.epochs
+        return self.config.training.epochs
 
     def epochs_done(self) -> int:
         """Return the number of epochs whose results are on the disk."""

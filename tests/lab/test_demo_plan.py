@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from fprnet.cli.main import main
-from fprnet.config import load_config
 from fprnet.errors import TrainingError
 from fprnet_lab.demo.plan import ROWS, plan_demo
 from fprnet_lab.jobs import Training, read_history, run_jobs
@@ -16,14 +15,10 @@ from fprnet_lab.synthetic.layouts.sysu_mm01 import images_of
 from fprnet_lab.synthetic.options import GeneratorOptions
 
 
-def config_of(training: Training):
-    return load_config(training.preset, scale=training.scale, overrides=training.overrides)
-
-
 @pytest.mark.parametrize("quick", [False, True])
 def test_both_models_differ_in_the_preset_only(quick):
     plan = plan_demo(Path("demo"), quick=quick)
-    configs = {label: config_of(training) for label, training in plan.trainings.items()}
+    configs = {label: training.config for label, training in plan.trainings.items()}
     one, ours = configs["one-stream"], configs["fprnet"]
     assert one.augmentation == ours.augmentation
     assert one.augmentation.gray_projection > 0

@@ -24,7 +24,7 @@ def test_help_shows_an_example_and_how_to_shrink(capsys, name):
         (["table4", "--only", "r6*"], "--only r6* fits no row; the rows are 'r5 r2 r5 r2"),
         (["table5", "--seed", "3"], "--seed is given as --seeds here"),
         (["table5", "--loss.discrepancy", "none"], "is what the rows of this experiment differ in"),
-        (["table3", "--loss.gaem", "sum"], "did you mean game"),
+        (["table3", "--loss.gaem", "sum"], "loss.gaem is not an option"),
         (["table7", "--superres.stepps", "3"], "did you mean steps"),
         (["table5", "--weights", "nothing.pt"], "nothing.pt does not exist"),
         (["table5", "--split", "1"], "which has one split; leave --split out"),

@@ -26,13 +26,14 @@ EXAMPLE = """\
 
 table3: ten weightings of the hybrid loss.      table4: 24 fusion blocks.
 table5: four components removed.                table6: four changes of the prediction module.
-table7: SRCNN against bicubic enlargement.      table8: eleven methods, and three more.
+table7: SRCNN against bicubic enlargement.      table8: eleven methods, and seven rows more.
 fig4, fig5, fig6: the methods as a picture, their CMC curves, their convergence.
 
 All share DIR: what one has trained, the others take. Finished trainings are kept, and the same
-command again goes on. DIR/NAME has report.html and NAME.csv; 'all' writes one DIR/report.html.
+command again continues. DIR/NAME has report.html and NAME.csv; 'all' writes one DIR/report.html.
 Any value of the config, as 'fprnet train' takes it, changes all trainings: --training.epochs 3
-makes a quick try. The warm start takes what makes it smaller; --superres.KEY VALUE changes SRCNN.
+makes a quick try; a row whose preset it does not fit is left out, which stderr says. The warm
+start takes what makes it smaller; --superres.KEY VALUE changes SRCNN.
 docs/reproduction.md says what each table does."""
 
 
@@ -45,14 +46,15 @@ def add_parser(subcommands: Subcommands) -> None:
     parser.add_argument(
         "--base",
         choices=("paper", "released"),
-        help="tables 3 to 6: the preset that they change (default: paper)",
+        help="preset that tables 3 to 6 change (default: paper)",
     )
     parser.add_argument(
         "--only",
         nargs="+",
         default=(),
         metavar="ROW",
-        help="rows whose label fits, as file names are matched: 'fprnet*'; not for table7 and all",
+        help="only rows whose label fits, as file names are matched: 'fprnet*'; not for table7 "
+        "and all",
     )
     add_experiment_options(parser)
     add_json(parser)
@@ -61,26 +63,35 @@ def add_parser(subcommands: Subcommands) -> None:
 
 def add_experiment_options(parser: argparse.ArgumentParser) -> None:
     """Declare where many trainings find and leave what they need."""
-    parser.add_argument("--data", type=existing_data_set, required=True, metavar="ROOT")
-    parser.add_argument("--split", type=positive, metavar="N", help="of RegDB: 1 to 10")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of results")
     parser.add_argument(
-        "--scale", choices=("tiny", "full"), default="tiny", help="(default: %(default)s)"
+        "--data", type=existing_data_set, required=True, metavar="ROOT", help="data set"
     )
     parser.add_argument(
-        "--seeds", type=positive, default=1, metavar="N", help="trainings each (default: 1)"
+        "--split", type=positive, metavar="N", help="number of RegDB's split, 1 to 10"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of results")
+    parser.add_argument(
+        "--scale",
+        choices=("tiny", "full"),
+        default="tiny",
+        help="size of images, models and trainings (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seeds", type=positive, default=1, metavar="N", help="trainings of each row (default: 1)"
     )
     parser.add_argument(
         "--weights",
         type=Path,
         metavar="FILE",
-        help="start of every training (default: tiny: a warm start is made; full: ImageNet)",
+        help="checkpoint that every training starts from (default: tiny: a warm start is made; "
+        "full: ImageNet weights)",
     )
     parser.add_argument(
         "--workers",
         type=positive,
         metavar="W",
-        help="processes of one thread each (default: tiny: the cores of this machine; full: 1)",
+        help="number of processes, of one thread each (default: tiny: the cores of this machine; "
+        "full: 1)",
     )
 
 

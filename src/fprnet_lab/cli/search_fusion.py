@@ -17,20 +17,21 @@ EXAMPLE = """\
   fprnet search-fusion --data generated --out search --budget 9
   fprnet train --config search/best.yaml --data generated --out runs/best
 
-Specs are trained for one epoch, the best third up to the third, and so on; what goes on continues
-its run. They are ranked on the validation people. The same command again goes on where it was
-stopped, and a larger --budget begins with the same specs. DIR has ranking.csv and best.yaml. Any
-value of the config changes all trainings, as in 'fprnet train': --training.epochs 3."""
+Specs are trained for one epoch, the best third up to the third, and so on; a spec that is kept
+continues its run. They are ranked on the validation people. The same command again continues where
+it was stopped, and a larger --budget begins with the same specs. DIR has ranking.csv and
+best.yaml. Any value of the config changes all trainings, as in 'fprnet train':
+--training.epochs 3."""
 
 
 def add_parser(subcommands: Subcommands) -> None:
     """Declare ``fprnet search-fusion``."""
     parser = add_command(subcommands, "search-fusion", summary=__doc__, example=EXAMPLE)
     parser.add_argument(
-        "--budget", type=positive, required=True, metavar="N", help="specs that are drawn"
+        "--budget", type=positive, required=True, metavar="N", help="number of specs drawn"
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="of the draw; --seeds are those of the trainings"
+        "--seed", type=int, default=0, help="seed of the draw; --seeds are those of the trainings"
     )
     parser.add_argument(
         "--base",

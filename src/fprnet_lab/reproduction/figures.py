@@ -64,7 +64,7 @@ class Figure:
     about: str
     rows: Callable[[Request], Sequence[Row]]
     lay_out_rows: Callable[
-        [RunCache, Sequence[Measured]],
+        [Request, Sequence[Measured]],
         tuple[list[Table], list[Illustration], list[dict[str, Any]]],
     ]
     limits: tuple[str, ...] = ()
@@ -77,7 +77,7 @@ class Figure:
         """Draw the scores and histories."""
         request = cache.request
         measured = measure(cache, selected(self.rows(request), request.only))
-        tables, illustrations, cells = self.lay_out_rows(cache, measured)
+        tables, illustrations, cells = self.lay_out_rows(request, measured)
         columns = TABLE_8.table.columns if any(one.column for one in measured) else ("",)
         page = TablePage(
             title=request.titled(self.title),
@@ -118,9 +118,9 @@ def _watched(request: Request) -> list[Row]:
 
 
 def _bars(
-    cache: RunCache, measured: Sequence[Measured]
+    request: Request, measured: Sequence[Measured]
 ) -> tuple[list[Table], list[Illustration], list[dict[str, Any]]]:
-    request, table = cache.request, TABLE_8.table
+    table = TABLE_8.table
     tables = score_table(
         measured,
         title="Scores",
@@ -153,7 +153,7 @@ def _bars(
 
 
 def _curves(
-    cache: RunCache, measured: Sequence[Measured]
+    request: Request, measured: Sequence[Measured]
 ) -> tuple[list[Table], list[Illustration], list[dict[str, Any]]]:
     cells = [
         {"row": one.row.label, "seed": seed, "rank": rank, "share": round(share, 4)}
@@ -192,12 +192,10 @@ def _curves(
 
 
 def _convergence(
-    cache: RunCache, measured: Sequence[Measured]
+    request: Request, measured: Sequence[Measured]
 ) -> tuple[list[Table], list[Illustration], list[dict[str, Any]]]:
     histories = {
-        one.row.label: {
-            seed: _history(cache, one.runs[seed]) for seed in one.runs if seed in one.scores
-        }
+        one.row.label: {seed: _history(one.runs[seed]) for seed in one.runs if seed in one.scores}
         for one in measured
         if one.scores
     }
@@ -252,13 +250,13 @@ def _convergence(
     return [table], [_illustration("Convergence", caption, draw)], cells
 
 
-def _history(cache: RunCache, run: ScoredRun) -> list[dict[str, Any]]:
+def _history(run: ScoredRun) -> list[dict[str, Any]]:
     """Return epoch, images seen, rank-1 and mAP in percent, of every validated epoch.
 
     Raises:
         UsageError: There is none.
     """
-    batches = cache.config(run.training).batches.options
+    batches = run.training.config.batches.options
     images = 2 * batches["identities"] * batches["images"]
     history = [
         {

@@ -118,7 +118,7 @@ def search_fusion(request: Request, *, budget: int, seed: int = 0) -> Search:
     cache = RunCache(request)
     specs = draw_specs(budget, np.random.default_rng(seed))
     trainings = {spec: _trainings(cache, spec) for spec in specs}
-    config = cache.config(trainings[specs[0]][0])
+    config = trainings[specs[0]][0].config
     if not config.training.validate_every:
         raise UsageError("specs are ranked on validation people; leave --training.validate_every")
     if not cache.data_set.validation:
@@ -191,7 +191,7 @@ def _ranked(
 
 def _steps_per_epoch(cache: RunCache, training: Training) -> int:
     """Return what the training itself will count, from the data set's list of images."""
-    config = cache.config(training)
+    config = training.config
     if config.training.steps_per_epoch is not None:
         return config.training.steps_per_epoch
     records = cache.data_set.records().of(cache.data_set.train)
@@ -203,7 +203,7 @@ def _steps_per_epoch(cache: RunCache, training: Training) -> int:
 def _config_text(cache: RunCache, spec: FusionSpec) -> str:
     """Return the winner's config: the preset's own choice of people, the user's changes."""
     variant = Variant(cache.request.base, (FUSION, str(spec)))
-    config = cache.config(cache.training(variant, 0))
+    config = cache.training(variant, 0).config
     return f"# The best of a random fusion search: {spec}\n{to_yaml(config)}"
 
 

@@ -135,12 +135,9 @@ class RunCache:
             data,
             self.runs / name,
             self.request.scale,
-            overrides=("--seed", str(seed), *overrides),
+            overrides=tuple(overrides),
+            seed=seed,
         )
-
-    def config(self, training: Training) -> RunConfig:
-        """Return the config of one of this folder's trainings."""
-        return load_config(training.preset, scale=training.scale, overrides=training.overrides)
 
     def superres_run(self, preset: str, seed: int) -> SuperresRun:
         """Return the training of SRCNN.
