@@ -34,11 +34,9 @@ def test_requests_that_were_let_in_are_answered(serve):
                 enough.set()
 
     with serve("--rate", 0) as (process, _):
+        port = int(process.address.rpartition(":")[2])
         clients = [
-            threading.Thread(
-                target=search_until_the_end, args=(int(process.address.rpartition(":")[2]),)
-            )
-            for _ in range(CLIENTS)
+            threading.Thread(target=search_until_the_end, args=(port,)) for _ in range(CLIENTS)
         ]
         for client in clients:
             client.start()
