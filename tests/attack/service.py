@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import json
 import random
 import socket
@@ -13,8 +14,10 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 from files import changed, images
 from outcomes import Row
+from PIL import Image
 
 from service_cases import Process, image_bytes, part
 
@@ -93,6 +96,7 @@ def attack_service(process: Process, keys: dict[str, str], seed: int, tries: int
     yield _raw(caller, random.Random(f"{seed} raw"), max(1, tries // 4))
     yield _idle(caller)
     yield _memory(process, caller, max(1, tries * 2))
+    yield _large(process, caller)
 
 
 def port_of(process: Process) -> int:
@@ -266,10 +270,24 @@ def _memory(process: Process, caller: Caller, tries: int) -> Row:
     return row
 
 
-def _resident(process: Process) -> int:
-    """Kilobytes of the process."""
+def _large(process: Process, caller: Caller) -> Row:
+    """Images of just 25 million pixels: the memory that they take is not the service's."""
+    row = Row("images of 25 megapixels")
+    buffer = io.BytesIO()
+    shades = np.random.default_rng(0).integers(0, 256, (1, 5000, 4), dtype=np.uint8)
+    Image.fromarray(np.repeat(shades, 5000, axis=0)).save(buffer, "PNG", compress_level=1)
+    body = part("images", buffer.getvalue(), "large.png") + b"--x--\r\n"
+    before = _resident(process, "VmHWM")
+    for number in range(5):
+        _ask(row, caller, f"large {number}", "POST", "/v1/search", body=body, **FORM)
+    row.note = f"{(_resident(process, 'VmHWM') - before) / 1024:+.1f} MB of the service's peak"
+    return row
+
+
+def _resident(process: Process, which: str = "VmRSS") -> int:
+    """Kilobytes of the process: resident now, or its peak."""
     status = Path(f"/proc/{process.process.pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0])
+    return int(status.partition(f"{which}:")[2].split()[0])
 
 
 def end_under_load(process: Process, key: str, clients: int = 24) -> Row:

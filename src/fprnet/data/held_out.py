@@ -20,10 +20,18 @@ def trained_split(config: Mapping[str, Any], layout: str) -> int | None:
         config: Config of the run, as checkpoints and features files hold it; {} where nothing is
             known, as in features of other programs.
         layout: The layout whose splits are meant.
+
+    Raises:
+        UsageError: The number is none.
     """
     data = config.get("data", {})
     number = data.get("split") if data.get("layout") == layout else None
-    return None if number is None else int(number)
+    if number is not None and not isinstance(number, int):
+        raise UsageError(
+            f"the model says that it was trained on split {number!r:.80} of {layout}; splits are "
+            "numbers: correct config.data.split in the meta of the features"
+        )
+    return number
 
 
 def open_for_test(
