@@ -186,9 +186,7 @@ def _write_identity(root: Path, options: PeopleOptions, identity: int) -> int:
         if path.exists():
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        image = rendered(
-            setting, identity, shot.camera, shot.number, options.size, time=shot.time
-        )
+        image = rendered(setting, identity, shot.camera, shot.number, options.size, time=shot.time)
         if path.suffix == ".bmp":
             content = io.BytesIO()
             PillowImage.fromarray(image.pixels).save(content, "BMP")
