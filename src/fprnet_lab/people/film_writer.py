@@ -22,8 +22,8 @@ HEAD = "frame,time,identity,left,top,width,height,visible,distance\n"
 def write_film(root: Path, setting: Setting, film: Film) -> int:
     """Write a film and return its number of frames; ``film.json`` is written last.
 
-    ``truth.csv`` has a line for everybody in a frame: number of the frame from 1, seconds, identity,
-    box in pixels, share of the person that is seen, and distance in metres.
+    ``truth.csv`` has a line for everybody in a frame: number of the frame from 1, seconds,
+    identity, box in pixels, share of the person that is seen, and distance in metres.
 
     Raises:
         DataError: The folder is not empty, or cannot be written.
