@@ -70,4 +70,4 @@ def generate_arguments(root: Path, options: GeneratorOptions) -> list[str]:
         "--seed": options.seed,
     }
     words = [str(word) for pair in numbers.items() for word in pair]
-    return ["data", "generate", str(root), *words]
+    return ["data", "generate", str(root), "--people", "drawn", *words]

@@ -7,65 +7,151 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fprnet.cli.arguments import add_command, add_workers, positive, size
+from fprnet_lab.cli import card, film
 
 if TYPE_CHECKING:
     from fprnet.cli.arguments import Subcommands
 
-GENERATE = "Draw pedestrians and write them in the layout of a public data set."
+GENERATE = "Render pedestrians and write them in the layout of a public data set."
 GENERATE_EXAMPLE = """\
   fprnet data generate generated --identities 200 --test-identities 64
-  fprnet data generate drawn-regdb --layout regdb"""
+  fprnet data generate many --identities 2000 --world 1-20 --workers 8
+  fprnet data generate own --site site.yaml --size 288x144
+  fprnet data generate rendered-regdb --layout regdb"""
 
 # What the generator takes, here so that no help waits for its imports; a test compares them.
-LAYOUTS = ("sysu-mm01", "regdb", "llcm", "manifest")
+LAYOUTS = ("sysu-mm01", "regdb", "llcm", "hitsz-vcm", "manifest")
 COUNTS = {
     "identities": ("people to train on", "200, of regdb 100"),
-    "validation_identities": ("people to choose models on", "32, of regdb none, of llcm none"),
+    "validation_identities": (
+        "people to choose models on",
+        "32, of regdb none, of llcm none, of hitsz-vcm none",
+    ),
     "test_identities": ("people to test on", "64, of regdb 100"),
-    "images_per_camera": ("images of a person in a camera", "6, of regdb 10, of llcm 3"),
+    "images_per_camera": (
+        "images of a person in a camera",
+        "6, of regdb 10, of llcm 3, of hitsz-vcm 24",
+    ),
 }
 
 
 def add_parser(subcommands: Subcommands) -> None:
-    """Declare ``fprnet data generate``."""
+    """Declare ``fprnet data generate``, ``fprnet data card`` and ``fprnet data film``."""
     parser = add_command(subcommands, "generate", summary=GENERATE, example=GENERATE_EXAMPLE)
     parser.add_argument("root", type=Path, metavar="ROOT", help="folder to write")
     parser.add_argument(
         "--layout",
         choices=LAYOUTS,
         default=LAYOUTS[0],
-        help="(default: %(default)s)",
+        help="layout of the folder (default: %(default)s)",
     )
     for name, (text, default) in COUNTS.items():
         option = f"--{name.replace('_', '-')}"
         help_text = f"{text} (default: {default})"
         parser.add_argument(option, type=positive, metavar="N", help=help_text)
     parser.add_argument(
-        "--size", type=size, metavar="HxW", help="height x width, pixels (default: 128x64)"
+        "--size",
+        type=size,
+        metavar="HxW",
+        help="height x width in pixels (default: 128x64, of hitsz-vcm 256x128)",
     )
-    parser.add_argument("--seed", type=int, help="another world of people (default: 0)")
+    parser.add_argument(
+        "--seed", type=int, help="seed of the people and of every moment (default: 0)"
+    )
+    parser.add_argument(
+        "--world",
+        type=worlds,
+        metavar="SEEDS",
+        help="seeds of the sites with their cameras, places and seasons: 3, or 1-20 to take each "
+        "image at one of twenty sites (default: 0)",
+    )
+    parser.add_argument(
+        "--site",
+        type=Path,
+        metavar="FILE",
+        help="YAML file that describes cameras and season (default: drawn from the world's seed)",
+    )
+    parser.add_argument(
+        "--shard",
+        type=shard,
+        default=(1, 1),
+        metavar="I/N",
+        help="write the I-th of N parts only, so that N machines share the work (default: all)",
+    )
+    parser.add_argument(
+        "--people",
+        choices=("rendered", "drawn"),
+        default="rendered",
+        help="rendered in three dimensions, or the drawn people of earlier versions "
+        "(default: %(default)s)",
+    )
     add_workers(parser)
     parser.set_defaults(run=run_generate)
+    card.add_parser(subcommands)
+    film.add_parser(subcommands)
+
+
+def worlds(text: str) -> tuple[int, ...]:
+    """Take ``3``, ``1-20`` or ``1,5,9``."""
+    seeds: list[int] = []
+    for piece in text.split(","):
+        first, _, last = piece.partition("-")
+        if not first.isdecimal() or not (last or first).isdecimal():
+            raise argparse.ArgumentTypeError(f"{text!r} is not of the form 3, 1-20 or 1,5,9")
+        if int(last or first) - int(first) > 10_000:
+            raise argparse.ArgumentTypeError(f"{text!r} are more than 10000 worlds; give fewer")
+        seeds += range(int(first), int(last or first) + 1)
+    if not seeds:
+        raise argparse.ArgumentTypeError(f"{text!r} is no world; give the smaller seed first")
+    return tuple(seeds)
+
+
+def shard(text: str) -> tuple[int, int]:
+    """Take ``2/8``."""
+    part, _, parts = text.partition("/")
+    if not part.isdecimal() or not parts.isdecimal() or not 1 <= int(part) <= int(parts):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form 2/8, from 1/8 to 8/8")
+    return int(part), int(parts)
 
 
 def run_generate(args: argparse.Namespace) -> int:
     """Write the set."""
-    from fprnet_lab.synthetic.options import GeneratorOptions
-    from fprnet_lab.synthetic.writer import generate
-
-    options = GeneratorOptions.of_layout(
-        args.layout,
-        identities=args.identities,
-        validation_identities=args.validation_identities,
-        test_identities=args.test_identities,
-        images_per_camera=args.images_per_camera,
-        size=args.size,
-        seed=args.seed,
-    )
-    generate(args.root, options, workers=args.workers)
+    counts = {name: getattr(args, name) for name in COUNTS}
+    complete = _draw(args, counts) if args.people == "drawn" else _render(args, counts)
+    if not complete:
+        print(f"{args.root}: this shard is complete; the set is complete once all shards are")
+        return 0
     split = " --split 1" if args.layout == "regdb" else ""
     print(
         f"{args.root} is complete; "
         f"next: fprnet train --scale tiny --data {args.root}{split} --out runs/a"
     )
     return 0
+
+
+def _render(args: argparse.Namespace, counts: dict[str, int | None]) -> bool:
+    from fprnet_lab.people.options import PeopleOptions
+    from fprnet_lab.people.site import read_site
+    from fprnet_lab.people.writer import generate
+
+    options = PeopleOptions.of_layout(
+        args.layout,
+        **counts,
+        size=args.size,
+        seed=args.seed,
+        worlds=args.world,
+        site=None if args.site is None else read_site(args.site),
+    )
+    return generate(args.root, options, workers=args.workers, shard=args.shard)
+
+
+def _draw(args: argparse.Namespace, counts: dict[str, int | None]) -> bool:
+    from fprnet.errors import UsageError
+    from fprnet_lab.synthetic.options import GeneratorOptions
+    from fprnet_lab.synthetic.writer import generate
+
+    if args.world is not None or args.site is not None or args.shard != (1, 1):
+        raise UsageError("drawn people have no --world, --site or --shard; leave --people out")
+    options = GeneratorOptions.of_layout(args.layout, **counts, size=args.size, seed=args.seed)
+    generate(args.root, options, workers=args.workers)
+    return True

@@ -27,7 +27,7 @@ CANVAS: dict[Detail, tuple[int, int, float]] = {  # rows, columns and focal leng
     "fine": (605, 896, 756.0),
 }
 MAX_CROWD = 7
-_kept: dict[tuple[World, int, int, Detail], Canvas] = {}
+_kept: dict[tuple[World, int, int, Detail, bool], Canvas] = {}
 MAX_KEPT = 256
 
 
@@ -43,7 +43,9 @@ def passer_by(warmth: float, rng: np.random.Generator, detail: Detail) -> Person
     return _passer_by(season, int(rng.integers(PASSERS_BY)), detail)
 
 
-def canvas_of(site: World, camera: Camera, number: int, detail: Detail) -> Canvas:
+def canvas_of(
+    site: World, camera: Camera, number: int, detail: Detail, *, crowded: bool = True
+) -> Canvas:
     """Return a view of a camera; the last ones are kept.
 
     Args:
@@ -51,16 +53,17 @@ def canvas_of(site: World, camera: Camera, number: int, detail: Detail) -> Canva
         camera: Whose view.
         number: Of the view, from 0.
         detail: Of the canvas and of the people on it.
+        crowded: With the people who pass there; a film has its own.
     """
-    key = (site, camera.place, number, detail)
+    key = (site, camera.place, number, detail, crowded)
     if key not in _kept:
         while len(_kept) >= MAX_KEPT:
             del _kept[next(iter(_kept))]
-        _kept[key] = _painted(site, site.cameras[camera.place], number, detail)
+        _kept[key] = _painted(site, site.cameras[camera.place], number, detail, crowded)
     return _kept[key]
 
 
-def _painted(site: World, camera: Camera, number: int, detail: Detail) -> Canvas:
+def _painted(site: World, camera: Camera, number: int, detail: Detail, crowded: bool) -> Canvas:
     rng = np.random.default_rng([site.seed, _PLACE, camera.number, number])
     warmth = site.population.warmth
     scenery = draw_place(rng, outdoors=camera.outdoors, warmth=warmth)
@@ -70,6 +73,8 @@ def _painted(site: World, camera: Camera, number: int, detail: Detail) -> Canvas
     pitch = float(np.degrees(np.arctan2(height - 9, middle))) + rng.normal(0, 2)
     geometry = Geometry(height, pitch, focal * rng.uniform(0.8, 1.2), (rows, columns))
     canvas = painted_canvas(scenery, geometry, rng)
+    if not crowded:
+        return canvas
     for _ in range(min(int(rng.poisson(camera.crowd)), MAX_CROWD)):
         _add_passer_by(canvas, passer_by(warmth, rng, detail), rng)
     return canvas

@@ -54,7 +54,7 @@ class Sensor:
     white: tuple[float, float, float]
 
 
-_MIN_CAST = 0.15  # logarithm of the strongest against the weakest channel
+_MIN_COLOUR = 10 / 255  # median distance of the channels by day: no image passes for infrared
 WIDEST_VISIBLE = Sensor(
     brightness=(0.27, 0.58),
     gamma=(1.9, 2.4),
@@ -146,9 +146,7 @@ def developed(
         image = light * np.float32(exposure)
         grey = image.mean(2, keepdims=True)
         image = np.maximum(grey + (image - grey) * np.float32(rng.uniform(*sensor.saturation)), 0)
-        # No camera's grey is quite grey; and an image by day must not pass for an infrared one.
-        white = white ** max(1.0, _MIN_CAST / float(np.log(white.max() / white.min())))
-        image *= white.astype(np.float32)
+        image *= white.astype(np.float32)  # no camera's grey is quite grey
     haze = np.float32(rng.uniform(*sensor.haze))
     image = image * (1 - haze) + haze * np.float32(0.5 if infrared else 1)
     if rng.random() < 0.5:
@@ -163,6 +161,10 @@ def developed(
     black = np.float32(rng.uniform(*sensor.black))
     image = np.clip((image - black) / (1 - black), 0, 1)
     image = _resolved(image, sensor, rng)
+    if not infrared:
+        rows = image[::2, ::2]
+        missing = _MIN_COLOUR - float(np.median(rows.max(2) - rows.min(2)))
+        image[:, :, int(rows.mean((0, 1)).argmax())] += np.float32(max(0.0, missing))
     noise = (noise_source or rng).standard_normal(image.shape, np.float32)
     if rng.random() < 0.6:
         noise = gaussian_filter(noise, (0.7, 0.7, 0)) * np.float32(1.8)

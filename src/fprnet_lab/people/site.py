@@ -139,9 +139,7 @@ def _mapping(
     return values
 
 
-def _optional(
-    file: Path, where: str, value: object, limits: tuple[float, float]
-) -> float | None:
+def _optional(file: Path, where: str, value: object, limits: tuple[float, float]) -> float | None:
     return None if value is None else _number(file, where, value, limits)
 
 

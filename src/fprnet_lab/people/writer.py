@@ -1,12 +1,10 @@
 """Options become a folder in the layout of a public data set: images, lists, and a marker.
 
-Run as ``python -m fprnet_lab.people.writer ROOT --identities 1000 --world 1-20 --workers 2``. An
-interrupted run goes on where it stopped; several machines share the work by ``--shard``.
+An interrupted run goes on where it stopped; several machines can share the work by shards.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import io
 import json
@@ -21,7 +19,7 @@ from typing import Any
 from PIL import Image as PillowImage
 from tqdm import tqdm
 
-from fprnet.errors import DataError, FprnetError
+from fprnet.errors import DataError
 from fprnet.files import write_text
 from fprnet_lab.people import GENERATOR_VERSION
 from fprnet_lab.people.layouts import hitsz_vcm, llcm, manifest, regdb, sysu_mm01
@@ -29,7 +27,7 @@ from fprnet_lab.people.layouts.shot import Shot
 from fprnet_lab.people.options import PeopleOptions
 from fprnet_lab.people.render import rendered
 
-__all__ = ["FINISHED", "UNFINISHED", "WRITERS", "generate", "parse_shard", "parse_worlds"]
+__all__ = ["FINISHED", "UNFINISHED", "WRITERS", "generate"]
 
 FINISHED, UNFINISHED = "generator.json", "generator.unfinished.json"
 
@@ -186,9 +184,7 @@ def _write_identity(root: Path, options: PeopleOptions, identity: int) -> int:
         if path.exists():
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        image = rendered(
-            setting, identity, shot.camera, shot.number, options.size, time=shot.time
-        )
+        image = rendered(setting, identity, shot.camera, shot.number, options.size, time=shot.time)
         if path.suffix == ".bmp":
             content = io.BytesIO()
             PillowImage.fromarray(image.pixels).save(content, "BMP")
@@ -209,73 +205,12 @@ def _write_image(path: Path, content: bytes) -> None:
     temporary.replace(path)
 
 
-def _worlds(text: str) -> tuple[int, ...]:
-    """Read ``3``, ``1-20`` or ``1,5,9``."""
-    worlds: list[int] = []
-    for piece in text.split(","):
-        first, _, last = piece.partition("-")
-        worlds += range(int(first), int(last or first) + 1)
-    return tuple(worlds)
+def main(words: list[str]) -> int:
+    """Write a set as ``fprnet data generate`` does."""
+    from fprnet.cli.main import main as command
 
-
-def _pair(text: str, sign: str) -> tuple[int, int]:
-    first, second = text.lower().split(sign)
-    return int(first), int(second)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Write a set from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("root", type=Path, metavar="ROOT", help="folder to write")
-    parser.add_argument("--identities", type=int, default=200, help="people to train on")
-    parser.add_argument(
-        "--validation-identities", type=int, default=32, help="people to choose models on"
-    )
-    parser.add_argument("--test-identities", type=int, default=64, help="people to test on")
-    parser.add_argument(
-        "--images-per-camera", type=int, default=6, help="mean images of a person in a camera"
-    )
-    parser.add_argument(
-        "--size", type=lambda t: _pair(t, "x"), default=(128, 64), metavar="HxW", help="pixels"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="seed of people and moments")
-    parser.add_argument(
-        "--world",
-        type=_worlds,
-        default=(0,),
-        metavar="SEEDS",
-        help="seeds of the sites: 3, or 1-20 for images of twenty sites",
-    )
-    parser.add_argument("--workers", type=int, default=1, help="processes")
-    parser.add_argument(
-        "--shard",
-        type=lambda t: _pair(t, "/"),
-        default=(1, 1),
-        metavar="I/N",
-        help="write the I-th of N parts",
-    )
-    args = parser.parse_args(arguments)
-    try:
-        complete = generate(
-            args.root,
-            PeopleOptions(
-                identities=args.identities,
-                validation_identities=args.validation_identities,
-                test_identities=args.test_identities,
-                images_per_camera=args.images_per_camera,
-                size=args.size,
-                seed=args.seed,
-                worlds=args.world,
-            ),
-            workers=args.workers,
-            shard=args.shard,
-        )
-    except FprnetError as error:
-        print(error, file=sys.stderr)
-        return 2
-    print(f"{args.root} is complete" if complete else f"{args.root}: this shard is complete")
-    return 0
+    return command(["data", "generate", *words])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
