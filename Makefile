@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install chromium demo test lint unit clean
+.PHONY: install chromium demo test check lint unit docs clean
 
 install: $(VENV)/.installed
 
@@ -27,6 +27,12 @@ demo: install
 test: lint chromium
 	$(BIN)/pytest -n 2 --dist worksteal
 
+check: lint
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
+
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -36,4 +42,4 @@ unit: install
 	$(BIN)/pytest tests/unit
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site .mypy_cache .pytest_cache .ruff_cache .hypothesis

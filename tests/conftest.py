@@ -19,7 +19,7 @@ from fprnet_lab.synthetic import GeneratorOptions, generate
 ROOT = Path(__file__).parents[1]
 TRAINING_IDENTITIES = 12
 
-pytest_plugins = ["service_fixtures"]
+pytest_plugins = ["service_fixtures", "stranger_cases"]
 
 torch.set_num_threads(1)
 

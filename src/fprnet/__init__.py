@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = version("fprnet")
 
 if TYPE_CHECKING:
-    from fprnet.api import Run, evaluate, extract, presets, train
+    from fprnet.api import Run, evaluate, extract, presets, read_features, rerank, train
     from fprnet.config import load_config
     from fprnet.data.data_set import open_data_set
     from fprnet.embeddings.embedder import load_model
-    from fprnet.embeddings.store import Features, read_features
-    from fprnet.evaluation.reranking import rerank
+    from fprnet.embeddings.store import Features
     from fprnet.evaluation.scores import Scores
     from fprnet.plugins import allow_plugins
 
@@ -36,8 +35,8 @@ _HOMES = {
     "load_model": "fprnet.embeddings.embedder",
     "open_data_set": "fprnet.data.data_set",
     "presets": "fprnet.api",
-    "read_features": "fprnet.embeddings.store",
-    "rerank": "fprnet.evaluation.reranking",
+    "read_features": "fprnet.api",
+    "rerank": "fprnet.api",
     "train": "fprnet.api",
 }
 __all__ = [

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from inspect import isfunction
 from pathlib import Path
 from typing import Any
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
 
 from fprnet import plugins
 from fprnet.config import (
@@ -19,23 +24,43 @@ from fprnet.config import (
 )
 from fprnet.data.data_set import AUTO, DataSet, read_records
 from fprnet.data.held_out import open_for_test
+from fprnet.data.protocols.protocol import Protocol
 from fprnet.embeddings.embedder import Embedder, load_model
 from fprnet.embeddings.formats import read_any_features
 from fprnet.embeddings.from_disk import extract_data_set
 from fprnet.embeddings.store import Features
+from fprnet.errors import UsageError
+from fprnet.evaluation.arrays import cross_modality_protocol, features_of_arrays
 from fprnet.evaluation.data_set_protocol import make_protocol, named_options
 from fprnet.evaluation.metrics import Metric
 from fprnet.evaluation.ranking import Distance
 from fprnet.evaluation.reranking import Reranking
+from fprnet.evaluation.reranking import rerank as rerank_distances
 from fprnet.evaluation.scores import Scores, score
 from fprnet.training.run import run_training
 
-__all__ = ["Run", "evaluate", "extract", "load_model", "presets", "train"]
+__all__ = [
+    "Run",
+    "evaluate",
+    "extract",
+    "load_model",
+    "presets",
+    "read_features",
+    "rerank",
+    "train",
+]
 
 
 @dataclass(frozen=True)
 class Run:
     """A run folder, finished or not.
+
+    Examples:
+        What `train` returns::
+
+            run = fprnet.train("agw", "SYSU-MM01", "runs/agw")
+            print(run.history[-1]["validation"]["mAP"])
+            features = run.model.embed(images, "infrared")
 
     Attributes:
         folder: The run folder; `load_model` takes it.
@@ -56,7 +81,14 @@ class Run:
 
 
 def presets() -> dict[str, str]:
-    """Return the presets by name, each with a sentence about what it is for."""
+    """Return the presets by name, each with a sentence about what it is for.
+
+    Examples:
+        All of them::
+
+            for name, purpose in fprnet.presets().items():
+                print(name, purpose)
+    """
     return {name: preset_summary(name) for name in preset_names()}
 
 
@@ -95,14 +127,19 @@ def train(
 
     Raises:
         FprnetError: Config, data set, weights or run folder are not what they should be.
+
+    Examples:
+        A preset with a ranking loss of one's own and a few values of its config::
+
+            run = fprnet.train(
+                "agw", "SYSU-MM01", "runs/mine", ranking=my_loss, training__epochs=40
+            )
     """
     words = [f"--{key.replace('__', '.')}={value}" for key, value in overrides.items()]
     words += ["--data.root", str(data)]
-    for key, thing, supplied in (("model", network, 1), ("loss", loss, 0)):
+    for key, thing in (("model", network), ("loss", loss), ("loss.ranking", ranking)):
         if thing is not None:
-            words += [f"--{key}", _offered(thing, supplied)]
-    if ranking is not None:
-        words += ["--loss.ranking", _offered(ranking, 0)]
+            words += _words_of(key, thing)
     if isinstance(preset, RunConfig):
         config = override_config(preset, words)
     else:
@@ -111,12 +148,39 @@ def train(
     return Run(Path(out), config, outcome.history, outcome.finished)
 
 
-def _offered(thing: Callable[..., Any] | str, supplied: int) -> str:
-    """Return the word by which a config names what the caller passed."""
+def _words_of(key: str, thing: Callable[..., Any] | str) -> list[str]:
+    """Return the overrides by which a config names what the caller passed.
+
+    The fields of a dataclass's object are its options; so a config says them, too.
+
+    Args:
+        key: Of the config.
+        thing: A name, a class, a function or an object.
+    """
     if isinstance(thing, str):
-        return thing
-    takes_supplied = isinstance(thing, type) or (supplied > 0 and isfunction(thing))
-    return plugins.offer(thing, None if takes_supplied else lambda *_: thing)
+        return [f"--{key}", thing]
+    if is_dataclass(thing) and not isinstance(thing, type):
+        words = [f"--{key}", plugins.offer(type(thing))]
+        for item in fields(thing):
+            value, option = getattr(thing, item.name), f"{key}.{item.name}"
+            if callable(value):
+                words += _words_of(option, value)
+            else:
+                words += [f"--{option}", json.dumps(value)]
+        return words
+    if isinstance(thing, type) or isfunction(thing):
+        return [f"--{key}", plugins.offer(thing)]
+    return [f"--{key}", plugins.offer(thing, _Given(thing))]
+
+
+class _Given:
+    """Makes nothing: returns what the caller has made, whatever the program supplies."""
+
+    def __init__(self, thing: object) -> None:
+        self._thing = thing
+
+    def __call__(self, *_: object) -> object:
+        return self._thing
 
 
 def extract(
@@ -135,6 +199,11 @@ def extract(
 
     Raises:
         DataError: The data set or an image in it cannot be read.
+
+    Examples:
+        Features that `evaluate` takes::
+
+            features = fprnet.extract(fprnet.load_model("runs/agw"), "SYSU-MM01")
     """
     if isinstance(data, DataSet):
         records = data.records()
@@ -143,10 +212,30 @@ def extract(
     return extract_data_set(model, records, flip=flip)
 
 
+def read_features(path: str | Path) -> Features:
+    """Read a features file of fprnet or of another program.
+
+    Args:
+        path: A file in any format of :mod:`fprnet.embeddings.formats`: .npz, MATLAB, tables.
+
+    Raises:
+        FeaturesError: The file is missing or no features file, or its content is wrong.
+
+    Examples:
+        How many images, and how many numbers each::
+
+            count, size = fprnet.read_features("features.npz").features.shape
+    """
+    return read_any_features(Path(path))
+
+
 def evaluate(
-    features: str | Path | Features,
+    features: str | Path | Features | ArrayLike,
     *,
-    data: str | Path,
+    data: str | Path | None = None,
+    identities: ArrayLike | None = None,
+    modalities: ArrayLike | None = None,
+    cameras: ArrayLike | None = None,
     layout: str = AUTO,
     protocol: str | None = None,
     split: int | None = None,
@@ -154,14 +243,19 @@ def evaluate(
     metrics: Sequence[str | Metric] | None = None,
     rerank: Reranking | bool = False,
     expand_query: int | None = None,
-    **options: Any,  # noqa: ANN401 - those of the layout's protocol
+    **options: Any,  # noqa: ANN401 - those of the protocol
 ) -> Scores:
-    """Score a features file.
+    """Score features: by a data set's protocol, or each infrared image against all visible ones.
 
     Args:
-        features: File in any format of :mod:`fprnet.embeddings.formats`, or the features
-            themselves.
-        data: Data set's folder, or one with its split files; no images are needed.
+        features: Features, a file in any format of :mod:`fprnet.embeddings.formats`, or an array
+            or tensor ``(N, D)`` beside the columns that follow.
+        data: Data set's folder, or one with its split files; no images are needed. None ranks
+            all images of one modality against all of the other, without those of the query's
+            camera.
+        identities: ``(N,)`` whole numbers, of an array's rows.
+        modalities: ``(N,)`` "visible" or "infrared", of an array's rows.
+        cameras: ``(N,)`` whole numbers, of an array's rows; None where they are not known.
         layout: Name or import path of the data set's reader; "auto" recognises it.
         protocol: Name of a published protocol, e.g. "sysu-mm01/all/1-shot@1"; None takes the
             layout's own, with ``options``.
@@ -172,23 +266,111 @@ def evaluate(
             rank-1, 5, 10, 20, mAP and mINP.
         rerank: Adds the row "rerank"; True takes the k1, k2 and lambda of the paper.
         expand_query: Adds the row "query-expansion", with this number of neighbours.
-        options: Options of the layout's protocol, e.g. ``mode`` and ``shots`` of SYSU-MM01; see
-            `fprnet.data.protocols`.
+        options: Options of the protocol, e.g. ``mode`` and ``shots`` of SYSU-MM01 (see
+            `fprnet.data.protocols`), or ``direction`` where there is no data set.
+
+    Returns:
+        The scores; ``scores.rows["plain"].metrics["mAP"].mean`` is a fraction.
 
     Raises:
         FprnetError: The features, the split or the options are not what they should be.
+
+    Examples:
+        Three people, whose infrared image is nearest to their visible one::
+
+            scores = fprnet.evaluate(
+                np.eye(3)[[0, 1, 2, 0, 1, 2]],
+                identities=[1, 2, 3, 1, 2, 3],
+                modalities=["visible"] * 3 + ["infrared"] * 3,
+            )
+            print(scores.table())
     """
-    loaded = features if isinstance(features, Features) else read_any_features(Path(features))
-    config = loaded.meta.get("config", {})
-    data_set = open_for_test(Path(data), config, layout=layout, split=split)
-    if protocol is not None:
-        options = {**named_options(protocol, data_set.layout), **options}
+    loaded = _loaded(features, identities, modalities, cameras)
     reranking = (Reranking() if rerank else None) if isinstance(rerank, bool) else rerank
     return score(
         loaded,
-        make_protocol(loaded, data_set, options),
+        _protocol(loaded, data, layout, protocol, split, options),
         metric=metric,
         metrics=metrics,
         rerank=reranking,
         expand_query=expand_query,
     )
+
+
+def _loaded(
+    features: str | Path | Features | ArrayLike,
+    identities: ArrayLike | None,
+    modalities: ArrayLike | None,
+    cameras: ArrayLike | None,
+) -> Features:
+    if not isinstance(features, (str, Path, Features)):
+        return features_of_arrays(
+            features, identities=identities, modalities=modalities, cameras=cameras
+        )
+    for name, column in (
+        ("identities", identities),
+        ("modalities", modalities),
+        ("cameras", cameras),
+    ):
+        if column is not None:
+            raise UsageError(f"the features say their {name}; leave {name} out")
+    return features if isinstance(features, Features) else read_features(features)
+
+
+def _protocol(
+    features: Features,
+    data: str | Path | None,
+    layout: str,
+    name: str | None,
+    split: int | None,
+    options: dict[str, Any],
+) -> Protocol:
+    if data is None:
+        for key, value in (("layout", layout if layout != AUTO else None), ("protocol", name)):
+            if value is not None:
+                raise UsageError(f"{key} {value} is of a data set; give data, or leave it out")
+        direction = options.pop("direction", "infrared-to-visible")
+        if options:
+            raise UsageError(
+                f"{next(iter(options))} is no option here; without data there is only direction"
+            )
+        return cross_modality_protocol(features, direction)
+    config = features.meta.get("config", {})
+    data_set = open_for_test(Path(data), config, layout=layout, split=split)
+    if name is not None:
+        options = {**named_options(name, data_set.layout), **options}
+    return make_protocol(features, data_set, options)
+
+
+def rerank(
+    query: ArrayLike, gallery: ArrayLike, *, k1: int = 20, k2: int = 6, weight: float = 0.3
+) -> Any:  # noqa: ANN401 - an array for arrays, a tensor for tensors
+    """Re-rank: distances that look at the neighbours that images have in common.
+
+    Zhong et al., CVPR 2017; :func:`fprnet.evaluation.reranking.reranked_blocks` has the formulas.
+
+    Args:
+        query: ``(Q, D)`` embeddings, arrays or tensors.
+        gallery: ``(G, D)``.
+        k1: Neighbours that may be mutual, 1 or more.
+        k2: Neighbours whose weights are averaged, the image itself included.
+        weight: lambda, share of the original distance, 0 to 1.
+
+    Returns:
+        ``(Q, G)`` float32 distances in [0, 1]: a tensor where ``query`` is one, else an array.
+
+    Raises:
+        UsageError: A number is out of its range, or the shapes do not fit.
+
+    Examples:
+        The best match of every query::
+
+            distances = fprnet.rerank(query, gallery, k1=5, k2=2)
+            best = distances.argmin(axis=1)
+    """
+    vectors = [torch.as_tensor(side).double() for side in (query, gallery)]
+    try:
+        distances = rerank_distances(vectors[0], vectors[1], Reranking(k1, k2, weight))
+    except ValueError as error:
+        raise UsageError(f"re-ranking is not possible: {error}") from error
+    return distances if isinstance(query, Tensor) else distances.numpy()

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import importlib
 import inspect
 import types
@@ -30,6 +31,7 @@ __all__ = [
     "Component",
     "Kind",
     "components_in",
+    "faults_text",
     "field_defaults",
     "fill",
     "hints_of",
@@ -55,11 +57,15 @@ class Kind:
             It is imported when it is first looked into, so that kinds can be named anywhere.
         supplied: Names of the arguments that the program passes by position; everything else in a
             component's signature is an option.
+        called_with: Names of the arguments that what a component returns is called with; () where
+            it is not called. A plain function may then be the component itself: it takes these
+            arguments by position, and its other parameters are its options.
     """
 
     noun: str
     where: str
     supplied: tuple[str, ...] = ()
+    called_with: tuple[str, ...] = ()
 
     @property
     def members(self) -> Mapping[str, Callable[..., Any]]:
@@ -97,6 +103,8 @@ class Component:
         others are passed as they are, for the component to build.
         """
         options = {name: _built(value) for name, value in self.options.items()}
+        if _is_itself(self.kind, self.target):
+            return functools.partial(self.target, **options)
         return self.target(*supplied, **options)
 
     def with_options(self, **options: Any) -> Component:
@@ -165,7 +173,7 @@ def parse_component(kind: Kind, value: Any, *, key: str, default: str | None = N
     """
     component, faults = _parse(kind, value, key, default)
     if faults:
-        raise ConfigError("config: " + "; ".join(faults))
+        raise ConfigError(faults_text(faults))
     assert component is not None
     return component
 
@@ -188,6 +196,22 @@ def fill(schema: type, values: Mapping[str, Any], prefix: str = "") -> tuple[Any
     return (None if faults else schema(**filled)), faults
 
 
+def faults_text(faults: Iterable[str]) -> str:
+    """Return all faults of a config as one sentence; components refused alike are named together.
+
+    >>> faults_text(["seed is -1", "seed is -1"])
+    'config: seed is -1'
+    """
+    subjects: dict[str, list[str]] = {}
+    for fault in faults:
+        subject, mark, rest = fault.partition(f", {plugins.NOT_ALLOWED}")
+        alike = subjects.setdefault(mark + rest or fault, [])
+        if mark and subject not in alike:
+            alike.append(subject)
+    texts = (f"{' and '.join(named)}{rest}" for rest, named in subjects.items())
+    return "config: " + "; ".join(texts)
+
+
 def options_of(kind: Kind, target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     """Return the options of a component: its parameters without those that are supplied."""
     parameters = [
@@ -195,7 +219,13 @@ def options_of(kind: Kind, target: Callable[..., Any]) -> dict[str, inspect.Para
         for parameter in _signature(target).parameters.values()
         if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     ]
-    return {parameter.name: parameter for parameter in parameters[len(kind.supplied) :]}
+    given = kind.called_with if _is_itself(kind, target) else kind.supplied
+    return {parameter.name: parameter for parameter in parameters[len(given) :]}
+
+
+def _is_itself(kind: Kind, target: Callable[..., Any]) -> bool:
+    """Return whether a function is what a component is used as, and is not called to make it."""
+    return bool(kind.called_with) and inspect.isfunction(target)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -277,7 +307,7 @@ def _parse(
     if not isinstance(name, str):
         return None, [f"{key} is {shown(name)}, expected one of {', '.join(kind.members)}"]
     try:
-        target, source = resolve(kind, name, key)
+        target, source = resolve(kind, name, key, recorded)
     except FprnetError as error:
         return None, [str(error)]
     if recorded is not None and recorded != source:
@@ -330,6 +360,8 @@ def _checked(hint: Any, value: Any, default: Any, key: str) -> tuple[Any, list[s
             some = f"{key}.{dataclasses.fields(hint)[0].name}"
             return None, [f"{key} is a section; set one of its keys, e.g. {some}"]
         return fill(hint, value, f"{key}.")
+    if isinstance(value, Mapping):  # a preset's entry, switched off
+        value = {name: one for name, one in value.items() if one is not None and one != "null"}
     typed, rule = typed_value(hint, value)
     return typed, [f"{key} is {shown(value)}, {rule}"] if rule else []
 
@@ -368,8 +400,16 @@ def kind_of(hint: Any) -> Kind | None:
     return next((mark for mark in get_args(hint)[1:] if isinstance(mark, Kind)), None)
 
 
-def resolve(kind: Kind, name: str, key: str = "") -> tuple[Callable[..., Any], str | None]:
+def resolve(
+    kind: Kind, name: str, key: str = "", recorded: str | None = None
+) -> tuple[Callable[..., Any], str | None]:
     """Return what a name means, and whose it is.
+
+    Args:
+        kind: What it must be one of.
+        name: Key of the kind's dict, or import path.
+        key: Where it stands in a config, for messages.
+        recorded: Whose code it was when a config or checkpoint was written.
 
     Raises:
         ConfigError: There is no such thing, or nobody has allowed it.
@@ -378,7 +418,7 @@ def resolve(kind: Kind, name: str, key: str = "") -> tuple[Callable[..., Any], s
         return kind.members[name], None
     where = f"{key} is {shown(name)}" if key else f"{kind.noun} {shown(name)}"
     try:
-        found = plugins.find(name)
+        found = plugins.find(name, recorded)
     except UsageError as error:
         raise ConfigError(f"{where}, {error}") from error
     if found is None:

@@ -2,7 +2,9 @@
 
 A word of a config that chooses code is a key of the dict named here, or an import path of somebody
 else's code (:mod:`fprnet.components`). A component is called with the supplied arguments, by
-position, and with its options; what it returns is said in the comment.
+position, and with its options; what it returns is said in the comment. Losses and augmentation
+steps may also be plain functions: they are what is returned, and their further parameters are
+their options.
 """
 
 from __future__ import annotations
@@ -35,15 +37,19 @@ AUXILIARY = Kind("auxiliary", "fprnet.methods:AUXILIARIES", ("features",))
 # A fprnet.methods.network.Network: images to training outputs and to test embeddings.
 NETWORK = Kind("network", "fprnet.methods:NETWORKS", ("identities",))
 # A fprnet.losses.terms.Objective: outputs by head to the loss of a batch.
-LOSS = Kind("loss", "fprnet.methods:LOSSES")
+LOSS = Kind("loss", "fprnet.methods:LOSSES", called_with=("outputs",))
 # A function of one fprnet.models.heads.HeadOutput that returns a scalar.
-RANKING_LOSS = Kind("ranking loss", "fprnet.losses.ranking:RANKING_LOSSES")
+RANKING_LOSS = Kind("ranking loss", "fprnet.losses.ranking:RANKING_LOSSES", called_with=("output",))
 # A fprnet.data.batches.Sampler: the images of every step.
 SAMPLER = Kind(
     "sampler", "fprnet.data.batches:SAMPLERS", ("identity_visible", "identity_infrared", "seed")
 )
 # A function of (images (N, 3, H, W) float, modality, torch.Generator) that returns such images.
-AUGMENTATION_STEP = Kind("augmentation step", "fprnet.data.augmentation_steps:AUGMENTATION_STEPS")
+AUGMENTATION_STEP = Kind(
+    "augmentation step",
+    "fprnet.data.augmentation_steps:AUGMENTATION_STEPS",
+    called_with=("images", "modality", "generator"),
+)
 # A torch.optim.Optimizer for parameter groups {"params": [...], "name": "head"}.
 OPTIMIZER = Kind("optimizer", "fprnet.training.optimizer:OPTIMIZERS", ("groups",))
 # A function of the optimiser step, counted from 0, that returns the share of the learning rate.

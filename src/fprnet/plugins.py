@@ -11,38 +11,66 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, distribution
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from fprnet.errors import UsageError
 
-__all__ = ["VARIABLE", "allow_plugins", "find", "load_module", "offer", "source_of"]
+__all__ = [
+    "NOT_ALLOWED",
+    "VARIABLE",
+    "advice",
+    "allow_plugins",
+    "allowed",
+    "find",
+    "load_module",
+    "offer",
+    "source_of",
+]
 
 VARIABLE = "FPRNET_PLUGINS"
 """Environment variable: names of distributions and paths of files, separated by commas."""
+
+NOT_ALLOWED = "code that is not part of fprnet and not allowed"
 
 OWN = ("fprnet", "fprnet_lab")
 _OFFERED: dict[str, tuple[Callable[..., Any], str]] = {}
 
 
-def allow_plugins(names: Sequence[str]) -> None:
+def allow_plugins(names: Sequence[str | Callable[..., Any]]) -> None:
     """Allow components of these distributions and files, here and in processes started from here.
 
     Args:
-        names: An installed distribution's name, or the path of a ``.py`` file, each.
+        names: An installed distribution's name, the path of a ``.py`` file, or a class or function
+            of the running program (for this process only), each.
 
     Raises:
         UsageError: There is no such distribution or file.
+
+    Examples:
+        A checkpoint of a network that was written in a notebook is loaded once the class is there
+        again::
+
+            fprnet.allow_plugins(["circle-reid", "my_method.py", MyNetwork])
     """
-    known = _allowed()
+    known = allowed()
     for name in names:
+        if not isinstance(name, str):
+            offer(name)
+            continue
         word = str(Path(name).resolve()) if name.endswith(".py") else name
+        if "," in word:
+            raise UsageError(f"plugin {word} has a comma in its name; rename or move the file")
         _check(word)
         if word not in known:
             known.append(word)
@@ -62,11 +90,11 @@ def load_module(name: str) -> ModuleType | None:
     try:
         if top in OWN:
             return importlib.import_module(name)
-        for word in _allowed():
+        for word in allowed():
             _check(word)
             if word.endswith(".py") and Path(word).stem == name:
                 return _load_file(Path(word))
-            if not word.endswith(".py") and top in _packages(word):
+            if not word.endswith(".py") and _belongs(top, word):
                 with _without_working_directory():
                     return importlib.import_module(name)
     except ImportError as error:
@@ -74,7 +102,7 @@ def load_module(name: str) -> ModuleType | None:
     return None
 
 
-def find(word: str) -> tuple[Callable[..., Any], str] | None:
+def find(word: str, recorded: str | None = None) -> tuple[Callable[..., Any], str] | None:
     """Return the function or class of an import path, and whose code it is.
 
     Only what the allowed code defines itself can be reached: a checkpoint of somebody else must
@@ -82,6 +110,7 @@ def find(word: str) -> tuple[Callable[..., Any], str] | None:
 
     Args:
         word: ``package.module:Name`` or ``package.module.Name``.
+        recorded: Whose code it was when a config or checkpoint was written, if one says so.
 
     Returns:
         The thing and its source; None where the word is no import path.
@@ -101,10 +130,7 @@ def find(word: str) -> tuple[Callable[..., Any], str] | None:
         raise UsageError("which is part of fprnet; give the name that 'fprnet components' lists")
     module = load_module(module_name)
     if module is None:
-        raise UsageError(
-            "code that is not part of fprnet and not allowed; if you trust it, add "
-            f"--plugin {top} (an installed distribution) or --plugin {top}.py (a file)"
-        )
+        raise UsageError(f"{NOT_ALLOWED}; if you trust it, {advice(module_name, recorded)}")
     thing: Any = module
     for part in attribute.split("."):
         thing = getattr(thing, part, None)
@@ -124,13 +150,31 @@ def source_of(module: str) -> str | None:
     top = module.partition(".")[0]
     if top in OWN:
         return None
-    for word in _allowed():
+    for word in allowed():
         if word.endswith(".py") and Path(word).stem == module:
-            digest = hashlib.sha256(Path(word).read_bytes()).hexdigest()
-            return f"{Path(word).name} sha256:{digest}"
-        if not word.endswith(".py") and top in _packages(word):
+            return _source_of_file(Path(word))
+        if not word.endswith(".py") and _belongs(top, word):
             return f"{distribution(word).name} {distribution(word).version}"
     return None
+
+
+def advice(module: str, source: str | None = None) -> str:
+    """Return how a user allows a module that nobody has allowed.
+
+    Args:
+        module: Its name.
+        source: Whose code it was when a config was written, as `source_of` says it; None where
+            that is not known.
+    """
+    word, _, rest = (source or "").partition(" ")
+    if rest.startswith("sha256:"):
+        return f"add --plugin {word} with the path of that file"
+    if rest and word != "Python":
+        return f"install the distribution {word} {rest} and add --plugin {word}"
+    if rest:
+        return "define it again and pass it to fprnet.allow_plugins"
+    top = module.partition(".")[0]
+    return f"add --plugin {top} (an installed distribution) or --plugin {top}.py (a file)"
 
 
 def offer(thing: Any, make: Callable[..., Any] | None = None) -> str:  # noqa: ANN401
@@ -146,18 +190,48 @@ def offer(thing: Any, make: Callable[..., Any] | None = None) -> str:  # noqa: A
     if not callable(thing):
         raise UsageError(f"{thing!r} cannot be called; give a function, a class or a module")
     named = thing if hasattr(thing, "__qualname__") else type(thing)
+    if named.__module__ == "functools":
+        raise UsageError(
+            f"{thing!r} does not say its options; give the function, and its options as values of "
+            "the config"
+        )
     word = f"{named.__module__}:{named.__qualname__}"
+    _OFFERED[word] = (make or thing, _source_of_object(thing, named))
+    return word
+
+
+def _source_of_object(thing: Any, named: Any) -> str:  # noqa: ANN401
+    """Return what `source_of` would say of its file or distribution, were it a plugin."""
+    module = sys.modules.get(named.__module__)
+    file = getattr(module, "__file__", None)
+    if file is not None and named.__module__ != "__main__":
+        top = named.__module__.partition(".")[0]
+        for owner in _owners().get(top, []):
+            if _belongs(top, owner):
+                return f"{distribution(owner).name} {distribution(owner).version}"
+        return _source_of_file(Path(file))
     try:
         text = inspect.getsource(named)
     except (OSError, TypeError):  # typed at a prompt
         text = repr(named)
-    source = f"Python object sha256:{hashlib.sha256(text.encode()).hexdigest()}"
-    _OFFERED[word] = (make or thing, source)
-    return word
+    if thing is not named and " at 0x" not in repr(thing):
+        text += repr(thing)  # what the object was made with
+    return f"Python object sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-def _allowed() -> list[str]:
-    return [word for word in os.environ.get(VARIABLE, "").split(",") if word]
+@cache
+def _owners() -> Mapping[str, list[str]]:
+    return packages_distributions()
+
+
+def _source_of_file(file: Path) -> str:
+    return f"{file.name} sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
+
+
+def allowed() -> list[str]:
+    """Return what the user has allowed: names of distributions, and whole paths of files."""
+    words = [word for word in os.environ.get(VARIABLE, "").split(",") if word]
+    return [str(Path(word).resolve()) if word.endswith(".py") else word for word in words]
 
 
 def _check(word: str) -> None:
@@ -174,14 +248,44 @@ def _check(word: str) -> None:
         ) from error
 
 
-def _packages(name: str) -> set[str]:
-    """Return the top-level packages of an installed distribution."""
-    found = distribution(name)
-    declared = (found.read_text("top_level.txt") or "").split()
-    sources = [file for file in found.files or () if file.suffix == ".py"]
-    files = [file.parts[0].removesuffix(".py") for file in sources]
-    packages = {package for package in declared or files if package.isidentifier()}
-    return packages or {found.name.replace("-", "_")}  # installed as a link to its source
+def _belongs(top: str, name: str) -> bool:
+    """Return whether a top-level package or module is one of an installed distribution.
+
+    It must also lie where the distribution does: whatever else on the path has its name is not it.
+    """
+    project = _editable_folder(name)
+    folder = Path(str(distribution(name).locate_file(""))).resolve() if project is None else project
+    if top not in (_installed_packages(name) if project is None else _importable(project)):
+        return False
+    with _without_working_directory():
+        spec = importlib.util.find_spec(top)
+    if spec is None:
+        return False
+    places = [spec.origin, *(spec.submodule_search_locations or [])]
+    return all(Path(place).resolve().is_relative_to(folder) for place in places if place)
+
+
+@cache
+def _installed_packages(name: str) -> frozenset[str]:
+    """Return the top-level packages and modules among the files of an installed distribution."""
+    declared = (distribution(name).read_text("top_level.txt") or "").split()
+    sources = [file for file in distribution(name).files or () if file.suffix == ".py"]
+    return frozenset(declared or [file.parts[0].removesuffix(".py") for file in sources])
+
+
+def _editable_folder(name: str) -> Path | None:
+    """Return the folder that a distribution was installed from with ``pip install -e``."""
+    text = distribution(name).read_text("direct_url.json")
+    origin = json.loads(text) if text else {}
+    if not origin.get("dir_info", {}).get("editable"):
+        return None
+    return Path(url2pathname(urlsplit(origin["url"]).path)).resolve()
+
+
+def _importable(folder: Path) -> set[str]:
+    """Return the names of packages and modules in a project's folder, or in its ``src``."""
+    entries = [entry for place in (folder, folder / "src") for entry in place.glob("*")]
+    return {entry.name.removesuffix(".py") for entry in entries}
 
 
 def _load_file(path: Path) -> ModuleType:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -126,12 +127,22 @@ def run(args: argparse.Namespace) -> int:
         done = "was finished already" if outcome.first_step == outcome.step else "is finished"
         print(
             f"{args.out} {done}, {outcome.step} steps; "
-            f"next: fprnet evaluate {best} --data {config.data.root}"
+            f"next: fprnet evaluate {best} --data {config.data.root}{_foreign(config.data.layout)}"
         )
     else:
         print(f"{outcome.step} of {outcome.total_steps} steps done; the same command goes on")
     sys.stdout.flush()
     return 0
+
+
+def _foreign(layout: str) -> str:
+    """Return the words of the next command that name code of somebody else."""
+    from fprnet.data.readers import READERS
+    from fprnet.plugins import allowed
+
+    words = [] if layout in (*READERS, "auto") else ["--layout", layout]
+    words += [word for name in allowed() for word in ("--plugin", name)]
+    return "".join(f" {shlex.quote(word)}" for word in words)
 
 
 def _check_options(overrides: Sequence[str]) -> None:

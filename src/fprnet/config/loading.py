@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from fprnet import plugins
-from fprnet.components import fill, nearest, plain
+from fprnet.components import faults_text, fill, nearest, plain
 from fprnet.config.checks import faults_of
 from fprnet.config.layers import layered, nested, read_text, read_values, values_of
 from fprnet.config.schema import RunConfig, Scale
@@ -66,8 +66,8 @@ def load_config(
 
     Args:
         preset: Name of a preset; a path of a YAML file ("./mine.yaml"); or "package:name", the
-            file ``name.yaml`` in a package that the user has allowed. None takes the file's, or
-            "fprnet".
+            file ``name.yaml`` in a package that the user has allowed, or in a folder of it. None
+            takes the file's, or "fprnet".
         scale: "full" is the preset itself, "tiny" what CPU demos and tests use; None takes the
             file's, or "full".
         seed: Seed of every random number of the run; None takes the file's, or 0.
@@ -77,6 +77,11 @@ def load_config(
     Raises:
         ConfigError: Unknown preset, key or value (all faults in one message), or the file belongs
             to another preset or scale than the one asked for.
+
+    Examples:
+        A preset with another number of epochs::
+
+            config = fprnet.load_config("agw", overrides=["--training.epochs", "40"])
     """
     values = {} if file is None else read_values(file)
     words = nested(overrides)
@@ -117,7 +122,7 @@ def config_from_dict(values: Mapping[str, Any]) -> RunConfig:
     config, faults = fill(RunConfig, values)
     faults = faults or list(faults_of(config))
     if faults:
-        raise ConfigError("config: " + "; ".join(faults))
+        raise ConfigError(faults_text(faults))
     checked: RunConfig = config
     return checked
 
@@ -142,13 +147,16 @@ def _preset_text(preset: str) -> str:
         module = plugins.load_module(package)
         if module is None:
             raise ConfigError(
-                f"preset {preset} lies in a package that is not allowed; if you trust it, add "
-                f"--plugin {package.partition('.')[0]}"
+                f"preset {preset} lies in a package that is not allowed; if you trust it, "
+                f"{plugins.advice(package)}"
             )
-        file = resources.files(module) / f"{name}.yaml"
-        if file.is_file():
-            return file.read_text(encoding="utf-8")
-        raise ConfigError(f"preset {preset}: the package {package} has no file {name}.yaml")
+        folder = Path(str(module.__file__)).parent
+        files = sorted({*folder.glob(f"{name}.yaml"), *folder.glob(f"*/{name}.yaml")})
+        if files:
+            return files[0].read_text(encoding="utf-8")
+        raise ConfigError(
+            f"preset {preset}: there is no {name}.yaml beside {package} or in a folder there"
+        )
     if preset.endswith((".yaml", ".yml")):
         return read_text(Path(preset))
     names = preset_names()

@@ -89,7 +89,7 @@ def read_records(root: Path, *, layout: str = AUTO, visible_only: bool = False) 
 
 
 def open_data_set(
-    root: Path,
+    root: str | Path,
     *,
     layout: str = AUTO,
     split: int | None = None,
@@ -107,6 +107,12 @@ def open_data_set(
         DataError: The layout is not recognised, or its lists are not what they should be.
         UsageError: There is no such layout, or the number of the split is missing or too much.
         ConfigError: The reader is code of somebody else that was not allowed.
+
+    Examples:
+        Who is tested, and their images::
+
+            data_set = fprnet.open_data_set("SYSU-MM01")
+            records = data_set.records().of(data_set.test)
     """
     root = Path(root)
     layout = recognise(root) if layout == AUTO else layout
@@ -159,7 +165,10 @@ def recognise(root: Path) -> str:
     if found:
         return found[0]
     examples = ", ".join(reader.example for reader in READERS.values())
-    raise DataError(f"{root} holds none of the known layouts: {examples}; give another folder")
+    raise DataError(
+        f"{root} holds none of the known layouts: {examples}; give another "
+        "folder, or name a reader of your own with --layout"
+    )
 
 
 def _holds(root: Path, patterns: Sequence[str]) -> bool:

@@ -27,6 +27,7 @@ __all__ = [
     "CAMERAS",
     "EMPTY",
     "TEST_FOLDERS",
+    "TEST_LIST",
     "TRAIN_LISTS",
     "LlcmSplit",
     "check_split",

@@ -175,6 +175,12 @@ def load_model(
         CheckpointError: There is no such file, or it cannot be used.
         UsageError: There is a file or folder with the name of a preset, or runtime and precision
             are not to be had here.
+
+    Examples:
+        Embeddings of two images::
+
+            model = fprnet.load_model("runs/agw")
+            features = model.embed(["night/0001.jpg", "night/0002.jpg"], "infrared")
     """
     if device is None:
         gpu = torch.cuda.is_available() and runtime != "openvino"

@@ -24,6 +24,7 @@ from torch import Tensor
 from fprnet.data.augmentation import normalise
 from fprnet.data.records import Modality
 from fprnet.embeddings.embedder import Embedder
+from fprnet.errors import UsageError
 from fprnet.models.pooling import StripedMaps, stripe_weights
 from fprnet.models.reidentifier import Reidentifier
 
@@ -103,6 +104,7 @@ def explain(
 
     Raises:
         DataError: An image cannot be read.
+        UsageError: It is an exported graph, or a network that cannot say what it looks at.
     """
     ours, theirs = (_parts(embedder, *image) for image in (query, match))
     parts = []
@@ -155,6 +157,11 @@ class _Part:
 def _parts(embedder: Embedder, image: Picture, modality: Modality) -> dict[str, _Part]:
     pixels = torch.from_numpy(embedder.fit([image], modality))
     model: Reidentifier = embedder.model
+    if not hasattr(model, "embedding_maps"):
+        raise UsageError(
+            f"network {embedder.config.model.name} cannot explain its similarities, it has no "
+            "embedding_maps; search without an explanation"
+        )
     device = next(model.parameters()).device
     with torch.no_grad():
         maps = model.embedding_maps(normalise(pixels.to(device)), modality)

@@ -26,6 +26,7 @@ from fprnet.embeddings.inference_graph import InferenceGraph
 from fprnet.models.reidentifier import Reidentifier
 
 __all__ = [
+    "HINTS",
     "GraphSource",
     "OpenVinoBackend",
     "backend_of_model",

@@ -46,6 +46,12 @@ class Features:
     Raises:
         FeaturesError: A column has the wrong type or length, a feature is NaN or infinite, or
             two rows are the same image, or an entry of ``meta`` is of another type than ours.
+
+    Examples:
+        The infrared ones of a file::
+
+            features = fprnet.read_features("features.npz")
+            infrared = features.where(features.modality == "infrared")
     """
 
     features: NDArray[np.float32]

@@ -32,7 +32,7 @@ class _ReaderProtocols(Kind):
 
 
 def _kind(layout: str, reader: Reader) -> Kind:
-    return _ReaderProtocols("protocol", layout, SUPPLIED, {layout: reader.protocol})
+    return _ReaderProtocols("protocol", layout, SUPPLIED, functions={layout: reader.protocol})
 
 
 def make_protocol(

@@ -127,6 +127,12 @@ class Scores:
         leaks: What makes the scores better than they would be for people never seen before.
         provenance: What the model was trained on and is tested on.
         corrupted: Scores of the corrupted images, where asked for.
+
+    Examples:
+        Mean and deviation of a metric over the trials::
+
+            mean_average_precision = scores.rows["plain"].metrics["mAP"]
+            print(mean_average_precision.mean, mean_average_precision.std)
     """
 
     protocol: str

@@ -47,7 +47,11 @@ class Network(Protocol):
         infrared_labels: Tensor,
         gather: Gather | None = None,
     ) -> Mapping[str, HeadOutput]:
-        """Return every head's output for a training batch, as `Reidentifier.forward` does."""
+        """Return every head's output for a training batch, as `Reidentifier.forward` does.
+
+        ``gather`` is given only where several processes share a batch; a network without it trains
+        in one process.
+        """
 
     def embed(self, images: Tensor, modality: Modality) -> Tensor:
         """Return ``(N, D)`` float32 embeddings of unit length for ``(N, 3, H, W)`` images."""

@@ -11,6 +11,7 @@ import torch
 
 from fprnet.errors import ConfigError
 from fprnet.models.reidentifier import Reidentifier
+from fprnet.models.streams import Streams
 
 __all__ = ["check_compiler", "compile_trunk"]
 
@@ -41,8 +42,16 @@ def compile_trunk(model: Reidentifier, **options: Any) -> None:  # noqa: ANN401 
 
     Args:
         model: In training or evaluation mode.
-        options: Of ``torch.compile``, e.g. ``mode="max-autotune-no-cudagraphs"``.
+        options: Options of ``torch.compile``, e.g. ``mode="max-autotune-no-cudagraphs"``.
+
+    Raises:
+        ConfigError: The network is not made of stages.
     """
+    if not isinstance(getattr(model, "streams", None), Streams):
+        raise ConfigError(
+            "training.compile compiles the stages of network streams, and this network is "
+            f"{type(model).__name__}; use --training.compile false"
+        )
     streams = model.streams
     for part in (streams.visible, streams.infrared, streams.shared):
         for name, stage in part.named_children():

@@ -248,7 +248,7 @@ def _step(run: _Run, state: TrainState, epoch: int) -> None:
         batch.infrared,
         batch.visible_labels,
         batch.infrared_labels,
-        gather=gather_rows,
+        **({"gather": gather_rows} if run.fabric.world_size > 1 else {}),
     )
     terms = as_terms(run.objective(outputs))
     for optimizer in run.optimizers.values():

@@ -147,7 +147,8 @@ def make_optimizers(network: nn.Module, optimizer: Component) -> dict[str, Optim
                 continue
             raise ConfigError(
                 f"optimizer.multipliers names the group {name!r}, but the network has "
-                f"{', '.join(sorted(known))}{nearest(name, known)}"
+                f"{', '.join(sorted(known))}{nearest(name, known)}; correct the name, or give "
+                f"--optimizer.multipliers.{name} null to drop it"
             )
     return {
         player: optimizer.build(

@@ -14,7 +14,7 @@ from fprnet.config import RunConfig, config_as_dict, config_from_dict, to_yaml
 from fprnet.runs.run_folder import RunFolder, RunKind
 from fprnet.runs.trained_model import REIDENTIFICATION
 
-__all__ = ["TrainingFolder", "open_events", "training_folder"]
+__all__ = ["RUN", "TrainingFolder", "open_events", "training_folder"]
 
 TrainingFolder: TypeAlias = RunFolder[RunConfig]
 

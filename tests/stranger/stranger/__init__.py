@@ -1,0 +1,1 @@
+"""Components for fprnet by somebody else; nothing in fprnet knows this package."""
