@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import isfunction
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from fprnet.embeddings.from_disk import extract_data_set
 from fprnet.embeddings.store import Features
 from fprnet.evaluation.data_set_protocol import make_protocol, named_options
 from fprnet.evaluation.metrics import Metric
+from fprnet.evaluation.open_set import score_open_set
+from fprnet.evaluation.provenance import with_provenance
 from fprnet.evaluation.ranking import Distance
 from fprnet.evaluation.reranking import Reranking
 from fprnet.evaluation.scores import Scores, score
@@ -154,6 +156,7 @@ def evaluate(
     metrics: Sequence[str | Metric] | None = None,
     rerank: Reranking | bool = False,
     expand_query: int | None = None,
+    open_set: bool = False,
     **options: Any,  # noqa: ANN401 - those of the layout's protocol
 ) -> Scores:
     """Score a features file.
@@ -172,6 +175,8 @@ def evaluate(
             rank-1, 5, 10, 20, mAP and mINP.
         rerank: Adds the row "rerank"; True takes the k1, k2 and lambda of the paper.
         expand_query: Adds the row "query-expansion", with this number of neighbours.
+        open_set: Adds detection and identification rates where half of the people are unknown;
+            `fprnet.evaluation.open_set.score_open_set` has its options.
         options: Options of the layout's protocol, e.g. ``mode`` and ``shots`` of SYSU-MM01; see
             `fprnet.data.protocols`.
 
@@ -184,11 +189,16 @@ def evaluate(
     if protocol is not None:
         options = {**named_options(protocol, data_set.layout), **options}
     reranking = (Reranking() if rerank else None) if isinstance(rerank, bool) else rerank
-    return score(
+    chosen = make_protocol(loaded, data_set, options)
+    scores = score(
         loaded,
-        make_protocol(loaded, data_set, options),
+        chosen,
         metric=metric,
         metrics=metrics,
         rerank=reranking,
         expand_query=expand_query,
     )
+    scores = with_provenance(scores, loaded, chosen, data_set)
+    if open_set:
+        scores = replace(scores, open_set=score_open_set(loaded, chosen, metric=metric))
+    return scores

@@ -21,7 +21,8 @@ def root(tmp_path_factory) -> Path:
     for identity in range(1, 8):
         for camera, letter in ((1, "v"), (2, "i")):
             for number in (1, 2):
-                pixels = random.integers(0, 256, (64, 32, 3), dtype=np.uint8)
+                shape = (64, 32, 3) if letter == "v" else (64, 32)
+                pixels = random.integers(0, 256, shape, dtype=np.uint8)
                 name = f"{identity}_{camera}_{number}_{letter}.png"
                 Image.fromarray(pixels).save(folder / name)
     (folder / "people.txt").write_text("1 2 3 4\n5\n6 7\n")
