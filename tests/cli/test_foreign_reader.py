@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from conftest import TINY
+from documents import blocks
 
 READER = Path(__file__).parents[1] / "plugins" / "my_reader.py"
 LAYOUT = ("--layout", "my_reader:MyReader")
@@ -110,6 +111,25 @@ def test_bad_choices_are_one_line(fprnet, root, tmp_path, words, what):
     result = fprnet("evaluate", tmp_path / "f.npz", "--data", root, *words)
     assert result.status == 2, result.out
     assert what in result.complaint
+
+
+def test_documented_reader_reads_and_scores(fprnet, root, tmp_path, monkeypatch):
+    (code,) = blocks("data.md", "python")
+    (tmp_path / "documented.py").write_text(code)
+    monkeypatch.setenv("FPRNET_PLUGINS", str(tmp_path / "documented.py"))
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for file in root.glob("*.png"):
+        identity, _, number, letter = file.stem.split("_")
+        (folder / f"{identity}_{number}_{letter}.png").write_bytes(file.read_bytes())
+    people = "".join(f"{i},{'train' if i < 5 else 'test'}\n" for i in range(1, 8))
+    (folder / "people.csv").write_text("identity,part\n" + people)
+    layout = ("--layout", "documented:MyReader")
+    assert fprnet("data", "check", folder, *layout).status == 0
+    words = ("evaluate", "one-stream", "--scale", "tiny", "--data", folder, *layout, "--json")
+    result = fprnet(*words, "--protocol-option", "every=2")
+    assert result.status == 0, result.err
+    assert json.loads(result.out)["queries"] == 3
 
 
 def test_protocols_are_listed(fprnet):
