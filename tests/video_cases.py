@@ -1,4 +1,4 @@
-"""Tiny video data sets in the layouts of HITSZ-VCM and BUPTCampus; images are rendered people."""
+"""Tiny video data sets in the layouts of HITSZ-VCM and BUPTCampus; images are generated."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ KINDS = {1: "ir", 2: "rgb"}
 
 
 def paint(file: Path, identity: int, kind: str, frame: int) -> None:
-    """A person is a colour, in infrared its lightness; empty files where size does not matter."""
+    """A person is a colour before a gradient, in infrared its lightness."""
     file.parent.mkdir(parents=True, exist_ok=True)
     colour = ((identity * 71) % 256, (identity * 37) % 256, (identity * 13 + frame) % 256)
-    picture = Image.new("RGB", (32, 64), colour)
+    picture = Image.linear_gradient("L").resize((32, 64)).convert("RGB")
+    picture = Image.blend(picture, Image.new("RGB", (32, 64), colour), 0.5)
     (picture.convert("L") if kind == "ir" else picture).save(file)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from inspect import isfunction
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ from fprnet.errors import UsageError
 from fprnet.evaluation.arrays import cross_modality_protocol, features_of_arrays
 from fprnet.evaluation.data_set_protocol import make_protocol, named_options
 from fprnet.evaluation.metrics import Metric
+from fprnet.evaluation.open_set import score_open_set
+from fprnet.evaluation.provenance import with_provenance
 from fprnet.evaluation.ranking import Distance
 from fprnet.evaluation.reranking import Reranking
 from fprnet.evaluation.reranking import rerank as rerank_distances
@@ -243,6 +245,7 @@ def evaluate(
     metrics: Sequence[str | Metric] | None = None,
     rerank: Reranking | bool = False,
     expand_query: int | None = None,
+    open_set: bool = False,
     **options: Any,  # noqa: ANN401 - those of the protocol
 ) -> Scores:
     """Score features: by a data set's protocol, or each infrared image against all visible ones.
@@ -266,6 +269,8 @@ def evaluate(
             rank-1, 5, 10, 20, mAP and mINP.
         rerank: Adds the row "rerank"; True takes the k1, k2 and lambda of the paper.
         expand_query: Adds the row "query-expansion", with this number of neighbours.
+        open_set: Adds detection and identification rates where half of the people are unknown;
+            `fprnet.evaluation.open_set.score_open_set` has its options.
         options: Options of the protocol, e.g. ``mode`` and ``shots`` of SYSU-MM01 (see
             `fprnet.data.protocols`), or ``direction`` where there is no data set.
 
@@ -287,14 +292,20 @@ def evaluate(
     """
     loaded = _loaded(features, identities, modalities, cameras)
     reranking = (Reranking() if rerank else None) if isinstance(rerank, bool) else rerank
-    return score(
+    chosen, data_set = _protocol(loaded, data, layout, protocol, split, options)
+    scores = score(
         loaded,
-        _protocol(loaded, data, layout, protocol, split, options),
+        chosen,
         metric=metric,
         metrics=metrics,
         rerank=reranking,
         expand_query=expand_query,
     )
+    if data_set is not None:
+        scores = with_provenance(scores, loaded, chosen, data_set)
+    if open_set:
+        scores = replace(scores, open_set=score_open_set(loaded, chosen, metric=metric))
+    return scores
 
 
 def _loaded(
@@ -324,7 +335,7 @@ def _protocol(
     name: str | None,
     split: int | None,
     options: dict[str, Any],
-) -> Protocol:
+) -> tuple[Protocol, DataSet | None]:
     if data is None:
         for key, value in (("layout", layout if layout != AUTO else None), ("protocol", name)):
             if value is not None:
@@ -334,12 +345,12 @@ def _protocol(
             raise UsageError(
                 f"{next(iter(options))} is no option here; without data there is only direction"
             )
-        return cross_modality_protocol(features, direction)
+        return cross_modality_protocol(features, direction), None
     config = features.meta.get("config", {})
     data_set = open_for_test(Path(data), config, layout=layout, split=split)
     if name is not None:
         options = {**named_options(name, data_set.layout), **options}
-    return make_protocol(features, data_set, options)
+    return make_protocol(features, data_set, options), data_set
 
 
 def rerank(

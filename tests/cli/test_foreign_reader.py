@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from conftest import TINY
+from documents import blocks
 
 READER = Path(__file__).parents[1] / "plugins" / "my_reader.py"
 LAYOUT = ("--layout", "my_reader:MyReader")
@@ -21,7 +22,8 @@ def root(tmp_path_factory) -> Path:
     for identity in range(1, 8):
         for camera, letter in ((1, "v"), (2, "i")):
             for number in (1, 2):
-                pixels = random.integers(0, 256, (64, 32, 3), dtype=np.uint8)
+                shape = (64, 32, 3) if letter == "v" else (64, 32)
+                pixels = random.integers(0, 256, shape, dtype=np.uint8)
                 name = f"{identity}_{camera}_{number}_{letter}.png"
                 Image.fromarray(pixels).save(folder / name)
     (folder / "people.txt").write_text("1 2 3 4\n5\n6 7\n")
@@ -109,6 +111,25 @@ def test_bad_choices_are_one_line(fprnet, root, tmp_path, words, what):
     result = fprnet("evaluate", tmp_path / "f.npz", "--data", root, *words)
     assert result.status == 2, result.out
     assert what in result.complaint
+
+
+def test_documented_reader_reads_and_scores(fprnet, root, tmp_path, monkeypatch):
+    (code,) = blocks("data.md", "python")
+    (tmp_path / "documented.py").write_text(code)
+    monkeypatch.setenv("FPRNET_PLUGINS", str(tmp_path / "documented.py"))
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for file in root.glob("*.png"):
+        identity, _, number, letter = file.stem.split("_")
+        (folder / f"{identity}_{number}_{letter}.png").write_bytes(file.read_bytes())
+    people = "".join(f"{i},{'train' if i < 5 else 'test'}\n" for i in range(1, 8))
+    (folder / "people.csv").write_text("identity,part\n" + people)
+    layout = ("--layout", "documented:MyReader")
+    assert fprnet("data", "check", folder, *layout).status == 0
+    words = ("evaluate", "one-stream", "--scale", "tiny", "--data", folder, *layout, "--json")
+    result = fprnet(*words, "--protocol-option", "every=2")
+    assert result.status == 0, result.err
+    assert json.loads(result.out)["queries"] == 3
 
 
 def test_protocols_are_listed(fprnet):

@@ -65,7 +65,7 @@ def test_generator_commands_are_understood(fprnet, tmp_path, monkeypatch):
 def test_code_block(fprnet, workplace, capfd):
     words = ["extract", "runs/tiny", "--data", "generated", "--out", "features.npz"]
     assert fprnet(*words).status == 0
-    (code,) = blocks("evaluation.md", "python")
+    _, code = blocks("evaluation.md", "python")
     image = sorted((workplace / "night").iterdir())[0]
     exec(compile(code.replace("night/0001.jpg", str(image)), "evaluation.md", "exec"), {})
     assert 0 < float(capfd.readouterr().out) <= 1

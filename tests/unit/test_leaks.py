@@ -86,6 +86,7 @@ def test_provenance_says_what_was_trained_and_tested_on(tmp_path) -> None:
         "data": "site",
         "layout": "sysu-mm01",
         "split": None,
+        "reader": None,
         "identities": 3,
     }
     same = provenance_of(trained_on(tmp_path / "site", (7,)), tested)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from documents import blocks
 from fprnet.data.data_set import DataSet
 from fprnet.data.protocols.named import PROTOCOLS
 from fprnet.data.readers import READERS
@@ -64,6 +65,16 @@ def test_own_metrics_are_columns_beside_the_known_ones() -> None:
     table = scores.table()
     assert "precision_at_2" in table
     assert "image level" not in table
+
+
+def test_documented_metrics_are_metrics() -> None:
+    code, _ = blocks("evaluation.md", "python")
+    names = {"__name__": "documented"}
+    exec(compile(code, "evaluation.md", "exec"), names)
+    own = [names["reciprocal_rank"], names["precision_at_5"]]
+    scores = evaluate(small_features(), small_split(), metrics=own).rows["plain"].metrics
+    assert list(scores) == ["reciprocal_rank", "precision_at_5"]
+    assert 0 < scores["reciprocal_rank"].mean <= 1
 
 
 def test_metrics_that_cannot_be_used() -> None:

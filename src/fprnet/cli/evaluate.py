@@ -266,13 +266,11 @@ def _with_parts(
     data_set: DataSet,
 ) -> Scores:
     """Add provenance and leaks, and open-set rates where they were asked for."""
-    from fprnet.evaluation.leaks import check_training, find_leaks, provenance_of
+    from fprnet.evaluation.provenance import with_provenance
 
-    check_training(features.meta, data_set, data_set.test)
-    leaks = find_leaks(features, protocol, data_set)
-    for warning in leaks.found:
+    scores = with_provenance(scores, features, protocol, data_set)
+    for warning in scores.leaks.found if scores.leaks else ():
         print(warning, file=sys.stderr)
-    scores = replace(scores, leaks=leaks, provenance=provenance_of(features.meta, data_set))
     if not args.open_set:
         return scores
     from fprnet.cli.open_set import open_set_parts

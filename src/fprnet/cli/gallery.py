@@ -147,7 +147,7 @@ def run_create(args: argparse.Namespace) -> int:
     from fprnet.gallery.gallery import Gallery
     from fprnet.gallery.records import ModelIdentity
 
-    embedder = load_model(args.model, scale=args.scale)
+    embedder = load_model(args.model, scale=args.scale, precision="auto")
     mention_untrained(embedder)
     path = str(Path(args.model).resolve()) if embedder.about["trained"] else args.model
     model = ModelIdentity.of(embedder, path)

@@ -158,7 +158,7 @@ def load_model(
     scale: Scale = "full",
     device: str | torch.device | None = None,
     runtime: Literal["auto"] | Runtime = "auto",
-    precision: Choice = "auto",
+    precision: Choice = "reference",
 ) -> Embedder:
     """Load a trained model, or a preset as it is before training.
 
@@ -169,7 +169,8 @@ def load_model(
         device: None takes a CUDA device if there is one and runtime is not "openvino", else the
             CPU.
         runtime: "openvino" (on the CPU), "pytorch" or "auto": the faster one.
-        precision: "float32", "bfloat16" or "auto": the faster one.
+        precision: "float32", "bfloat16", "auto": the one that is measured to be faster on this
+            machine, or "reference": float32, or what an exported graph stores.
 
     Raises:
         CheckpointError: There is no such file, or it cannot be used.

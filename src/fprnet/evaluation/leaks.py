@@ -100,7 +100,8 @@ def provenance_of(meta: Mapping[str, Any], data_set: DataSet) -> dict[str, Any]:
         data_set: What is tested on.
 
     Returns:
-        ``trained_on`` (null where it is not known), ``tested_on``, and ``cross_data_set``: whether
+        ``trained_on`` (null where it is not known), ``tested_on`` (``reader`` says whose code
+        reads it; null is fprnet's), and ``cross_data_set``: whether
         the two differ in layout or folder (null where it is not known).
     """
     data = meta.get("config", {}).get("data", {})
@@ -116,6 +117,7 @@ def provenance_of(meta: Mapping[str, Any], data_set: DataSet) -> dict[str, Any]:
         "data": data_set.root.resolve().name,
         "layout": data_set.layout,
         "split": data_set.number,
+        "reader": data_set.source,
         "identities": len(data_set.test),
     }
     cross = None

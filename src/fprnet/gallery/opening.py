@@ -66,7 +66,8 @@ def load_gallery_model(
     if not source:
         raise UsageError(f"gallery {gallery.uri} does not say where its model lies; give --model")
     try:
-        embedder = load_model(source, scale=scale if model is not None else gallery.model.scale)
+        of_model = scale if model is not None else gallery.model.scale
+        embedder = load_model(source, scale=of_model, precision="auto")
     except CheckpointError as error:
         if model is not None:
             raise

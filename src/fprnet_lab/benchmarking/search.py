@@ -58,8 +58,10 @@ def _measure(sizes: Sizes, folder: Path) -> Measurement:
     height, width = sizes.size
     words = {"--data.height": height, "--data.width": width, "--model.backbone.width": sizes.width}
     overrides = [str(word) for pair in words.items() for word in pair]
-    embedder = load_model(write_untrained(folder / "full", "full", overrides), device="cpu")
-    tiny = load_model(write_untrained(folder / "tiny", "tiny"), device="cpu")
+    embedder = load_model(
+        write_untrained(folder / "full", "full", overrides), device="cpu", precision="auto"
+    )
+    tiny = load_model(write_untrained(folder / "tiny", "tiny"), device="cpu", precision="auto")
     vectors, queries = drawn_embeddings(sizes.records, embedder.embedding_size, QUERIES)
     records = drawn_records(sizes.records)
     uri = str(folder / "people.db")

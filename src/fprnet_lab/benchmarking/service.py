@@ -166,7 +166,7 @@ def _picture(number: int) -> bytes:
 
 def _fill(folder: Path, checkpoint: Path, count: int, queries: list[bytes]) -> None:
     """Make the gallery: drawn embeddings, and at location 1 those of the queries."""
-    embedder = load_model(checkpoint, device="cpu")
+    embedder = load_model(checkpoint, device="cpu", precision="auto")
     vectors, _ = drawn_embeddings(count, embedder.embedding_size, queries=0)
     pixels = []
     for number, content in enumerate(queries):

@@ -32,8 +32,8 @@ def add_parser(subcommands: Subcommands) -> None:
         "--against",
         type=Path,
         metavar="FILE",
-        help="JSON file of other images' percentiles, to be printed beside: name of the set, ending "
-        "in visible or infrared, to quantity to the five numbers",
+        help="JSON file of other images' percentiles, printed beside: name of the set, ending in "
+        "visible or infrared, to quantity to five numbers",
     )
     add_json(parser)
     parser.set_defaults(run=run)
