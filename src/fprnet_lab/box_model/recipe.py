@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import ConfigDict, InstanceOf, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, InstanceOf, TypeAdapter, ValidationError
 
 from fprnet.config import load_config
 from fprnet.config.schema import RunConfig
@@ -22,6 +22,7 @@ from fprnet_lab.people.options import PeopleOptions
 __all__ = ["People", "Recipe", "Site", "read_recipe", "recipe_names"]
 
 RECIPES = Path(__file__).with_name("recipes")
+LISTED = 16  # of the people, who stand in the validation list
 _STRICT = ConfigDict(extra="forbid")
 
 
@@ -30,7 +31,8 @@ class People:
     """The training people, rendered.
 
     Attributes:
-        identities: Number of training identities.
+        identities: Number of people; all are trained on, the last 16 stand in the validation list,
+            since a data set has one.
         images_per_camera: Mean number of images of an identity in each of six cameras.
         size: Height and width of the crops, pixels.
         seed: Seed of the people and of their moments.
@@ -39,7 +41,7 @@ class People:
 
     __pydantic_config__ = _STRICT
 
-    identities: PositiveInt
+    identities: Annotated[int, Field(gt=LISTED)]
     images_per_camera: PositiveInt
     size: tuple[PositiveInt, PositiveInt]
     seed: CountOrZero
@@ -49,8 +51,8 @@ class People:
         """Return the options of the generator."""
         first, last = self.worlds
         return PeopleOptions(
-            identities=self.identities,
-            validation_identities=0,
+            identities=self.identities - LISTED,
+            validation_identities=LISTED,
             test_identities=0,
             images_per_camera=self.images_per_camera,
             size=self.size,

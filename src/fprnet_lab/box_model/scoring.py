@@ -6,9 +6,10 @@ maker knows, because it drew them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from fprnet.embeddings.embedder import Embedder
 from fprnet.embeddings.from_disk import extract_data_set
 from fprnet.embeddings.store import Features
 from fprnet.evaluation.data_set_protocol import make_protocol
+from fprnet.evaluation.open_set import score_open_set
 from fprnet.evaluation.scores import score
 from fprnet_lab.people.options import PeopleOptions
 from fprnet_lab.people.person import Person
@@ -25,6 +27,7 @@ from fprnet_lab.people.render import person_of
 __all__ = ["GroupScore", "SiteScore", "features_of_site", "group_scores", "groups_of", "score_site"]
 
 METRICS = ("rank-1", "rank-10", "mAP", "mINP")
+RESAMPLES = 200  # of the bootstrap behind the intervals of open-set rates
 LEAST_PEOPLE = 5  # of a group that is shown
 DARK = 0.08  # mean reflectance of a cloth that looks black or navy
 
@@ -37,12 +40,14 @@ class SiteScore:
         world: Seed of the site.
         people: Number of people with queries.
         metrics: Metric -> mean over the trials, 0 to 1; official all-search, single-shot.
+        open_set: Operating point -> TPIR and FPIR, or why it is not reported.
         per_identity: Identity -> valid queries, and sums of "rank-1" and "mAP" over them.
     """
 
     world: int
     people: int
     metrics: Mapping[str, float]
+    open_set: Mapping[str, Any]
     per_identity: Mapping[int, tuple[int, float, float]]
 
 
@@ -71,17 +76,23 @@ def features_of_site(embedder: Embedder, root: Path) -> Features:
     return extract_data_set(embedder, data_set.records(), identities=data_set.test)
 
 
-def score_site(features: Features, root: Path, world: int) -> SiteScore:
+def score_site(
+    features: Features, root: Path, world: int, *, threshold: Callable[[int], float] | None = None
+) -> SiteScore:
     """Score the embeddings of a site's test people by the protocol of its layout.
 
     Args:
         features: From `features_of_site`.
         root: Folder of the site.
         world: Seed of the site.
+        threshold: Number of enrolled people -> the threshold that the model comes with.
     """
     data_set = open_data_set(root, needed=("test",))
     protocol = make_protocol(features, data_set, identities=data_set.test)
     row = score(features, protocol).rows["plain"]
+    open_set = score_open_set(
+        features, protocol, metric="cosine", rates=(0.1,), shipped=threshold, resamples=RESAMPLES
+    )
     each = row.per_identity
     per_identity: dict[int, tuple[int, float, float]] = {}
     if each is not None:
@@ -97,6 +108,7 @@ def score_site(features: Features, root: Path, world: int) -> SiteScore:
         world=world,
         people=len(per_identity),
         metrics={name: row.metrics[name].mean for name in METRICS},
+        open_set={point.name: point.as_dict() for point in open_set.points},
         per_identity=per_identity,
     )
 
