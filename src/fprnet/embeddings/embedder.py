@@ -29,6 +29,7 @@ from fprnet.runs.model_card import short_card
 from fprnet.runs.pretrained import (
     HUB,
     default_model,
+    download,
     find_pretrained,
     read_pretrained,
     shipped_models,
@@ -36,7 +37,7 @@ from fprnet.runs.pretrained import (
 )
 from fprnet.runs.trained_model import load_trained
 
-__all__ = ["Embedder", "load_model"]
+__all__ = ["Embedder", "from_pretrained", "load_model"]
 
 
 class Embedder:
@@ -217,9 +218,7 @@ def load_model(
         UsageError: There is a file or folder with the name of a preset, or runtime and precision
             are not to be had here.
     """
-    if device is None:
-        gpu = torch.cuda.is_available() and runtime != "openvino"
-        device = "cuda" if gpu else "cpu"
+    device = _device(device, runtime)
     options: dict[str, Any] = {"runtime": runtime, "precision": precision}
     source = default_model() if source is None else source
     path = Path(source)
@@ -269,6 +268,55 @@ def load_model(
     return Embedder(
         trained.model.to(device), trained.config, about, trained_on=trained.identities, **options
     )
+
+
+def from_pretrained(
+    name: str | Path,
+    *,
+    revision: str | None = None,
+    cache_dir: str | Path | None = None,
+    local_files_only: bool = False,
+    device: str | torch.device | None = None,
+    runtime: Literal["auto"] | Runtime = "auto",
+    precision: Choice = "auto",
+) -> Embedder:
+    """Load a model that `Embedder.save_pretrained` wrote, from a folder or from the hub.
+
+    Args:
+        name: A folder, a shipped model's name, or ``owner/name`` on the Hugging Face hub.
+        revision: Branch, tag or commit on the hub; None takes the main branch.
+        cache_dir: Folder of downloads; None takes the hub client's.
+        local_files_only: Whether to take what was downloaded before without asking the hub; the
+            environment variable ``HF_HUB_OFFLINE`` says so for all programs.
+        device: As for `load_model`.
+        runtime: As for `load_model`.
+        precision: As for `load_model`.
+
+    Raises:
+        CheckpointError: The model is not to be had, or its files are not what they should be.
+        UsageError: Runtime or precision are not to be had here.
+    """
+    folder = find_pretrained(name)
+    if folder is None:
+        folder = download(
+            str(name),
+            revision=revision,
+            cache_dir=None if cache_dir is None else Path(cache_dir),
+            local_files_only=local_files_only,
+        )
+    return _pretrained(
+        folder,
+        _device(device, runtime),
+        {"runtime": runtime, "precision": precision},
+    )
+
+
+def _device(
+    device: str | torch.device | None, runtime: Literal["auto"] | Runtime
+) -> str | torch.device:
+    if device is not None:
+        return device
+    return "cuda" if torch.cuda.is_available() and runtime != "openvino" else "cpu"
 
 
 def _pretrained(folder: Path, device: str | torch.device, options: dict[str, Any]) -> Embedder:

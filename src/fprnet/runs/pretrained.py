@@ -8,7 +8,6 @@ The folder holds ``config.json`` (the run's config and what the weights are), ``
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -191,8 +190,9 @@ def write_pretrained(
     Raises:
         CheckpointError: A weight is too large for float16, or the folder cannot be written.
     """
-    from fprnet import __version__
     from safetensors.torch import save_file
+
+    from fprnet import __version__
 
     classifiers = _classifier_keys(config.model)
     weights: dict[str, Tensor] = {}
@@ -321,4 +321,4 @@ def _name_of(folder: Path) -> str:
     for part in folder.resolve().parts:
         if part.startswith("models--"):
             return part.rpartition("--")[2]
-    return os.path.basename(folder.resolve())
+    return folder.resolve().name

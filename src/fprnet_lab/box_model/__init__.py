@@ -1,1 +1,1 @@
-"""Seeds become the model that ships with fprnet: rendered people, a training, weights and a card."""
+"""Seeds become the model that ships with fprnet: people, a training, weights, scores, a card."""
