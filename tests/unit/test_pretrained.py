@@ -6,7 +6,6 @@ import os
 import numpy as np
 import pytest
 import torch
-from models_cases import IDENTITIES, pictures, preset
 from safetensors.torch import load_file, save_file
 
 import fprnet
@@ -14,6 +13,7 @@ from fprnet.embeddings.embedder import Embedder, from_pretrained, load_model
 from fprnet.errors import CheckpointError, UsageError
 from fprnet.runs import pretrained
 from fprnet.runs.pretrained import CONFIG, WEIGHTS, read_pretrained, weights_file
+from models_cases import IDENTITIES, pictures, preset
 
 ABOUT = {
     "preset": "fprnet",
@@ -226,7 +226,7 @@ def test_shipped_name_and_a_folder_of_that_name(tmp_path, monkeypatch, saved):
     assert pretrained.shipped_models() == ["mine"]
     assert load_model("mine", **PLAIN).about["name"] == "mine"
     (tmp_path / "mine").mkdir()
-    with pytest.raises(UsageError, match="./mine"):
+    with pytest.raises(UsageError, match=r"\./mine"):
         load_model("mine", **PLAIN)
 
 
