@@ -239,3 +239,14 @@ def test_saved_array_type(saved):
     vectors = load_model(saved, **PLAIN).embed(pictures(2), "visible")
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_how_a_gallery_remembers_its_model(tmp_path, monkeypatch, saved):
+    monkeypatch.setattr(pretrained, "SHIPPED", saved.parent)
+    monkeypatch.chdir(tmp_path)
+    assert pretrained.remembered_as("mine") == "mine"
+    assert pretrained.remembered_as("hf:somebody/mine") == "hf:somebody/mine"
+    assert pretrained.remembered_as("runs/a") == str(tmp_path / "runs" / "a")
+    assert weights_file("mine") == saved / WEIGHTS
+    assert weights_file(tmp_path) == tmp_path / "checkpoints" / "best.pt"
+    assert weights_file("runs/a.pt").name == "a.pt"

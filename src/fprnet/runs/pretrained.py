@@ -35,6 +35,7 @@ __all__ = [
     "find_pretrained",
     "holds_pretrained",
     "read_pretrained",
+    "remembered_as",
     "shipped_models",
     "weights_file",
     "write_pretrained",
@@ -115,6 +116,18 @@ def weights_file(source: str | Path) -> Path:
         return folder / WEIGHTS
     path = Path(source)
     return path / "checkpoints" / "best.pt" if path.is_dir() else path
+
+
+def remembered_as(source: str | Path) -> str:
+    """Return the words by which a gallery remembers its model: a name, or an absolute path.
+
+    Args:
+        source: What the user gave: a shipped model's name, ``hf:owner/name``, or a path.
+    """
+    name = str(source)
+    if name in shipped_models() or name.startswith(HUB):
+        return name
+    return str(Path(source).resolve())
 
 
 def download(
