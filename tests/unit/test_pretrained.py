@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import fprnet
+from fprnet import pretrained as shipped
 from fprnet.embeddings.embedder import Embedder, from_pretrained, load_model
 from fprnet.errors import CheckpointError, UsageError
 from fprnet.runs import pretrained
@@ -221,9 +222,9 @@ def test_folder_that_cannot_be_written(tmp_path):
 
 
 def test_shipped_name_and_a_folder_of_that_name(tmp_path, monkeypatch, saved):
-    monkeypatch.setattr(pretrained, "SHIPPED", saved.parent)
+    monkeypatch.setattr(shipped, "SHIPPED", saved.parent)
     monkeypatch.chdir(tmp_path)
-    assert pretrained.shipped_models() == ["mine"]
+    assert shipped.shipped_models() == ["mine"]
     assert load_model("mine", **PLAIN).about["name"] == "mine"
     (tmp_path / "mine").mkdir()
     with pytest.raises(UsageError, match=r"\./mine"):
@@ -242,7 +243,7 @@ def test_saved_array_type(saved):
 
 
 def test_how_a_gallery_remembers_its_model(tmp_path, monkeypatch, saved):
-    monkeypatch.setattr(pretrained, "SHIPPED", saved.parent)
+    monkeypatch.setattr(shipped, "SHIPPED", saved.parent)
     monkeypatch.chdir(tmp_path)
     assert pretrained.remembered_as("mine") == "mine"
     assert pretrained.remembered_as("hf:somebody/mine") == "hf:somebody/mine"

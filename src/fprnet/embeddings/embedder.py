@@ -25,14 +25,13 @@ from fprnet.embeddings.extract import embed_images
 from fprnet.embeddings.pytorch_backend import PyTorchBackend
 from fprnet.errors import CheckpointError, UsageError
 from fprnet.models.reidentifier import Reidentifier
+from fprnet.pretrained import DEFAULT_MODEL, shipped_models
 from fprnet.runs.model_card import short_card
 from fprnet.runs.pretrained import (
     HUB,
-    default_model,
     download,
     find_pretrained,
     read_pretrained,
-    shipped_models,
     write_pretrained,
 )
 from fprnet.runs.trained_model import load_trained
@@ -220,7 +219,7 @@ def load_model(
     """
     device = _device(device, runtime)
     options: dict[str, Any] = {"runtime": runtime, "precision": precision}
-    source = default_model() if source is None else source
+    source = DEFAULT_MODEL if source is None else source
     path = Path(source)
     for kind, names in (("preset", preset_names()), ("shipped model", shipped_models())):
         if str(source) in names and path.exists():

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fprnet import pretrained as shipped
 from fprnet.components import Component
 from fprnet.config import config_as_dict, config_from_dict
 from fprnet.config.schema import RunConfig
@@ -30,13 +31,11 @@ __all__ = [
     "HUB",
     "WEIGHTS",
     "PretrainedModel",
-    "default_model",
     "download",
     "find_pretrained",
     "holds_pretrained",
     "read_pretrained",
     "remembered_as",
-    "shipped_models",
     "weights_file",
     "write_pretrained",
 ]
@@ -48,9 +47,6 @@ CALIBRATION = "model.calibration.json"
 CARD = "README.md"
 HUB = "hf:"
 """What the name of a model on the hub begins with: ``hf:owner/name`` or ``hf:owner/name@tag``."""
-
-DEFAULT = "fprnet-people"
-SHIPPED = Path(__file__).parents[1] / "pretrained"
 
 
 @dataclass(frozen=True)
@@ -76,16 +72,6 @@ class PretrainedModel:
     sha256: str
 
 
-def default_model() -> str:
-    """Return the name of the model that commands take when none is given; it is shipped."""
-    return DEFAULT
-
-
-def shipped_models() -> list[str]:
-    """Return the names of the models inside the package, sorted."""
-    return sorted(folder.parent.name for folder in SHIPPED.glob(f"*/{CONFIG}"))
-
-
 def holds_pretrained(folder: Path) -> bool:
     """Whether a folder is one that `write_pretrained` wrote, or a copy of one."""
     return (folder / CONFIG).is_file() and (folder / WEIGHTS).is_file()
@@ -101,8 +87,8 @@ def find_pretrained(source: str | Path) -> Path | None:
         CheckpointError: The hub does not give the model.
     """
     name = str(source)
-    if name in shipped_models():
-        return SHIPPED / name
+    if name in shipped.shipped_models():
+        return shipped.SHIPPED / name
     if name.startswith(HUB):
         repository, _, revision = name.removeprefix(HUB).partition("@")
         return download(repository, revision=revision or None)
@@ -125,7 +111,7 @@ def remembered_as(source: str | Path) -> str:
         source: What the user gave: a shipped model's name, ``hf:owner/name``, or a path.
     """
     name = str(source)
-    if name in shipped_models() or name.startswith(HUB):
+    if name in shipped.shipped_models() or name.startswith(HUB):
         return name
     return str(Path(source).resolve())
 
