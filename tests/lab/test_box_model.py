@@ -107,7 +107,7 @@ def test_groups_add_up_the_queries_of_their_people():
     women = [
         identity
         for identity in rows
-        if groups_of(person_of(3, (5,), identity, "coarse"))["sex"] == "women"
+        if groups_of(person_of(options.setting, identity, "coarse"))["sex"] == "women"
     ]
     assert next(group.people for group in sexes if group.group == "women") == len(women)
 

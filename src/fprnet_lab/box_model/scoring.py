@@ -141,7 +141,7 @@ def group_scores(scored: Iterable[tuple[SiteScore, PeopleOptions]]) -> list[Grou
     sums: dict[tuple[str, str], list[tuple[int, float, float]]] = {}
     for site, options in scored:
         for identity, row in site.per_identity.items():
-            person = person_of(options.seed, options.worlds, identity, "coarse")
+            person = person_of(options.setting, identity, "coarse")
             for kind, group in groups_of(person).items():
                 sums.setdefault((kind, group), []).append(row)
     return [
