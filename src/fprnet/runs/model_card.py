@@ -11,15 +11,19 @@ from fprnet.config.schema import RunConfig
 __all__ = ["front_matter", "short_card"]
 
 
-def front_matter(tags: tuple[str, ...] = ()) -> str:
+def front_matter(tags: tuple[str, ...] = (), *, licence: str | None = None) -> str:
     """Return the YAML head of a card, by which the Hugging Face hub finds models.
 
     Args:
         tags: Further tags.
+        licence: The hub's name of the weights' licence, e.g. "apache-2.0"; None leaves it out.
     """
     names = ("person-re-identification", "visible-infrared", "fprnet", *tags)
     lines = ["---", "library_name: fprnet", "pipeline_tag: image-feature-extraction", "tags:"]
-    return "\n".join([*lines, *(f"- {name}" for name in names), "---", ""])
+    lines += [f"- {name}" for name in names]
+    if licence is not None:
+        lines.append(f"license: {licence}")
+    return "\n".join([*lines, "---", ""])
 
 
 def short_card(config: RunConfig, about: Mapping[str, Any]) -> str:

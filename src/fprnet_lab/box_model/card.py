@@ -7,6 +7,7 @@ from typing import Any
 
 from fprnet.runs.model_card import front_matter
 from fprnet_lab.box_model.recipe import Recipe
+from fprnet_lab.people import GENERATOR_VERSION
 
 __all__ = ["card_of"]
 
@@ -24,7 +25,7 @@ def card_of(recipe: Recipe, scores: Mapping[str, Any], config: str) -> str:
     first, last = recipe.people.worlds
     return "\n".join(
         [
-            front_matter(("synthetic-data",)),
+            front_matter(("synthetic-data",), licence="apache-2.0"),
             f"# {recipe.name}",
             "",
             recipe.summary,
@@ -54,6 +55,7 @@ def card_of(recipe: Recipe, scores: Mapping[str, Any], config: str) -> str:
             "near-infrared cameras in each.",
             "- Bodies are those of MakeHuman (CC0); clothes, materials, light, cameras and places",
             "  are drawn by chance. The crops carry no licence and show nobody.",
+            *_other_version(training["generator_version"]),
             "",
             "## What it never saw",
             "",
@@ -104,6 +106,17 @@ def card_of(recipe: Recipe, scores: Mapping[str, Any], config: str) -> str:
             "",
         ]
     )
+
+
+def _other_version(version: int) -> list[str]:
+    """Say that the present generator draws other pictures, where it does."""
+    if version == GENERATOR_VERSION:
+        return []
+    return [
+        f"- The generator is at version {GENERATOR_VERSION} now and draws the same people in "
+        "pictures of slightly",
+        "  other bytes, so the command below makes a sibling of this model, not its equal.",
+    ]
 
 
 def _sites(sites: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -29,9 +29,9 @@ from fprnet_lab.box_model.card import card_of
 from fprnet_lab.box_model.recipe import Recipe
 from fprnet_lab.box_model.scoring import features_of_site, group_scores, score_site
 from fprnet_lab.jobs import read_history
-from fprnet_lab.people import GENERATOR_VERSION
+from fprnet_lab.people.layouts import sysu_mm01
 from fprnet_lab.people.options import PeopleOptions
-from fprnet_lab.people.writer import generate
+from fprnet_lab.people.writer import FINISHED, generate
 
 __all__ = ["make_box_model", "pack"]
 
@@ -86,7 +86,8 @@ def pack(recipe: Recipe, out: Path) -> Path:
     calibration = _calibrate(embedder, _site_folder(out, recipe.calibration.world), folder)
     scores = _scores(recipe, out, embedder, calibration)
     write_text(out / "scores.json", json.dumps(scores, indent=1) + "\n")
-    trained.save_pretrained(folder, card=card_of(recipe, scores, to_yaml(trained.config)))
+    config = replace(trained.config, data=replace(trained.config.data, root="", cache=None))
+    trained.save_pretrained(folder, card=card_of(recipe, scores, to_yaml(config)))
     write_calibration(calibration_path(weights_file(folder)), calibration)
     return folder
 
@@ -128,7 +129,7 @@ def _scores(
         "calibration": {"world": recipe.calibration.world, **_measured(calibration)},
         "training": {
             **_duration(out / "run"),
-            "generator_version": GENERATOR_VERSION,
+            "generator_version": _generator_version(out / "people"),
             "parameters": sum(p.numel() for p in embedder.model.parameters()),
             "embedding_size": embedder.embedding_size,
             "weights_bytes": weights_file(out / "model").stat().st_size,
@@ -165,6 +166,12 @@ def _duration(run: Path) -> dict[str, Any]:
         hours += images / record["images_per_second"] / 3600
         before = record["step"]
     return {"steps": before, "epochs": len(history), "hours": round(hours, 3)}
+
+
+def _generator_version(people: Path) -> int:
+    """Return the version that drew the training people; the present one may be another."""
+    content = json.loads((people / sysu_mm01.LISTS / FINISHED).read_text(encoding="utf-8"))
+    return int(content["version"])
 
 
 def _images(options: PeopleOptions, root: Path) -> int:
