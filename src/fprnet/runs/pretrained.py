@@ -189,7 +189,7 @@ def write_pretrained(
     Raises:
         CheckpointError: A weight is too large for float16, or the folder cannot be written.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     from fprnet import __version__
 
@@ -213,7 +213,7 @@ def write_pretrained(
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CALIBRATION).unlink(missing_ok=True)
         with replacing(folder / WEIGHTS) as temporary:
-            save_file(weights, temporary, metadata={"format": "pt"})
+            temporary.write_bytes(save(weights, metadata={"format": "pt"}))
         write_text(folder / CARD, card)
         write_text(folder / CONFIG, json.dumps(content, indent=1) + "\n")
     except OSError as error:
