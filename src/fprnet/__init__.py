@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fprnet.api import Run, evaluate, extract, presets, read_features, rerank, train
     from fprnet.config import load_config
     from fprnet.data.data_set import open_data_set
-    from fprnet.embeddings.embedder import load_model
+    from fprnet.embeddings.embedder import from_pretrained, load_model
     from fprnet.embeddings.store import Features
     from fprnet.evaluation.scores import Scores
     from fprnet.plugins import allow_plugins
@@ -31,6 +31,7 @@ _HOMES = {
     "allow_plugins": "fprnet.plugins",
     "evaluate": "fprnet.api",
     "extract": "fprnet.api",
+    "from_pretrained": "fprnet.embeddings.embedder",
     "load_config": "fprnet.config",
     "load_model": "fprnet.embeddings.embedder",
     "open_data_set": "fprnet.data.data_set",
@@ -47,6 +48,7 @@ __all__ = [
     "allow_plugins",
     "evaluate",
     "extract",
+    "from_pretrained",
     "load_config",
     "load_model",
     "open_data_set",

@@ -17,19 +17,27 @@ from fprnet.cli.arguments import (
     mention_untrained,
 )
 from fprnet.cli.corruption import add_corruption, corruption_of
+from fprnet.pretrained import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from fprnet.cli.arguments import Subcommands
 
 EXAMPLE = """\
   fprnet extract runs/fprnet/checkpoints/best.pt --data SYSU-MM01 --out features.npz
-  fprnet extract runs/fprnet --images night --modality infrared --out night.npz"""
+  fprnet extract --images night --modality infrared --out night.npz"""
 
 
 def add_parser(subcommands: Subcommands) -> None:
     """Declare ``fprnet extract``."""
     parser = add_command(subcommands, "extract", summary=__doc__, example=EXAMPLE)
-    parser.add_argument("model", metavar="MODEL", help="checkpoint, run folder, export or preset")
+    parser.add_argument(
+        "model",
+        nargs="?",
+        default=DEFAULT_MODEL,
+        metavar="MODEL",
+        help="checkpoint, run folder, saved model, export or preset (default: the shipped model "
+        "%(default)s)",
+    )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--data", type=existing_data_set, metavar="ROOT", help="data set")
     source.add_argument("--images", type=existing_folder, metavar="FOLDER", help="images")

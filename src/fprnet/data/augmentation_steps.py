@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
+from fprnet.data.augmentation_camera import RandomSensor, RandomView
 from fprnet.data.records import Modality
 from fprnet.ranges import Probability
 
@@ -47,5 +48,9 @@ class RandomResolution:
         return torch.where(chosen.to(images.device)[:, None, None, None], coarse, images)
 
 
-AUGMENTATION_STEPS = {"random-resolution": RandomResolution}
+AUGMENTATION_STEPS = {
+    "random-resolution": RandomResolution,
+    "random-sensor": RandomSensor,
+    "random-view": RandomView,
+}
 """Steps by the name that ``augmentation.steps`` takes."""

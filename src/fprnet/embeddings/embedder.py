@@ -25,9 +25,18 @@ from fprnet.embeddings.extract import embed_images
 from fprnet.embeddings.pytorch_backend import PyTorchBackend
 from fprnet.errors import CheckpointError, UsageError
 from fprnet.models.reidentifier import Reidentifier
+from fprnet.pretrained import DEFAULT_MODEL, shipped_models
+from fprnet.runs.model_card import short_card
+from fprnet.runs.pretrained import (
+    HUB,
+    download,
+    find_pretrained,
+    read_pretrained,
+    write_pretrained,
+)
 from fprnet.runs.trained_model import load_trained
 
-__all__ = ["Embedder", "load_model"]
+__all__ = ["Embedder", "from_pretrained", "load_model"]
 
 
 class Embedder:
@@ -151,9 +160,38 @@ class Embedder:
                 pixels[row] = fit_image(picture, self.size, depth_range=self.depth_range)
         return pixels
 
+    def save_pretrained(self, folder: str | Path, *, card: str | None = None) -> None:
+        """Write the model as a folder in the layout of the Hugging Face hub.
+
+        It holds the config, the weights without classifiers (safetensors, matrices as float16) and
+        the model card; ``load_model(folder)`` loads it, and whoever uploads the folder to the hub
+        publishes it.
+
+        Args:
+            folder: Folder to write, made if it is not there.
+            card: Text of the model card, Markdown; None writes a short one from the config.
+
+        Raises:
+            UsageError: The model is not trained, or is an exported graph.
+            CheckpointError: A weight does not fit into float16, or the folder cannot be written.
+        """
+        if not self.about["trained"]:
+            raise UsageError(
+                f"preset {self.about['preset']} is not trained; train it before you save it"
+            )
+        write_pretrained(
+            Path(folder),
+            self.model,
+            self.config,
+            step=self.about["step"],
+            selection=self.about["selection"],
+            trained_identities=self.about["trained_identities"],
+            card=short_card(self.config, self.about) if card is None else card,
+        )
+
 
 def load_model(
-    source: str | Path,
+    source: str | Path | None = None,
     *,
     scale: Scale = "full",
     device: str | torch.device | None = None,
@@ -163,8 +201,11 @@ def load_model(
     """Load a trained model, or a preset as it is before training.
 
     Args:
-        source: A checkpoint, a run folder (its ``best.pt`` is taken), the folder of an export (or a
-            graph in it), or a preset's name; the random weights of a preset come from seed 0.
+        source: A checkpoint, a run folder (its ``best.pt`` is taken), a folder that
+            `Embedder.save_pretrained` wrote, a model of the Hugging Face hub as ``hf:owner/name``
+            or ``hf:owner/name@revision``, the folder of an export (or a graph in it), a shipped
+            model's name, or a preset's, whose random weights come from seed 0. None takes the
+            shipped model ``fprnet-people``.
         scale: Of a preset.
         device: None takes a CUDA device if there is one and runtime is not "openvino", else the
             CPU.
@@ -183,17 +224,17 @@ def load_model(
             model = fprnet.load_model("runs/agw")
             features = model.embed(["night/0001.jpg", "night/0002.jpg"], "infrared")
     """
-    if device is None:
-        gpu = torch.cuda.is_available() and runtime != "openvino"
-        device = "cuda" if gpu else "cpu"
+    device = _device(device, runtime)
     options: dict[str, Any] = {"runtime": runtime, "precision": precision}
+    source = DEFAULT_MODEL if source is None else source
     path = Path(source)
-    if str(source) in preset_names():
-        if path.exists():
+    for kind, names in (("preset", preset_names()), ("shipped model", shipped_models())):
+        if str(source) in names and path.exists():
             raise UsageError(
-                f"{source} is a preset and also a file or folder here; write ./{source} for the "
-                "latter, or go elsewhere for the preset"
+                f"{source} is a {kind} and also a file or folder here; write ./{source} for the "
+                f"latter, or go elsewhere for the {kind}"
             )
+    if str(source) in preset_names():
         config = load_config(str(source), scale=scale)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
@@ -208,12 +249,15 @@ def load_model(
     if holds_graphs(path):
         graphs = open_graphs(path, runtime=runtime, precision=precision)
         return Embedder(None, graphs.config, graphs.about, backend=graphs.backend)
+    folder = find_pretrained(source)
+    if folder is not None:
+        return _pretrained(folder, device, options)
     if path.is_dir():
         path = path / "checkpoints" / "best.pt"
     elif not path.exists() and not path.suffix:
         raise CheckpointError(
-            f"{source} is no checkpoint, run folder or preset; "
-            f"the presets are {', '.join(preset_names())}"
+            f"{source} is no checkpoint, run folder, shipped model ({', '.join(shipped_models())}) "
+            f"or preset ({', '.join(preset_names())}); a model of the hub is {HUB}owner/name"
         )
     trained = load_trained(path)
     about = {
@@ -230,6 +274,72 @@ def load_model(
     return Embedder(
         trained.model.to(device), trained.config, about, trained_on=trained.identities, **options
     )
+
+
+def from_pretrained(
+    name: str | Path,
+    *,
+    revision: str | None = None,
+    cache_dir: str | Path | None = None,
+    local_files_only: bool = False,
+    device: str | torch.device | None = None,
+    runtime: Literal["auto"] | Runtime = "auto",
+    precision: Choice = "auto",
+) -> Embedder:
+    """Load a model that `Embedder.save_pretrained` wrote, from a folder or from the hub.
+
+    Args:
+        name: A folder, a shipped model's name, or ``owner/name`` on the Hugging Face hub.
+        revision: Branch, tag or commit on the hub; None takes the main branch.
+        cache_dir: Folder of downloads; None takes the hub client's.
+        local_files_only: Whether to take what was downloaded before without asking the hub; the
+            environment variable ``HF_HUB_OFFLINE`` says so for all programs.
+        device: As for `load_model`.
+        runtime: As for `load_model`.
+        precision: As for `load_model`.
+
+    Raises:
+        CheckpointError: The model is not to be had, or its files are not what they should be.
+        UsageError: Runtime or precision are not to be had here.
+    """
+    folder = find_pretrained(name)
+    if folder is None:
+        folder = download(
+            str(name),
+            revision=revision,
+            cache_dir=None if cache_dir is None else Path(cache_dir),
+            local_files_only=local_files_only,
+        )
+    return _pretrained(
+        folder,
+        _device(device, runtime),
+        {"runtime": runtime, "precision": precision},
+    )
+
+
+def _device(
+    device: str | torch.device | None, runtime: Literal["auto"] | Runtime
+) -> str | torch.device:
+    if device is not None:
+        return device
+    return "cuda" if torch.cuda.is_available() and runtime != "openvino" else "cpu"
+
+
+def _pretrained(folder: Path, device: str | torch.device, options: dict[str, Any]) -> Embedder:
+    found = read_pretrained(folder)
+    about = {
+        "preset": found.config.preset,
+        "trained": True,
+        "name": found.name,
+        "scale": found.config.scale,
+        "checkpoint_sha256": found.sha256,
+        "step": found.step,
+        "selection": found.selection,
+        "trained_identities": found.trained_identities,
+        "layout": found.config.data.layout,
+        "split": found.config.data.split,
+    }
+    return Embedder(found.model.to(device), found.config, about, **options)
 
 
 def _backend(

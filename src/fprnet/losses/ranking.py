@@ -23,13 +23,16 @@ __all__ = [
     "BatchHardTriplet",
     "CrossModalityTopRanking",
     "RankingLoss",
+    "SupervisedContrastive",
     "WeightedRegularisedTriplet",
     "batch_hard_triplet",
     "cross_modality_top_ranking",
     "euclidean_distances",
+    "supervised_contrastive",
     "weighted_regularised_triplet",
 ]
 
+STANDARD_EPSILON = 1e-5  # added to variances, as in BatchNorm
 TINY = 1e-12  # square root has no gradient at 0; rows this close are one point
 
 
@@ -125,10 +128,26 @@ class CrossModalityTopRanking:
             yield "data.modalities is visible but cross-modality-top-ranking needs both"
 
 
+@dataclass(frozen=True)
+class SupervisedContrastive(_Pooled):
+    """`supervised_contrastive` of a head, both modalities pooled.
+
+    Attributes:
+        temperature: Divides the cosines; 0.1 in its paper.
+    """
+
+    temperature: Positive = 0.1
+
+    def __call__(self, output: HeadOutput) -> Tensor:
+        """Return the loss of one head, a scalar."""
+        return supervised_contrastive(output.features, output.labels, temperature=self.temperature)
+
+
 RANKING_LOSSES = {
     "weighted-regularised-triplet": WeightedRegularisedTriplet,
     "batch-hard-triplet": BatchHardTriplet,
     "cross-modality-top-ranking": CrossModalityTopRanking,
+    "supervised-contrastive": SupervisedContrastive,
 }
 """Ranking losses by the name that ``loss.ranking`` takes."""
 
@@ -226,6 +245,35 @@ def cross_modality_top_ranking(
             within = F.relu(intra_margin - distance[ranked, ranked][positive, negative])
             total = total + intra_weight * within.masked_fill(gap.isinf(), 0.0).mean()
     return total
+
+
+def supervised_contrastive(features: Tensor, labels: Tensor, *, temperature: float = 0.1) -> Tensor:
+    """L_out of supervised contrastive learning (Khosla et al., NeurIPS 2020, Eq. 2).
+
+    mean_i mean_p -log(exp(c_ip / tau) / sum_{j != i} exp(c_ij / tau)), p over the other rows of row
+    i's identity, c the cosine of two rows. The rows are standardised over the batch before, as the
+    BatchNorm neck does it: pooled maps are positive, so their own cosines are all near 1. A row
+    without a partner costs nothing.
+
+    Args:
+        features: ``(R, D)``, R at least 2.
+        labels: ``(R,)``.
+        temperature: tau.
+
+    Returns:
+        Scalar.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        features = at_least_float32(features)
+        deviation = (features.var(dim=0, unbiased=False) + STANDARD_EPSILON).sqrt()
+        rows = unit_length((features - features.mean(dim=0)) / deviation)
+        itself = torch.eye(len(rows), dtype=torch.bool, device=rows.device)
+        logits = (rows @ rows.T / temperature).masked_fill(itself, -torch.inf)
+        positive, _ = _positives_and_negatives(labels)
+        cost = (logits.logsumexp(dim=1, keepdim=True) - logits).masked_fill(~positive, 0.0)
+        partners = positive.sum(dim=1)
+        mean = cost.sum(dim=1) / partners.clamp(min=1)
+        return mean.sum() / (partners > 0).sum().clamp(min=1)
 
 
 def _positives_and_negatives(labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,1 @@
+"""Seeds become the model that ships with fprnet: people, a training, weights, scores, a card."""
