@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from fprnet.cli.arguments import (
     existing_data_set,
     existing_folder,
     mention_untrained,
+    positive,
 )
 
 if TYPE_CHECKING:
@@ -24,18 +25,18 @@ if TYPE_CHECKING:
 
     from fprnet.cli.arguments import Subcommands
     from fprnet.data.records import Modality
-    from fprnet.gallery.records import GalleryInfo
-    from fprnet.gallery.sources import SourceImage
+    from fprnet.gallery.records import Counted, GalleryInfo, ImageFacts
 
-TOKEN = "FPRNET_GALLERY_TOKEN"
 CREATE = "Make an empty gallery for the embeddings of one model."
 CREATE_EXAMPLE = """\
   fprnet gallery create --uri people.db --model runs/fprnet
-  fprnet gallery create --uri http://127.0.0.1:19530 --model runs/fprnet"""
+  fprnet gallery create --uri people.db --model runs/fprnet --keep-days 30
+  fprnet gallery create --uri postgresql://fprnet@db.example.org/people --model runs/fprnet"""
 ADD = "Embed images and add those that are not there; started again, it goes on where it was."
 ADD_EXAMPLE = """\
-  fprnet gallery add --uri people.db --images day --camera 4 --location 2 --time-from exif
-  fprnet gallery add --uri people.db --manifest day.csv
+  fprnet gallery add --uri people.db --images day --modality visible --camera 4 --location hall
+  fprnet gallery add --uri people.db --table day.csv --time-from exif
+  fprnet gallery add --uri people.db --table corrected.parquet --update
   fprnet gallery add --uri people.db --data generated"""
 REMOVE = "Hide images from every search; 'restore' brings them back, 'add' does not."
 REMOVE_EXAMPLE = "  fprnet gallery remove --uri people.db day/0017.jpg"
@@ -46,12 +47,19 @@ ERASE_EXAMPLE = """\
   fprnet gallery erase --uri people.db day/0017.jpg
   fprnet gallery erase --uri people.db --identity 12
   fprnet gallery erase --uri people.db --until 2026-09-30"""
+EXPIRE = "Erase images that are older than the gallery keeps them."
+EXPIRE_EXAMPLE = """\
+  fprnet gallery expire --uri people.db
+  fprnet gallery expire --uri people.db --keep-days 30"""
 INFO = "Count what is in a gallery."
 INFO_EXAMPLE = "  fprnet gallery info --uri people.db --json"
+AUDIT = "Print the audit log, one JSON object a line: who did what, when."
+AUDIT_EXAMPLE = "  fprnet gallery audit --uri people.db"
+COMMAND_LINE = "command line"
 
 
 def add_parser(subcommands: Subcommands) -> None:
-    """Declare ``fprnet gallery create``, ``add``, ``remove``, ``restore``, ``erase``, ``info``."""
+    """Declare ``fprnet gallery`` and its actions."""
     examples = "\n".join(
         example.splitlines()[0] for example in (CREATE_EXAMPLE, ADD_EXAMPLE, INFO_EXAMPLE)
     )
@@ -59,7 +67,16 @@ def add_parser(subcommands: Subcommands) -> None:
     inner = parser.add_subparsers(metavar="ACTION", required=True)
     create = _action(inner, "create", CREATE, CREATE_EXAMPLE)
     create.add_argument("--model", required=True, help="checkpoint, run folder or preset")
-    create.add_argument("--scale", choices=("tiny", "full"), default="full", help="of a preset")
+    create.add_argument(
+        "--scale", choices=("tiny", "full"), default="full", help="scale of a preset (%(default)s)"
+    )
+    create.add_argument(
+        "--keep-days",
+        type=positive,
+        metavar="N",
+        help="erase images N days after they were taken or, without a time, added: by 'fprnet "
+        "gallery expire', and by the service as long as it runs (default: keep them)",
+    )
     create.set_defaults(run=run_create)
     _add_add(inner)
     for name, summary, example in (
@@ -72,19 +89,25 @@ def add_parser(subcommands: Subcommands) -> None:
             "images", nargs="*", metavar="IMAGE", help="file, or id of a record (its SHA-256)"
         )
         change.add_argument(
-            "--identity", type=int, action="append", default=[], help="all images of that person"
+            "--identity",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help="all images of the person of that identity (repeatable)",
         )
         change.add_argument("--until", metavar="TIME", help="all images taken then or before")
         add_json(change)
         change.set_defaults(run=run_change, change=name)
-    info = _action(inner, "info", INFO, INFO_EXAMPLE)
-    info.add_argument(
-        "--measure-recall",
-        action="store_true",
-        help="compare the index with exact search first, and remember the result",
+    expire = _action(inner, "expire", EXPIRE, EXPIRE_EXAMPLE)
+    expire.add_argument(
+        "--keep-days", type=positive, metavar="N", help="let the gallery keep images N days first"
     )
+    add_json(expire)
+    expire.set_defaults(run=run_expire)
+    info = _action(inner, "info", INFO, INFO_EXAMPLE)
     add_json(info)
     info.set_defaults(run=run_info)
+    _action(inner, "audit", AUDIT, AUDIT_EXAMPLE).set_defaults(run=run_audit)
 
 
 def add_address(parser: argparse.ArgumentParser, option: str) -> None:
@@ -94,15 +117,19 @@ def add_address(parser: argparse.ArgumentParser, option: str) -> None:
         dest="uri",
         required=True,
         metavar="URI",
-        help="folder that ends in .db, or http://HOST:PORT of a Milvus server "
-        f"(its token: ${TOKEN})",
+        help="SQLite file, or postgresql://USER@HOST/DATABASE (its password: $PGPASSWORD)",
     )
-    parser.add_argument("--name", default="gallery", help="of the gallery there (%(default)s)")
+    parser.add_argument(
+        "--name", default="gallery", help="name of the gallery in a database (%(default)s)"
+    )
 
 
-def token_of(uri: str) -> str | None:
-    """Return the server's token; it stands in the environment, where 'ps' does not show it."""
-    return os.environ.get(TOKEN) if "://" in uri else None
+def user_name() -> str:
+    """Return who uses the command line, for the audit log."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
 
 
 def _action(
@@ -117,23 +144,33 @@ def _add_add(subcommands: Subcommands) -> None:
     parser = _action(subcommands, "add", ADD, ADD_EXAMPLE)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--images", type=existing_folder, metavar="FOLDER", help="images under it")
-    source.add_argument("--manifest", type=Path, metavar="CSV", help="table; see docs/gallery.md")
+    source.add_argument(
+        "--table", type=Path, metavar="FILE", help="CSV or Parquet table; see docs/gallery.md"
+    )
     source.add_argument("--data", type=existing_data_set, metavar="ROOT", help="data set")
     add_layout(parser)
     parser.add_argument(
         "--modality",
         choices=("visible", "infrared"),
-        help="of --images; of --data: only these (default: visible)",
+        help="modality of --images; of --data: add only these (default: visible)",
     )
-    parser.add_argument("--camera", type=int, metavar="N", help="of --images")
-    parser.add_argument("--location", type=int, metavar="N", help="of --images")
+    parser.add_argument("--camera", metavar="NAME", help="camera that took --images")
+    parser.add_argument(
+        "--location", metavar="NAME", help="location of that camera (default: the camera's name)"
+    )
+    parser.add_argument(
+        "--update",
+        action="store_true",
+        help="correct records of images that are there with another camera, location, identity, "
+        "time or modality; without it they are left out",
+    )
     parser.add_argument(
         "--time-from",
         metavar="WHAT",
         help="mtime, exif, or a pattern of the file's name, e.g. %%Y%%m%%d_%%H%%M%%S",
     )
     parser.add_argument(
-        "--time-zone", default="UTC", metavar="ZONE", help="of these times (%(default)s)"
+        "--time-zone", default="UTC", metavar="ZONE", help="time zone of these times (%(default)s)"
     )
     parser.add_argument("--model", help="where the gallery's model lies now (default: as before)")
     add_workers(parser)
@@ -151,63 +188,68 @@ def run_create(args: argparse.Namespace) -> int:
     mention_untrained(embedder)
     path = str(Path(args.model).resolve()) if embedder.about["trained"] else args.model
     model = ModelIdentity.of(embedder, path)
-    with Gallery.create(args.uri, model, token=token_of(args.uri), name=args.name):
-        pass
+    with Gallery.create(args.uri, model, name=args.name, keep_days=args.keep_days) as gallery:
+        uri = gallery.uri
     print(
-        f"{args.uri} is made for {model.preset} {model.checkpoint_sha256[:12]}, "
-        f"{model.embedding_size} numbers per image; next: fprnet gallery add --uri {args.uri} ..."
+        f"{uri} is made for {model.preset} {model.checkpoint_sha256[:12]}, "
+        f"{model.embedding_size} numbers per image; next: fprnet gallery add --uri {uri} ..."
     )
     return 0
 
 
 def run_add(args: argparse.Namespace) -> int:
-    """Add the images; unreadable ones are named, and the exit status is 2 then."""
+    """Add the images; those left out are named, and the exit status is 2 then."""
     from fprnet.gallery.adding import add_images
     from fprnet.gallery.gallery import Gallery
     from fprnet.gallery.opening import load_gallery_model
 
     images = _images(args)
-    with Gallery.open(args.uri, token=token_of(args.uri), name=args.name, writable=True) as gallery:
+    with Gallery.open(args.uri, name=args.name, writable=True) as gallery:
         embedder, _ = load_gallery_model(gallery, args.model)
-        added = add_images(gallery, embedder, images, workers=args.workers)
+        added = add_images(
+            gallery, embedder, images, update=args.update, by=user_name(), workers=args.workers
+        )
         count = len(gallery)
-    for fault in added.unreadable:
+    for fault in added.left_out:
         print(f"fprnet: left out: {fault}", file=sys.stderr)
     if args.json:
-        result = {
-            "new": added.new,
-            "already": added.already,
-            "hidden": added.hidden,
-            "unreadable": list(added.unreadable),
-            "records": count,
-        }
-        print(json.dumps(result))
+        print(json.dumps({**vars(added), "left_out": list(added.left_out), "records": count}))
     else:
         hidden = f" ({added.hidden} of them hidden)" if added.hidden else ""
+        corrected = f"{added.updated} corrected, " if args.update else ""
         print(
-            f"{added.new} images added, {added.already} were there{hidden}, "
-            f"{len(added.unreadable)} left out; {count} can be found"
+            f"{added.new} images added, {corrected}{added.already} were there{hidden}, "
+            f"{len(added.left_out)} left out; {count} can be found"
         )
-    return 2 if added.unreadable else 0
+    return 2 if added.left_out else 0
 
 
 def run_change(args: argparse.Namespace) -> int:
     """Hide, show or erase the images."""
     from fprnet.errors import UsageError
     from fprnet.files import sha256
+    from fprnet.gallery.audit import AuditEntry
     from fprnet.gallery.gallery import Gallery
-    from fprnet.gallery.moments import parse_moment
     from fprnet.gallery.records import Filters
+    from fprnet.gallery.times import parse_time
 
     if not args.images and not args.identity and args.until is None:
         raise UsageError(f"no image is named; see '{args.prog} --help'")
     ids = [sha256(Path(image)) if Path(image).is_file() else _id(image) for image in args.images]
-    with Gallery.open(args.uri, token=token_of(args.uri), name=args.name, writable=True) as gallery:
+    with Gallery.open(args.uri, name=args.name, writable=True) as gallery:
         if args.identity or args.until is not None:
-            until = None if args.until is None else parse_moment(args.until, end=True)
+            until = None if args.until is None else parse_time(args.until, end=True)
             ids += gallery.select(Filters(until=until), identities=args.identity)
+        erase = args.change == "erase"
+        entry = AuditEntry(
+            {"remove": "hide", "restore": "show", "erase": "erase"}[args.change],
+            user_name(),
+            COMMAND_LINE,
+            details={"records": len(set(ids))} if erase else {},
+            images={} if erase else {"ids": ids},
+        )
         change = {"remove": gallery.remove, "restore": gallery.restore, "erase": gallery.erase}
-        changed = change[args.change](ids)
+        changed = change[args.change](ids, audit=[entry])
         count = len(gallery)
     if args.json:
         print(json.dumps({"changed": changed, "records": count}))
@@ -217,26 +259,57 @@ def run_change(args: argparse.Namespace) -> int:
     return 0
 
 
+def run_expire(args: argparse.Namespace) -> int:
+    """Erase what is too old."""
+    from fprnet.errors import UsageError
+    from fprnet.gallery.audit import AuditEntry
+    from fprnet.gallery.gallery import Gallery
+
+    with Gallery.open(args.uri, name=args.name, writable=True) as gallery:
+        if args.keep_days is not None:
+            details = {"keep_days": args.keep_days}
+            entry = AuditEntry("keep", user_name(), COMMAND_LINE, details=details)
+            gallery.keep(args.keep_days, audit=[entry])
+        days = gallery.keep_days
+        if days is None:
+            raise UsageError(
+                f"gallery {gallery.uri} keeps images for ever; give --keep-days N to change that"
+            )
+        erased = gallery.expire(user_name(), COMMAND_LINE)
+        count = len(gallery)
+    if args.json:
+        print(json.dumps({"changed": erased, "keep_days": days, "records": count}))
+    else:
+        print(f"{erased} images older than {days} days erased; {count} can be found")
+    return 0
+
+
 def run_info(args: argparse.Namespace) -> int:
     """Print the counts."""
     from fprnet.gallery.gallery import Gallery
 
-    measure = args.measure_recall
-    with Gallery.open(
-        args.uri, token=token_of(args.uri), name=args.name, writable=measure
-    ) as gallery:
-        if measure:
-            gallery.measure_recall()
+    with Gallery.open(args.uri, name=args.name) as gallery:
         info = gallery.info()
     print(json.dumps(info.as_dict()) if args.json else _text(info))
     return 0
 
 
-def _images(args: argparse.Namespace) -> Sequence[SourceImage]:
+def run_audit(args: argparse.Namespace) -> int:
+    """Print the log."""
+    from fprnet.gallery.audit import read_entries
+    from fprnet.gallery.gallery import Gallery
+
+    with Gallery.open(args.uri, name=args.name) as gallery:
+        for entry in read_entries(gallery.database):
+            print(json.dumps(entry))
+    return 0
+
+
+def _images(args: argparse.Namespace) -> Sequence[ImageFacts]:
     from fprnet.data.data_set import read_records
     from fprnet.errors import UsageError
-    from fprnet.gallery.moments import parse_zone, time_reader
-    from fprnet.gallery.sources import of_folder, of_manifest, of_records, only
+    from fprnet.gallery.sources import of_folder, of_records, of_table, only
+    from fprnet.gallery.times import parse_zone, time_reader
 
     if args.images is None and (args.camera is not None or args.location is not None):
         raise UsageError("--camera and --location are of --images; the others say them themselves")
@@ -249,11 +322,11 @@ def _images(args: argparse.Namespace) -> Sequence[SourceImage]:
     if args.images is not None:
         if args.modality is None:
             raise UsageError("--images needs --modality, visible or infrared")
-        camera = -1 if args.camera is None else args.camera
+        camera = args.camera
         location = camera if args.location is None else args.location
         return of_folder(args.images, modality, camera=camera, location=location, times=times)
-    if args.manifest is not None:
-        return of_manifest(args.manifest, modality=modality, times=times)
+    if args.table is not None:
+        return of_table(args.table, modality=modality, times=times)
     return only(of_records(read_records(args.data, layout=args.layout), times), modality)
 
 
@@ -270,17 +343,17 @@ def _id(text: str) -> str:
 
 
 def _text(info: GalleryInfo) -> str:
-    def counts(of: object) -> str:
-        assert isinstance(of, dict)
-        return ", ".join(f"{'unknown' if key == -1 else key}: {count}" for key, count in of.items())
+    def counts(counted: Sequence[Counted]) -> str:
+        return ", ".join(f"{one.value or 'unknown'}: {one.records}" for one in counted)
 
     settings = ", ".join(f"{key} {value}" for key, value in info.index_settings.items())
     recall = "not measured" if info.recall is None else f"{info.recall:.4f}"
+    kept = "for ever" if info.keep_days is None else f"{info.keep_days} days"
     lines = [
         f"gallery     {info.uri} ({info.name})",
         f"model       {info.model.preset} {info.model.checkpoint_sha256[:12]}, "
         f"{info.model.embedding_size} numbers per image, {info.model.path}",
-        f"images      {info.records}, and {info.hidden} hidden",
+        f"images      {info.records}, and {info.hidden} hidden; kept {kept}",
         f"cameras     {counts(info.cameras)}",
         f"locations   {counts(info.locations)}",
         f"modalities  {counts(info.modalities)}",
@@ -289,6 +362,5 @@ def _text(info: GalleryInfo) -> str:
     if info.first is not None and info.last is not None:
         lines.append(f"taken       {info.first.isoformat()} to {info.last.isoformat()}")
     lines.append(f"index       {info.index} {settings}".rstrip() + f"; recall@10 {recall}")
-    if info.size_bytes is not None:
-        lines.append(f"size        {info.size_bytes / 2**20:.1f} MiB")
+    lines.append(f"size        {info.size_bytes / 2**20:.1f} MiB")
     return "\n".join(lines)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fprnet.cli.arguments import add_command, add_json, mention_untrained, positive
-from fprnet.cli.gallery import add_address, token_of
+from fprnet.cli.gallery import add_address
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -32,19 +32,28 @@ def add_parser(subcommands: Subcommands) -> None:
     """Declare ``fprnet search``."""
     parser = add_command(subcommands, "search", summary=__doc__, example=EXAMPLE)
     parser.add_argument(
-        "images", nargs="+", type=Path, metavar="IMAGE", help="of one person, one or several"
+        "images",
+        nargs="+",
+        type=Path,
+        metavar="IMAGE",
+        help="query image; several must all show the same person",
     )
     add_address(parser, "--gallery")
     parser.add_argument(
         "--modality",
         choices=("visible", "infrared"),
         default="infrared",
-        help="of the images (%(default)s)",
+        help="modality of the query images (%(default)s)",
     )
-    parser.add_argument("--top", type=positive, default=20, metavar="N", help="(%(default)s)")
+    parser.add_argument(
+        "--top", type=positive, default=20, metavar="N", help="number of matches (%(default)s)"
+    )
     parser.add_argument("--model", help="where the gallery's model lies (default: as it remembers)")
     parser.add_argument(
-        "--calibration", type=Path, metavar="FILE", help="(default: beside the model)"
+        "--calibration",
+        type=Path,
+        metavar="FILE",
+        help="calibration of the model (default: the one beside the model, if there is one)",
     )
     parser.add_argument(
         "--false-match-rate",
@@ -55,8 +64,10 @@ def add_parser(subcommands: Subcommands) -> None:
         "(%(default)s)",
     )
     _add_filters(parser)
-    parser.add_argument("--group", action="store_true", help="list people, too")
-    parser.add_argument("--rerank", action="store_true", help="k-reciprocal re-ranking")
+    parser.add_argument("--group", action="store_true", help="list people besides images")
+    parser.add_argument(
+        "--rerank", action="store_true", help="order the matches by k-reciprocal re-ranking"
+    )
     parser.add_argument(
         "--confirmed",
         action="append",
@@ -75,23 +86,43 @@ def add_parser(subcommands: Subcommands) -> None:
 
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("only images", "each may be repeated where N stands")
-    group.add_argument("--camera", type=int, action="append", default=[], metavar="N", help="of it")
+    group = parser.add_argument_group("only some gallery images")
     group.add_argument(
-        "--location", type=int, action="append", default=[], metavar="N", help="of it"
+        "--camera",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only gallery images of this camera (repeatable)",
     )
     group.add_argument(
-        "--exclude-location", type=int, metavar="L", help="of other locations, than the query's"
+        "--location",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only gallery images of this location (repeatable)",
     )
-    group.add_argument("--since", metavar="TIME", help="taken then or later (UTC unless it says)")
-    group.add_argument("--until", metavar="TIME", help="taken then or before")
+    group.add_argument(
+        "--exclude-location",
+        metavar="NAME",
+        help="no gallery images of this location; usually the query's own",
+    )
+    group.add_argument(
+        "--since",
+        metavar="TIME",
+        help="only gallery images taken then or later (UTC unless it says)",
+    )
+    group.add_argument("--until", metavar="TIME", help="only gallery images taken then or before")
     group.add_argument(
         "--identity",
         choices=("any", "known", "unknown"),
         default="any",
-        help="of people who are, or are not, identified (%(default)s)",
+        help="only people who are, or are not, identified (%(default)s)",
     )
-    group.add_argument("--of", choices=("visible", "infrared"), help="of this modality")
+    group.add_argument(
+        "--gallery-modality",
+        choices=("visible", "infrared"),
+        help="only gallery images of this modality",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -101,7 +132,6 @@ def run(args: argparse.Namespace) -> int:
     filters = _filters(args)
     searcher = open_searcher(
         args.uri,
-        token=token_of(args.uri),
         name=args.name,
         model=args.model,
         calibration=args.calibration,
@@ -137,17 +167,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _filters(args: argparse.Namespace) -> Filters:
-    from fprnet.gallery.moments import parse_moment
     from fprnet.gallery.records import Filters
+    from fprnet.gallery.times import parse_time
 
-    return Filters(
+    return Filters.checked(
         cameras=tuple(args.camera),
         locations=tuple(args.location),
-        since=None if args.since is None else parse_moment(args.since),
-        until=None if args.until is None else parse_moment(args.until, end=True),
+        since=None if args.since is None else parse_time(args.since),
+        until=None if args.until is None else parse_time(args.until, end=True),
         exclude_location=args.exclude_location,
         identity=args.identity,
-        modality=args.of,
+        modality=args.gallery_modality,
     )
 
 
@@ -157,7 +187,7 @@ def _explanations(
     """Explain the first matches whose images are there, by their ranks."""
     explained = {}
     for match in answer.matches[:EXPLAINED]:
-        path = Path(match.record.path)
+        path = Path(match.path)
         if not path.is_file():
             print(f"fprnet: match {match.rank} is not explained: no file {path}", file=sys.stderr)
             continue
@@ -165,7 +195,7 @@ def _explanations(
             args.images[0],
             path,
             query_modality=args.modality,
-            match_modality=match.record.modality,
+            match_modality=match.modality,
         )
     return explained
 
@@ -196,17 +226,18 @@ def _opened(path: Path) -> Image.Image:
 
 def _shown(match: RankedMatch) -> Image.Image | None:
     """Return the image of a match; None where its file has gone, which the picture shows."""
-    path = Path(match.record.path)
+    path = Path(match.path)
     return _opened(path) if path.is_file() else None
 
 
 def _text(answer: Answer, explained: dict[int, Explanation]) -> str:
     lines = []
-    if answer.in_gallery is not None and answer.threshold is not None:
-        verdict = "in the gallery" if answer.in_gallery else "not in the gallery"
+    if answer.decision is not None:
+        decision = answer.decision
+        verdict = "in the gallery" if decision.in_gallery else "not in the gallery"
         lines.append(
-            f"{verdict}: threshold {answer.threshold:.3f} for a false-match rate of "
-            f"{answer.false_match_rate:g} among {answer.candidates} images"
+            f"{verdict}: threshold {decision.threshold:.3f} for a false-match rate of "
+            f"{decision.false_match_rate:g} among {answer.candidates} images"
         )
     else:
         lines.append(
@@ -215,22 +246,22 @@ def _text(answer: Answer, explained: dict[int, Explanation]) -> str:
         )
     lines.append(
         f"{'rank':>4} {'similarity':>10} {'probability':>11}  {'camera':>6} {'location':>8}  "
-        f"{'time':<20} {'identity':>8}  image"
+        f"{'time':<24} {'identity':>8}  image"
     )
     for match in answer.matches:
-        record = match.record.as_dict()
+        record = match.as_dict()
         probability = "" if match.probability is None else f"{match.probability:.3f}"
         mark = "*" if match.accepted else " "
         known = {name: "-" if value is None else str(value) for name, value in record.items()}
         lines.append(
             f"{match.rank:>4} {match.similarity:>10.4f} {probability:>11}{mark} "
-            f"{known['camera']:>6} {known['location']:>8}  {known['timestamp']:<20} "
-            f"{known['identity']:>8}  {match.record.path}"
+            f"{known['camera']:>6} {known['location']:>8}  {known['time']:<24} "
+            f"{known['identity']:>8}  {match.path}"
         )
     for person in answer.people:
-        who = "unknown" if person.identity < 0 else str(person.identity)
-        ranks = ", ".join(str(match.rank) for match in person.matches)
-        lines.append(f"person {who}: similarity {person.matches[0].similarity:.4f}, ranks {ranks}")
+        who = "unknown" if person.identity is None else person.identity
+        ranks = ", ".join(str(rank) for rank in person.matches)
+        lines.append(f"person {who}: similarity {person.similarity:.4f}, ranks {ranks}")
     for rank, explanation in explained.items():
         parts = ", ".join(f"{part.name} {part.cosine:+.3f}" for part in explanation.parts)
         lines.append(

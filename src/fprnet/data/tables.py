@@ -10,6 +10,7 @@ import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from fprnet.errors import FprnetError
 __all__ = ["Table", "TableKind"]
 
 INT64 = (-(2**63), 2**63 - 1)
+LONGEST_NAME = 200
+SEPARATORS = ",;\t"
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,78 @@ class Table:
                 )
         return np.array(numbers, dtype=np.int64)
 
+    def names(self, name: str) -> list[str | None]:
+        """Return a column of names, N of them: whole numbers, or any text; None where empty.
+
+        A number is the text that it is written as: 12 of Parquet and "12" of CSV are one name,
+        "0012" is another.
+
+        Args:
+            name: Of the column; one that is missing is empty.
+
+        Raises:
+            FprnetError: A value is neither; the class is ``fault``.
+        """
+        found: list[str | None] = []
+        for row, value in enumerate(self.columns.get(name, [None] * self.length)):
+            if isinstance(value, float) and (value.is_integer() or value != value):
+                value = int(value) if value == value else None  # pandas has no missing integers
+            text = "" if value is None else str(value).strip()
+            if isinstance(value, (bool, float, bytes)) or len(text) > LONGEST_NAME:
+                raise self.fault(
+                    f"{self.file} row {row} has {name} {value!r:.80}; give a whole number, or a "
+                    f"text of at most {LONGEST_NAME} letters"
+                )
+            found.append(text or None)
+        return found
+
+    def paths(self, name: str = "path") -> list[str]:
+        """Return a column of paths, N of them, with ``/`` between folders.
+
+        Raises:
+            FprnetError: A value is no text, or missing; the class is ``fault``.
+        """
+        return [text.replace("\\", "/") for text in self.texts(name).tolist()]
+
+    def moments(self, name: str) -> list[str]:
+        """Return a column of times, N of them, as ISO 8601 writes them; "" where empty.
+
+        Args:
+            name: Of the column; one that is missing is empty.
+
+        Raises:
+            FprnetError: A value is neither a text nor a time; the class is ``fault``.
+        """
+        found = []
+        for row, value in enumerate(self.columns.get(name, [None] * self.length)):
+            if value is not None and not isinstance(value, (str, datetime, date)):
+                raise self.fault(f"{self.file} row {row} has {name} {value!r:.80}; give a time")
+            text = "" if value is None else value if isinstance(value, str) else value.isoformat()
+            found.append(text.strip())
+        return found
+
+    def words(self, name: str, allowed: Sequence[str], *, empty: bool = False) -> list[str]:
+        """Return a column of words in small letters, N of them; "" where empty.
+
+        Args:
+            name: Of the column; one that is missing is empty.
+            allowed: Words.
+            empty: Whether a value may be missing.
+
+        Raises:
+            FprnetError: A value is none of them; the class is ``fault``.
+        """
+        if empty and name not in self.columns:
+            return [""] * self.length
+        words = [text.lower() for text in self.texts(name, empty=True).tolist()]
+        for row, word in enumerate(words):
+            if word not in allowed and not (empty and not word):
+                raise self.fault(
+                    f"{self.file} row {row} has {name} {word!r}; give {' or '.join(allowed)}"
+                    + (" or leave it empty" if empty else "")
+                )
+        return words
+
     def texts(self, name: str, *, empty: bool = False) -> NDArray[np.str_]:
         """Return a column of texts ``(N,)`` without the spaces around them.
 
@@ -102,8 +177,16 @@ class TableKind:
     optional: tuple[str, ...]
     fault: type[FprnetError]
 
+    def read(self, file: Path) -> Table:
+        """Read a Parquet file, by its ending, or a CSV file.
+
+        Raises:
+            FprnetError: See ``read_csv`` and ``read_parquet``.
+        """
+        return (self.read_parquet if file.suffix.lower() == ".parquet" else self.read_csv)(file)
+
     def read_csv(self, file: Path) -> Table:
-        """Read a CSV file: UTF-8, commas, a header.
+        """Read a CSV file: UTF-8, a header in letters of any size; commas, semicolons or tabs.
 
         Raises:
             FprnetError: It cannot be read, a column is missing or there twice, or a row is longer
@@ -111,8 +194,11 @@ class TableKind:
         """
         try:
             with file.open(encoding="utf-8-sig", newline="") as lines:
-                reader = csv.reader(lines, strict=True)
-                header = [name.strip() for name in next(reader, [])]
+                first = lines.readline()
+                separator = max(SEPARATORS, key=first.count)
+                lines.seek(0)
+                reader = csv.reader(lines, strict=True, delimiter=separator)
+                header = [name.strip().lower() for name in next(reader, [])]
                 rows = [row for row in reader if row]
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise self.fault(
@@ -157,6 +243,7 @@ class TableKind:
             raise self.fault(f"{file} cannot be read as Parquet ({reason}); write it again") from (
                 error
             )
+        table = table.rename_columns([name.strip().lower() for name in table.column_names])
         self._check_columns(file, table.column_names)
         return table
 

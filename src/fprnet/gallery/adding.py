@@ -19,11 +19,11 @@ from tqdm import tqdm
 from fprnet.data.images import map_in_order, read_image
 from fprnet.data.records import MODALITIES
 from fprnet.embeddings.embedder import Embedder
-from fprnet.errors import DataError
+from fprnet.errors import FprnetError
 from fprnet.files import sha256
+from fprnet.gallery.audit import AuditEntry
 from fprnet.gallery.gallery import Gallery
-from fprnet.gallery.records import GalleryRecord, ModelIdentity
-from fprnet.gallery.sources import SourceImage
+from fprnet.gallery.records import GalleryRecord, ImageFacts, ModelIdentity
 
 __all__ = ["AddedImages", "add_images"]
 
@@ -38,23 +38,27 @@ class AddedImages:
 
     Attributes:
         new: Records that are there now.
-        already: Images whose record was there.
-        hidden: How many of ``already`` are hidden, and stay so.
-        unreadable: A sentence for each file that is no image, or a damaged one; the others were
-            added.
+        updated: Records that were corrected.
+        already: Images whose record was there and says the same, or more.
+        hidden: How many of the records that were there are hidden, and stay so.
+        left_out: A sentence for each file that cannot be read as an image, and for each image
+            whose record says something else; the others were added.
     """
 
     new: int
+    updated: int
     already: int
     hidden: int
-    unreadable: tuple[str, ...]
+    left_out: tuple[str, ...]
 
 
 def add_images(
     gallery: Gallery,
     embedder: Embedder,
-    images: Sequence[SourceImage],
+    images: Sequence[ImageFacts],
     *,
+    update: bool = False,
+    by: str | None = None,
     workers: int | None = None,
     progress: bool = True,
 ) -> AddedImages:
@@ -62,8 +66,10 @@ def add_images(
 
     Args:
         gallery: Writable.
-        embedder: Its model.
+        embedder: The gallery's model.
         images: Files; an image that occurs twice is one record, the first.
+        update: Correct records that say something else; without it such images are left out.
+        by: Who adds, for the audit log; None writes no entry.
         workers: Threads that decode; None is one for each core.
         progress: Show a bar on stderr.
 
@@ -72,34 +78,47 @@ def add_images(
     """
     gallery.require(ModelIdentity.of(embedder))
     workers = workers or os.cpu_count() or 1
-    new = already = hidden = 0
-    unreadable: list[str] = []
+    new = updated = already = hidden = 0
+    left_out: list[str] = []
     with tqdm(total=len(images), desc="add", unit=" images", disable=not progress) as bar:
         for start in range(0, len(images), CHUNK):
             some = images[start : start + CHUNK]
-            hashed = _outcomes(sha256, [image.path for image in some], workers, unreadable)
-            first: dict[str, SourceImage] = {}
+            hashed = _outcomes(sha256, [Path(image.path) for image in some], workers, left_out)
+            records: dict[str, GalleryRecord] = {}
             for image, id in zip(some, hashed, strict=True):
-                if id is not None:
-                    first.setdefault(id, image)
-            there = gallery.known(first)
-            hidden += len(gallery.hidden(there))
-            wanted = {id: image for id, image in first.items() if id not in there}
-            already += sum(id is not None for id in hashed) - len(wanted)
+                if id is not None and id in records:
+                    already += 1
+                elif id is not None:
+                    values = {**dict(image), "path": str(Path(image.path).resolve())}
+                    records[id] = GalleryRecord(**values, id=id)
+            planned = gallery.plan(list(records.values()), update=update)
+            already += len(planned.already)
+            hidden += len(planned.hidden)
+            left_out += [
+                f"{records[id].path} is in the gallery with {text}; --update corrects it"
+                for id, text in planned.differing.items()
+            ]
+            wanted = [records[id] for id in (*planned.new, *planned.updated)]
             read = partial(read_image, size=embedder.size)
-            decoded = _outcomes(
-                read, [image.path for image in wanted.values()], workers, unreadable
-            )
+            decoded = _outcomes(read, [Path(one.path) for one in wanted], workers, left_out)
             ready = [
-                (_record(id, image), pixels)
-                for (id, image), pixels in zip(wanted.items(), decoded, strict=True)
+                (record, pixels)
+                for record, pixels in zip(wanted, decoded, strict=True)
                 if pixels is not None
             ]
             if ready:
-                embeddings = _embed(embedder, ready)
-                new += gallery.add(embeddings, [record for record, _ in ready]).new
+                ids = [record.id for record, _ in ready]
+                entry = AuditEntry("add", by, "command line", images={"ids": ids})
+                added = gallery.add(
+                    _embed(embedder, ready),
+                    [record for record, _ in ready],
+                    update=update,
+                    audit=() if by is None else (entry,),
+                )
+                new += len(added.new)
+                updated += len(added.updated)
             bar.update(len(some))
-    return AddedImages(new, already, hidden, tuple(unreadable))
+    return AddedImages(new, updated, already, hidden, tuple(left_out))
 
 
 def _outcomes(
@@ -110,7 +129,7 @@ def _outcomes(
     def outcome(path: Path) -> tuple[Result | None, str]:
         try:
             return function(path), ""
-        except DataError as error:
+        except FprnetError as error:
             return None, str(error)
         except OSError as error:
             return None, f"{path} cannot be read ({error.strerror}); check path and rights"
@@ -121,18 +140,6 @@ def _outcomes(
         if fault:
             faults.append(fault)
     return results
-
-
-def _record(id: str, image: SourceImage) -> GalleryRecord:
-    return GalleryRecord(
-        id=id,
-        path=str(image.path.resolve()),
-        modality=image.modality,
-        camera=image.camera,
-        location=image.location,
-        timestamp=image.timestamp,
-        identity=image.identity,
-    )
 
 
 def _embed(

@@ -2,108 +2,78 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
-from fprnet.gallery.records import UNKNOWN, Filters, GalleryRecord
+from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Answer", "Person", "RankedMatch"]
+from fprnet.gallery.records import Filters, GalleryRecord, Name
+
+__all__ = ["Answer", "Decision", "Person", "RankedMatch"]
 
 
-@dataclass(frozen=True)
-class RankedMatch:
-    """One line of an answer.
+class RankedMatch(GalleryRecord):
+    """A gallery record in the ranking."""
 
-    Attributes:
-        rank: 1 is the first.
-        record: The gallery image.
-        similarity: Cosine of the embeddings, -1 to 1; with several query images the mean of theirs.
-        probability: That it shows the query's person, 0 to 1 (see
-            :meth:`fprnet.gallery.calibration.Calibration.probability`); None without a calibration.
-        accepted: Whether the similarity reaches the threshold; None without one.
-    """
+    rank: int = Field(ge=1, description="1 is the most alike")
+    similarity: float = Field(
+        description="Cosine of the embeddings, -1 to 1; with several query images the mean of "
+        "theirs",
+        examples=[0.83],
+    )
+    probability: float | None = Field(
+        description="Probability that it is the same person, 0 to 1; null without a calibration"
+    )
+    accepted: bool | None = Field(
+        description="Whether it reaches the threshold; null without a calibration"
+    )
 
-    rank: int
-    record: GalleryRecord
-    similarity: float
+    @property
+    def record(self) -> GalleryRecord:
+        """What the gallery has of the image."""
+        fields = GalleryRecord.model_fields
+        return GalleryRecord.model_construct(**{name: getattr(self, name) for name in fields})
+
+
+class Person(BaseModel):
+    """The matches of one identity; records without one are a person each."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    identity: Name | None
+    similarity: float = Field(description="Similarity of the person's best match")
     probability: float | None
-    accepted: bool | None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold."""
-        return {
-            "rank": self.rank,
-            **self.record.as_dict(),
-            "similarity": self.similarity,
-            "probability": self.probability,
-            "accepted": self.accepted,
-        }
+    matches: list[int] = Field(description="Ranks of the person's matches", examples=[[1, 4]])
 
 
-@dataclass(frozen=True)
-class Person:
-    """The matches of one identity; images without a known identity are a person each.
+class Decision(BaseModel):
+    """Is the person in the gallery at all?"""
 
-    Attributes:
-        identity: -1 where unknown.
-        matches: Best first; the first one's similarity and probability are the person's.
-    """
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    identity: int
-    matches: tuple[RankedMatch, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold."""
-        first = self.matches[0]
-        return {
-            "identity": None if self.identity == UNKNOWN else self.identity,
-            "similarity": first.similarity,
-            "probability": first.probability,
-            "matches": [match.rank for match in self.matches],
-        }
+    false_match_rate: float = Field(examples=[0.01])
+    threshold: float = Field(description="Similarity from which on a match is accepted")
+    in_gallery: bool = Field(description="False: nobody in the gallery is alike enough")
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a search found.
+class Answer(BaseModel):
+    """What a search found; matches are ranked, the most similar first."""
 
-    Attributes:
-        matches: Most alike first.
-        people: The same matches by identity, best person first; empty unless asked for.
-        candidates: Records that passed the filters: among so many was searched.
-        queries: Query images.
-        filters: Those that were applied.
-        threshold: Similarity from which a match is accepted; None without a calibration.
-        false_match_rate: That the threshold was made for.
-        in_gallery: Whether a match was accepted: False is the answer "not in the gallery". None
-            without a calibration.
-        reranked: Whether the order is that of re-ranking and not that of the similarities.
-        warnings: What the user should know, a sentence each.
-    """
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    matches: tuple[RankedMatch, ...]
-    people: tuple[Person, ...]
-    candidates: int
-    queries: int
+    queries: int = Field(description="Query images")
+    candidates: int = Field(description="Records that the filters leave")
     filters: Filters
-    threshold: float | None = None
-    false_match_rate: float | None = None
-    in_gallery: bool | None = None
-    reranked: bool = False
-    warnings: tuple[str, ...] = ()
+    decision: Decision | None = Field(description="Null without a calibration")
+    reranked: bool = Field(description="The order is re-ranking's, not the similarities'")
+    matches: list[RankedMatch]
+    people: list[Person] = Field(description="Empty unless people were asked for")
+    warnings: list[str] = Field(description="What the user should know, a sentence each")
+
+    @property
+    def in_gallery(self) -> bool | None:
+        """Whether a match was accepted; None without a calibration."""
+        return None if self.decision is None else self.decision.in_gallery
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold."""
-        return {
-            "format": 1,
-            "queries": self.queries,
-            "candidates": self.candidates,
-            "filters": self.filters.as_dict(),
-            "threshold": self.threshold,
-            "false_match_rate": self.false_match_rate,
-            "in_gallery": self.in_gallery,
-            "reranked": self.reranked,
-            "matches": [match.as_dict() for match in self.matches],
-            "people": [person.as_dict() for person in self.people],
-            "warnings": list(self.warnings),
-        }
+        return {"format": 1, **self.model_dump(mode="json")}

@@ -18,7 +18,6 @@ __all__ = ["checkpoint_of", "find_calibration", "load_gallery_model", "open_sear
 def open_searcher(
     uri: str,
     *,
-    token: str | None = None,
     name: str = "gallery",
     model: str | None = None,
     scale: Scale = "full",
@@ -28,11 +27,10 @@ def open_searcher(
     """Open a gallery with its model; whoever calls this closes ``searcher.gallery``.
 
     Args:
-        uri: Folder that ends in ``.db``, or ``http://HOST:PORT`` of a Milvus server.
-        token: Of a server.
-        name: Of the gallery there.
+        uri: Path of an SQLite file, or ``postgresql://USER@HOST/DATABASE``.
+        name: Name of the gallery there.
         model: Checkpoint, run folder or preset; None takes the one that the gallery remembers.
-        scale: Of a preset.
+        scale: Scale of a preset.
         calibration: File; None takes the one beside the checkpoint, if there is one.
         writable: Open the gallery for writing, too.
 
@@ -42,7 +40,7 @@ def open_searcher(
         GalleryError: The gallery cannot be opened; see
             :meth:`fprnet.gallery.gallery.Gallery.open`.
     """
-    gallery = Gallery.open(uri, token=token, name=name, writable=writable)
+    gallery = Gallery.open(uri, name=name, writable=writable)
     try:
         embedder, source = load_gallery_model(gallery, model, scale)
         found = find_calibration(source, embedder) if calibration is None else None

@@ -15,7 +15,6 @@ from PIL import Image, ImageDraw, ImageFont
 from fprnet.data.pixels import fit_image
 from fprnet.embeddings.explanation import Explanation
 from fprnet.gallery.answers import Answer, RankedMatch
-from fprnet.gallery.records import UNKNOWN
 
 __all__ = ["below", "draw_answer", "draw_explanations", "overlay", "png", "scale_of"]
 
@@ -163,9 +162,8 @@ def _verdict(answer: Answer) -> str:
 
 def _caption(match: RankedMatch) -> tuple[str, ...]:
     probability = "" if match.probability is None else f"  p {match.probability:.2f}"
-    record = match.record
-    camera = "" if record.camera == UNKNOWN else f"camera {record.camera}"
-    when = "" if record.timestamp is None else f"{record.timestamp:%y-%m-%d %H:%M}"
+    camera = "" if match.camera is None else f"camera {match.camera}"
+    when = "" if match.time is None else f"{match.time:%y-%m-%d %H:%M}"
     tick = " *" if match.accepted else ""
     return (f"{match.rank}{tick}", f"{match.similarity:.3f}{probability}", camera, when)
 

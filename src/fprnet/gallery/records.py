@@ -1,16 +1,33 @@
-"""What a gallery keeps and gives back, as values: records, filters, matches, counts.
+"""What a gallery keeps and gives back, as values: records, filters, counts, the model's identity.
 
-Shapes: n records, D numbers per embedding.
+A camera, a location and an identity are names: any text. A whole number written plainly (``12``,
+not ``012``) is the same name as a text and as a number, and JSON holds it as a number.
+Unknown is None everywhere, never a value that somebody could type.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from fprnet.data.records import MODALITIES, Modality
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from fprnet.data.records import Modality
 from fprnet.errors import FilterError, GalleryError
 
 if TYPE_CHECKING:
@@ -19,18 +36,74 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NO_FILTERS",
-    "UNKNOWN",
     "Added",
-    "Contents",
+    "Counted",
     "Filters",
+    "Found",
     "GalleryInfo",
     "GalleryRecord",
+    "ImageFacts",
     "Match",
     "ModelIdentity",
+    "Name",
+    "RecordId",
+    "Time",
+    "check_id",
+    "plain",
 ]
 
-UNKNOWN = -1  # of camera, location and identity, as in data sets
-HEX_DIGITS = 64  # of a SHA-256
+MAX_NUMBER = 999_999_999  # of a name in JSON; longer ones are texts
+NAME_PATTERN = r"^[^\x00-\x1f\x7f]{1,200}$"
+ID_PATTERN = r"^[0-9a-f]{64}$"
+NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
+RECORD_ID = "5f0c6f7f6c1d4f7f8f9b1c2d3e4f5a6b5f0c6f7f6c1d4f7f8f9b1c2d3e4f5a6b"
+
+
+def _name(value: Any) -> str:  # noqa: ANN401 - whatever JSON can hold
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # to JSON 3.0 and 3 are the same number
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_NUMBER:
+        return str(value)
+    if isinstance(value, str) and re.fullmatch(NAME_PATTERN, value):
+        return value
+    raise PydanticCustomError(
+        "name",
+        "Input should be a whole number from 0 to 999999999, or a text of 1 to 200 letters",
+    )
+
+
+def plain(name: str) -> int | str:
+    """Return a name as JSON holds it.
+
+    >>> plain("12"), plain("012"), plain("dock 3")
+    (12, '012', 'dock 3')
+    """
+    return int(name) if NUMBER.fullmatch(name) else name
+
+
+def _utc(time: datetime) -> datetime:
+    try:
+        utc = time.astimezone(UTC)
+    except OverflowError as error:
+        raise PydanticCustomError("time", "Input should be a time from year 1 to 9999") from error
+    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+
+
+Name = Annotated[
+    str,
+    BeforeValidator(_name),
+    PlainSerializer(plain, return_type=int | str, when_used="json-unless-none"),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": MAX_NUMBER},
+                {"type": "string", "pattern": NAME_PATTERN},
+            ]
+        }
+    ),
+]
+Time = Annotated[AwareDatetime, AfterValidator(_utc)]
+RecordId = Annotated[str, Field(pattern=ID_PATTERN, description="SHA-256 of the image's file")]
 
 
 @dataclass(frozen=True)
@@ -38,16 +111,18 @@ class ModelIdentity:
     """Which model made the embeddings of a gallery; two are the same if their hashes are.
 
     Attributes:
-        checkpoint_sha256: Of the checkpoint file, whatever runs it.
+        checkpoint_sha256: Hash of the checkpoint file, whatever runs it.
         preset: Name of its preset.
-        embedding_size: D.
-        path: Where the checkpoint lay when the gallery was made; a hint, no part of the identity.
+        embedding_size: D, as the gallery holds it.
+        path: Where the checkpoint was when the gallery was made; a hint, no part of the identity.
+        projection_sha256: Hash of the projection that makes the embeddings compact; "" without.
     """
 
     checkpoint_sha256: str
     preset: str
     embedding_size: int
     path: str = ""
+    projection_sha256: str = ""
 
     @classmethod
     def of(cls, embedder: Embedder, path: str = "") -> ModelIdentity:
@@ -61,7 +136,7 @@ class ModelIdentity:
 
     @property
     def scale(self) -> Scale:
-        """Of an untrained preset: "tiny" or "full"; a checkpoint knows its own."""
+        """Scale of an untrained preset: "tiny" or "full"; a checkpoint knows its own."""
         return "tiny" if self.checkpoint_sha256.endswith(":tiny") else "full"
 
     def __str__(self) -> str:
@@ -71,137 +146,103 @@ class ModelIdentity:
 
     def same_as(self, other: ModelIdentity) -> bool:
         """Whether embeddings of both can be compared."""
-        return (self.checkpoint_sha256, self.embedding_size) == (
+        return (self.checkpoint_sha256, self.projection_sha256, self.embedding_size) == (
             other.checkpoint_sha256,
+            other.projection_sha256,
             other.embedding_size,
         )
 
 
-@dataclass(frozen=True)
-class GalleryRecord:
-    """One image of the gallery, without its embedding. Checked when it is made.
+class ImageFacts(BaseModel):
+    """An image and what is known of it; None is unknown."""
 
-    Attributes:
-        id: SHA-256 of the image file's bytes, 64 hexadecimal digits: the same image is the same
-            record, wherever it lies.
-        path: Path or URI of the image.
-        modality: "visible" or "infrared".
-        camera: -1 where unknown.
-        location: Cameras that see one place share it; -1 where unknown.
-        timestamp: When it was taken, with a time zone, kept to the millisecond in UTC; None where
-            unknown.
-        identity: Who it shows; -1 where unknown.
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    Raises:
-        GalleryError: The id is no SHA-256, the modality unknown, a number below -1 or too large,
-            or the time has no zone.
-    """
-
-    id: str
-    path: str
+    path: str = Field(description="Path or address of the original, as the gallery has it")
     modality: Modality
-    camera: int = UNKNOWN
-    location: int = UNKNOWN
-    timestamp: datetime | None = None
-    identity: int = UNKNOWN
+    camera: Name | None = Field(default=None, examples=[3])
+    location: Name | None = Field(
+        default=None, description="Cameras that see one place share their location"
+    )
+    time: Time | None = Field(default=None, description="When the image was taken")
+    identity: Name | None = Field(default=None, description="Whom the image shows, if known")
 
-    def __post_init__(self) -> None:
-        check_id(self.id)
-        if self.modality not in MODALITIES:
-            raise GalleryError(
-                f"modality {self.modality!r} of {self.path} is unknown; "
-                "write 'visible' or 'infrared'"
-            )
-        for name in ("camera", "location", "identity"):
-            value = getattr(self, name)
-            if not UNKNOWN <= value < 2**62:
-                raise GalleryError(
-                    f"{name} {value} of {self.path} is no number from 0 on; leave it out where it "
-                    "is not known"
-                )
-        if self.timestamp is not None:
-            if self.timestamp.tzinfo is None:
-                raise GalleryError(
-                    f"time {self.timestamp} of {self.path} has no time zone; write e.g. "
-                    f"{self.timestamp.isoformat()}+00:00"
-                )
-            utc = self.timestamp.astimezone(UTC)
-            kept = utc.replace(microsecond=utc.microsecond // 1000 * 1000)
-            object.__setattr__(self, "timestamp", kept)
+    @classmethod
+    def checked(cls, **values: Any) -> Self:  # noqa: ANN401 - checked here
+        """Make one of values that somebody gave.
+
+        Raises:
+            GalleryError: One of them cannot be; the message names it.
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise GalleryError(f"{values.get('path')!s:.200}: {first_fault(error)}") from error
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold: unknown is None, the time ISO 8601 in UTC."""
-        numbers = {
-            name: None if getattr(self, name) == UNKNOWN else getattr(self, name)
-            for name in ("camera", "location", "identity")
-        }
-        when = None if self.timestamp is None else self.timestamp.isoformat().replace("+00:00", "Z")
-        return {
-            "id": self.id,
-            "path": self.path,
-            "modality": self.modality,
-            "timestamp": when,
-            **numbers,
-        }
+        return self.model_dump(mode="json")
 
 
-@dataclass(frozen=True)
-class Filters:
-    """Which records a search may return; applied inside the vector search. Checked when it is made.
+class GalleryRecord(ImageFacts):
+    """One image of the gallery, without its embedding."""
 
-    Attributes:
-        cameras: Only of these; empty: of any.
-        locations: Only at these; empty: at any.
-        since: Taken then or later, with a time zone. Images of unknown time fail both limits.
-        until: Taken then or before.
-        exclude_location: Not at this one (the query's own); unknown locations stay.
-        identity: "known" or "unknown" people only, or "any".
-        modality: Only of this one; None: of any.
+    id: RecordId
+
+
+class Filters(BaseModel):
+    """Which gallery records a search may return; applied inside the vector search.
 
     Raises:
-        FilterError: A time without a zone, or a window that ends before it begins.
+        FilterError: The time window ends before it begins.
     """
 
-    cameras: tuple[int, ...] = ()
-    locations: tuple[int, ...] = ()
-    since: datetime | None = None
-    until: datetime | None = None
-    exclude_location: int | None = None
-    identity: Literal["any", "known", "unknown"] = "any"
-    modality: Modality | None = None
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    def __post_init__(self) -> None:
-        for name in ("since", "until"):
-            moment = getattr(self, name)
-            if moment is not None and moment.tzinfo is None:
-                raise FilterError(
-                    f"{name} {moment} has no time zone; write e.g. {moment.isoformat()}+00:00"
-                )
+    cameras: tuple[Name, ...] = Field(
+        default=(), max_length=100, description="Only images of these cameras; empty: of any"
+    )
+    locations: tuple[Name, ...] = Field(
+        default=(), max_length=100, description="Only images of these locations; empty: of any"
+    )
+    exclude_location: Name | None = Field(
+        default=None, description="No images of this location; usually the query's own"
+    )
+    modality: Modality | None = Field(default=None, description="Only gallery images of it")
+    since: Time | None = Field(
+        default=None,
+        description="Only images taken then or later; images of unknown time fail both limits",
+        examples=["2026-03-01T00:00:00Z"],
+    )
+    until: Time | None = Field(
+        default=None,
+        description="Only images taken then or before",
+        examples=["2026-03-02T00:00:00Z"],
+    )
+    identity: Literal["any", "known", "unknown"] = Field(
+        default="any", description="Only people whose identity is known, or only others"
+    )
+
+    @model_validator(mode="after")
+    def _check_window(self) -> Self:
         if self.since is not None and self.until is not None and self.since > self.until:
             raise FilterError(
                 f"the time window is upside down: since {self.since.isoformat()} is later than "
                 f"until {self.until.isoformat()}; swap them"
             )
-        if self.identity not in ("any", "known", "unknown"):
-            raise FilterError(
-                f"identity filter {self.identity!r} is unknown; write any, known or unknown"
-            )
-        if self.modality is not None and self.modality not in MODALITIES:
-            raise FilterError(
-                f"modality {self.modality!r} is unknown; write 'visible' or 'infrared'"
-            )
+        return self
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold."""
-        return {
-            "cameras": list(self.cameras),
-            "locations": list(self.locations),
-            "since": None if self.since is None else self.since.isoformat(),
-            "until": None if self.until is None else self.until.isoformat(),
-            "exclude_location": self.exclude_location,
-            "identity": self.identity,
-            "modality": self.modality,
-        }
+    @classmethod
+    def checked(cls, **values: Any) -> Self:  # noqa: ANN401 - checked here
+        """Make filters of values that somebody gave.
+
+        Raises:
+            FilterError: One of them cannot be; the message names it.
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            raise FilterError(f"filter {first_fault(error)}") from error
 
 
 NO_FILTERS = Filters()
@@ -212,98 +253,115 @@ class Added:
     """What happened to each record that was given to ``add``.
 
     Attributes:
-        new: Records that were not there before and are now.
-        already: Records that were there; they stay as they are (same image, same record).
-        hidden: How many of ``already`` are hidden, and stay so.
+        new: Ids that were not there before and are now.
+        updated: Ids whose record was corrected.
+        already: Ids whose record was there and says the same, or more.
+        differing: Ids whose record says something else and was left as it is -> what differs.
+        hidden: Those of all these that are hidden, and stay so.
     """
 
-    new: int
-    already: int
-    hidden: int = 0
+    new: tuple[str, ...] = ()
+    updated: tuple[str, ...] = ()
+    already: tuple[str, ...] = ()
+    differing: Mapping[str, str] = field(default_factory=dict)
+    hidden: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Match:
-    """A record that a search found, and the cosine of its embedding and the query's, -1 to 1."""
+    """A record that a search found, and the similarity of its embedding and the query's."""
 
     record: GalleryRecord
     similarity: float
 
 
 @dataclass(frozen=True)
-class Contents:
-    """What the records of a gallery are, counted.
+class Found:
+    """What a search found.
 
     Attributes:
-        records: Those that a search can find.
-        hidden: Those that ``remove`` has hidden.
-        cameras: Camera -> records that can be found.
-        locations: Location -> records that can be found.
-        modalities: Modality -> records that can be found.
-        known_identities: Different people among the records that name one.
-        first: Time of the oldest record that has one; None without any.
-        last: Time of the newest.
-        images_per_person: Records that name somebody, for each whom they name; 1 without any.
+        matches: For each query, most alike first.
+        candidates: Records that passed the filters.
+        images: How many of them are expected to show the query's person, if somebody identified
+            shows there at all: an identified person's usual share. At least 1.
     """
 
+    matches: list[list[Match]]
+    candidates: int
+    images: float
+
+
+class Counted(BaseModel):
+    """A camera, location or modality, and how many searchable records it has."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    value: Name | None = Field(default=None, description="Null: records where it is not known")
     records: int
-    hidden: int
-    cameras: Mapping[int, int]
-    locations: Mapping[int, int]
-    modalities: Mapping[str, int]
-    known_identities: int
-    first: datetime | None
-    last: datetime | None
-    images_per_person: float
 
 
 @dataclass(frozen=True)
-class GalleryInfo(Contents):
+class GalleryInfo:
     """What a gallery holds, and what it is.
 
     Attributes:
-        uri: Its address, without the token.
-        name: Of the gallery at that address.
+        uri: Its address, without a password.
+        name: Name of the gallery at that address.
         model: Whose embeddings it holds.
-        index: "FLAT" (exact), or the approximate index's name.
-        index_settings: Of that index, e.g. ``{"M": 16, "efConstruction": 200, "ef": 256}``.
+        records: Records that a search can find.
+        hidden: Records that ``remove`` has hidden.
+        cameras: Searchable records of each camera; unknown is None and last.
+        locations: Searchable records of each location.
+        modalities: Searchable records of each modality.
+        known_identities: Different people among the records that name one.
+        first: Time of the oldest searchable record that has one; None without any.
+        last: Time of the newest.
+        index: "FLAT" (exact), or "HNSW".
+        index_settings: Settings of the index, e.g. ``{"m": 16, "ef_construction": 64}``.
         recall: Measured recall@10 of the index against exact search; None where nothing was
             measured, 1.0 for exact search.
-        size_bytes: Of the files; None on a server.
+        size_bytes: Size of the files.
+        keep_days: Age in days at which records are erased; None keeps them.
     """
 
     uri: str
     name: str
     model: ModelIdentity
+    records: int
+    hidden: int
+    cameras: tuple[Counted, ...]
+    locations: tuple[Counted, ...]
+    modalities: tuple[Counted, ...]
+    known_identities: int
+    first: datetime | None
+    last: datetime | None
     index: str
     index_settings: Mapping[str, int]
     recall: float | None
-    size_bytes: int | None
+    size_bytes: int
+    keep_days: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold; numbers as keys become text."""
+        """Return what JSON can hold."""
+        counted = {
+            name: [one.model_dump(mode="json") for one in getattr(self, name)]
+            for name in ("cameras", "locations", "modalities")
+        }
         return {
-            "uri": self.uri,
-            "name": self.name,
-            "model": {
-                "checkpoint_sha256": self.model.checkpoint_sha256,
-                "preset": self.model.preset,
-                "embedding_size": self.model.embedding_size,
-                "path": self.model.path,
-            },
-            "records": self.records,
-            "hidden": self.hidden,
-            "cameras": {str(key): count for key, count in self.cameras.items()},
-            "locations": {str(key): count for key, count in self.locations.items()},
-            "modalities": dict(self.modalities),
-            "known_identities": self.known_identities,
+            **vars(self),
+            **counted,
+            "model": dict(vars(self.model)),
             "first": None if self.first is None else self.first.isoformat(),
             "last": None if self.last is None else self.last.isoformat(),
-            "index": self.index,
             "index_settings": dict(self.index_settings),
-            "recall": self.recall,
-            "size_bytes": self.size_bytes,
         }
+
+
+def first_fault(error: ValidationError) -> str:
+    """Return the first complaint of pydantic as one line: which field, what is wrong, the value."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(step) for step in first["loc"])
+    return f"{place} {first.get('input')!r:.80} cannot be; {first['msg']}"
 
 
 def check_id(text: str) -> None:
@@ -312,8 +370,7 @@ def check_id(text: str) -> None:
     Raises:
         GalleryError: It is none.
     """
-    if len(text) != HEX_DIGITS or not set(text) <= set("0123456789abcdef"):
+    if not re.fullmatch(ID_PATTERN, text):
         raise GalleryError(
-            f"{text!r} is no id of a record; it is the SHA-256 of an image, {HEX_DIGITS} digits "
-            "0-9 and a-f"
+            f"{text!r} is no id of a record; it is the SHA-256 of an image, 64 digits 0-9 and a-f"
         )

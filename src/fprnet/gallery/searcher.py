@@ -6,8 +6,6 @@ Shapes: q query images of one person, D numbers per embedding.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,10 +15,10 @@ from fprnet.embeddings.embedder import Embedder
 from fprnet.embeddings.explanation import Explanation, Picture, explain
 from fprnet.errors import GalleryModelError, UsageError
 from fprnet.evaluation.reranking import rerank as rerank_distances
-from fprnet.gallery.answers import Answer, Person, RankedMatch
+from fprnet.gallery.answers import Answer, Decision, Person, RankedMatch
 from fprnet.gallery.calibration import Calibration
 from fprnet.gallery.gallery import Gallery
-from fprnet.gallery.records import NO_FILTERS, UNKNOWN, Filters, Match, ModelIdentity
+from fprnet.gallery.records import NO_FILTERS, Filters, Match, ModelIdentity
 
 __all__ = ["Searcher", "modality_warnings"]
 
@@ -100,7 +98,8 @@ class Searcher:
             false_match_rate=false_match_rate,
             confirmed=confirmed,
         )
-        return replace(answer, warnings=(*modality_warnings(pixels, modality), *answer.warnings))
+        warnings = [*modality_warnings(pixels, modality), *answer.warnings]
+        return answer.model_copy(update={"warnings": warnings})
 
     def search_embeddings(
         self,
@@ -119,45 +118,51 @@ class Searcher:
         queries = len(vectors)
         if len(confirmed):
             vectors = np.concatenate((vectors, self.gallery.embeddings(confirmed)))
-        mean = vectors.mean(axis=0, dtype=np.float64)
-        length = float(np.linalg.norm(mean))
-        direction = (mean / max(length, 1e-12)).astype(np.float32)
+        # Its product with a record is the mean of the cosines: what one image would have.
+        mean = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
         depth = max(top, RERANKED) if rerank else top
-        found = self.gallery.search(direction[None], filters=filters, top=depth)[0]
+        found = self.gallery.search(mean[None], filters=filters, top=depth)
+        ranked = found.matches[0]
         if rerank:
-            found = self._reranked(vectors, found)[:top]
-        candidates = self.gallery.count(filters)
-        images = max(1.0, self.gallery.images_per_person() * candidates / max(len(self.gallery), 1))
+            ranked = self._reranked(vectors, ranked)[:top]
         threshold = None
         if self.calibration is not None:
-            threshold = self.calibration.threshold(false_match_rate, candidates)
-        matches = []
-        for rank, match in enumerate(found, start=1):
-            # The mean of the cosines, not the cosine of the mean: what one image would have.
-            similarity = match.similarity * length
-            matches.append(
-                RankedMatch(
-                    rank=rank,
-                    record=match.record,
-                    similarity=similarity,
-                    probability=None
-                    if self.calibration is None
-                    else self.calibration.probability(similarity, candidates, images),
-                    accepted=None if threshold is None else similarity >= threshold,
-                )
+            threshold = self.calibration.threshold(false_match_rate, found.candidates)
+        matches = [
+            RankedMatch.model_construct(
+                **vars(match.record),
+                rank=rank,
+                similarity=match.similarity,
+                probability=None
+                if self.calibration is None
+                else self.calibration.probability(
+                    match.similarity, found.candidates, found.images
+                ),
+                accepted=None if threshold is None else match.similarity >= threshold,
             )
+            for rank, match in enumerate(ranked, start=1)
+        ]
         return Answer(
-            matches=tuple(matches),
-            people=_people(matches) if group else (),
-            candidates=candidates,
             queries=queries,
+            candidates=found.candidates,
             filters=filters,
-            threshold=threshold,
-            false_match_rate=None if threshold is None else false_match_rate,
-            in_gallery=None if threshold is None else any(match.accepted for match in matches),
+            decision=None
+            if threshold is None
+            else Decision(
+                false_match_rate=false_match_rate,
+                threshold=threshold,
+                in_gallery=any(match.accepted for match in matches),
+            ),
             reranked=rerank,
-            warnings=() if candidates else ("no image of the gallery passes the filters",),
+            matches=matches,
+            people=_people(matches) if group else [],
+            warnings=[] if found.candidates else [self._nobody(filters)],
         )
+
+    def _nobody(self, filters: Filters) -> str:
+        if filters != NO_FILTERS and len(self.gallery):
+            return "no image of the gallery passes the filters"
+        return "the gallery is empty; fill it with 'fprnet gallery add'"
 
     def explain(
         self,
@@ -213,10 +218,17 @@ def modality_warnings(pixels: NDArray[np.uint8], modality: Modality) -> tuple[st
     return ()
 
 
-def _people(matches: Sequence[RankedMatch]) -> tuple[Person, ...]:
-    by_identity: dict[tuple[int, int], list[RankedMatch]] = {}
+def _people(matches: Sequence[RankedMatch]) -> list[Person]:
+    of_person: dict[tuple[str | None, int], list[RankedMatch]] = {}
     for match in matches:
-        identity = match.record.identity
-        key = (identity, match.rank if identity == UNKNOWN else 0)
-        by_identity.setdefault(key, []).append(match)
-    return tuple(Person(key[0], tuple(found)) for key, found in by_identity.items())
+        alone = match.rank if match.identity is None else 0
+        of_person.setdefault((match.identity, alone), []).append(match)
+    return [
+        Person(
+            identity=identity,
+            similarity=found[0].similarity,
+            probability=found[0].probability,
+            matches=[match.rank for match in found],
+        )
+        for (identity, _), found in of_person.items()
+    ]

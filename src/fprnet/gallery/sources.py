@@ -3,57 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from fprnet.data.image_formats import find_images
 from fprnet.data.records import MODALITIES, Modality, Records
 from fprnet.data.tables import TableKind
-from fprnet.errors import DataError, FilterError
-from fprnet.gallery.moments import TimeReader, parse_moment
-from fprnet.gallery.records import UNKNOWN
+from fprnet.errors import DataError, FilterError, GalleryError
+from fprnet.gallery.records import ImageFacts
+from fprnet.gallery.times import TimeReader, parse_time
 
-__all__ = ["SourceImage", "of_folder", "of_manifest", "of_records", "only"]
+__all__ = ["of_folder", "of_records", "of_table", "only"]
 
-COLUMNS = ("modality", "camera", "location", "timestamp", "identity")
-NUMBERS = (0, 2**31 - 1)
-
-
-@dataclass(frozen=True)
-class SourceImage:
-    """An image file and what is known of it; -1 and None where nothing is.
-
-    Attributes:
-        path: The file.
-        modality: "visible" or "infrared".
-        camera: Number.
-        location: Cameras that see one place share it.
-        timestamp: When it was taken.
-        identity: Who it shows.
-    """
-
-    path: Path
-    modality: Modality
-    camera: int = UNKNOWN
-    location: int = UNKNOWN
-    timestamp: datetime | None = None
-    identity: int = UNKNOWN
+TABLE = TableKind(
+    needed=("path",),
+    optional=("modality", "camera", "location", "time", "timestamp", "identity"),
+    fault=DataError,
+)
 
 
-def of_records(records: Records, times: TimeReader | None = None) -> list[SourceImage]:
+def of_records(records: Records, times: TimeReader | None = None) -> list[ImageFacts]:
     """Return the images of a data set."""
-    files = records.files()
     return [
-        SourceImage(
-            path=file,
-            modality=_modality(str(records.modality[row])),
-            camera=int(records.camera[row]),
-            location=int(records.location[row]),
-            timestamp=None if times is None else times(file),
-            identity=int(records.identity[row]),
+        ImageFacts(
+            path=str(file),
+            modality="visible" if records.modality[row] == "visible" else "infrared",
+            camera=_known(int(records.camera[row])),
+            location=_known(int(records.location[row])),
+            time=None if times is None else times(file),
+            identity=_known(int(records.identity[row])),
         )
-        for row, file in enumerate(files)
+        for row, file in enumerate(records.files())
     ]
 
 
@@ -61,75 +40,81 @@ def of_folder(
     folder: Path,
     modality: Modality,
     *,
-    camera: int = UNKNOWN,
-    location: int = UNKNOWN,
+    camera: str | None = None,
+    location: str | None = None,
     times: TimeReader | None = None,
-) -> list[SourceImage]:
+) -> list[ImageFacts]:
     """Return all images under a folder, sorted; they share camera, location and modality.
 
     Raises:
         DataError: There is none.
+        GalleryError: Camera or location cannot be a name.
     """
     return [
-        SourceImage(file, modality, camera, location, None if times is None else times(file))
+        ImageFacts.checked(
+            path=str(file),
+            modality=modality,
+            camera=camera,
+            location=location,
+            time=None if times is None else times(file),
+        )
         for file in find_images(folder)
     ]
 
 
-def of_manifest(
+def of_table(
     file: Path, *, modality: Modality = "visible", times: TimeReader | None = None
-) -> list[SourceImage]:
-    """Return the images of a CSV table.
+) -> list[ImageFacts]:
+    """Return the images of a CSV or Parquet table.
 
     Columns: ``path`` (from the table's folder, or absolute); and where they are known
     ``modality``, ``camera``, ``location`` (the camera itself where there is no such column),
-    ``timestamp`` (ISO 8601) and ``identity``.
+    ``time`` or ``timestamp`` (ISO 8601) and ``identity``.
 
     Args:
         file: The table.
-        modality: Of rows that do not say.
-        times: For rows without a timestamp.
+        modality: Modality of rows that do not say.
+        times: Reads the time of rows that do not say.
 
     Raises:
         DataError: The table cannot be understood: the message names the row.
     """
-    table = TableKind(needed=("path",), optional=COLUMNS, fault=DataError).read_csv(file)
-    camera = table.whole_numbers("camera", empty=UNKNOWN, limits=NUMBERS).tolist()
-    location = table.whole_numbers("location", empty=UNKNOWN, limits=NUMBERS).tolist()
-    identity = table.whole_numbers("identity", empty=UNKNOWN, limits=NUMBERS).tolist()
-    paths = table.texts("path").tolist()
-    empty = [""] * table.length
-    words = table.texts("modality", empty=True).tolist() if "modality" in table.columns else empty
-    moments = (
-        table.texts("timestamp", empty=True).tolist() if "timestamp" in table.columns else empty
+    table = TABLE.read(file)
+    when = "time" if "time" in table.columns else "timestamp"
+    columns = zip(
+        table.paths(),
+        table.words("modality", MODALITIES, empty=True),
+        table.names("camera"),
+        table.names("location"),
+        table.names("identity"),
+        table.moments(when),
+        strict=True,
     )
     images = []
-    for row, path in enumerate(paths):
-        if words[row] and words[row] not in MODALITIES:
-            raise DataError(
-                f"{file} row {row} has modality {words[row]!r}; give visible or infrared"
-            )
-        try:
-            moment = parse_moment(moments[row]) if moments[row] else None
-        except FilterError as error:
-            raise DataError(f"{file} row {row}: {error}") from error
+    for row, (path, word, camera, location, identity, text) in enumerate(columns):
         image = file.parent / path
-        images.append(
-            SourceImage(
-                path=image,
-                modality=_modality(words[row]) if words[row] else modality,
-                camera=camera[row],
-                location=location[row] if location[row] != UNKNOWN else camera[row],
-                timestamp=times(image) if moment is None and times is not None else moment,
-                identity=identity[row],
+        try:
+            time = parse_time(text) if text else None
+            if time is None and times is not None:
+                time = times(image)
+            images.append(
+                ImageFacts.checked(
+                    path=str(image),
+                    modality=word or modality,
+                    camera=camera,
+                    location=camera if location is None else location,
+                    time=time,
+                    identity=identity,
+                )
             )
-        )
+        except (FilterError, GalleryError) as error:
+            raise DataError(f"{file} row {row}: {error}") from error
     if not images:
         raise DataError(f"{file} lists no images; write one row for each")
     return images
 
 
-def only(images: Sequence[SourceImage], modality: Modality) -> list[SourceImage]:
+def only(images: Sequence[ImageFacts], modality: Modality) -> list[ImageFacts]:
     """Return the images of one modality.
 
     Raises:
@@ -141,5 +126,6 @@ def only(images: Sequence[SourceImage], modality: Modality) -> list[SourceImage]
     return chosen
 
 
-def _modality(text: str) -> Modality:
-    return "visible" if text == "visible" else "infrared"
+def _known(number: int) -> str | None:
+    """Return a data set's number as a name; data sets write -1 for what they do not know."""
+    return None if number < 0 else str(number)

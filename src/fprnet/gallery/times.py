@@ -1,4 +1,4 @@
-"""Words and files become moments: when an image was taken, and the limits of a time window."""
+"""Texts and files become times: when an image was taken, and the limits of a time window."""
 
 from __future__ import annotations
 
@@ -12,16 +12,34 @@ from PIL import ExifTags, Image
 
 from fprnet.errors import FilterError, UsageError
 
-__all__ = ["TimeReader", "parse_moment", "parse_zone", "time_reader"]
+__all__ = [
+    "TimeReader",
+    "from_milliseconds",
+    "milliseconds",
+    "parse_time",
+    "parse_zone",
+    "time_reader",
+]
 
 TimeReader = Callable[[Path], datetime | None]
 
 DIGITS = {"Y": 4, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2, "f": 6, "j": 3}  # of strptime's letters
 EXIF_TIME = "%Y:%m:%d %H:%M:%S"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def parse_moment(text: str, *, end: bool = False, zone: tzinfo = UTC) -> datetime:
-    """Read a moment in ISO 8601, e.g. ``2026-11-25``, ``2026-11-25T18:30`` or with ``+08:00``.
+def milliseconds(moment: datetime) -> int:
+    """Return milliseconds since 1970 in UTC, rounded down."""
+    return (moment - EPOCH) // timedelta(milliseconds=1)
+
+
+def from_milliseconds(count: int) -> datetime:
+    """Return the time in UTC that is so many milliseconds after 1970 began."""
+    return EPOCH + timedelta(milliseconds=count)
+
+
+def parse_time(text: str, *, end: bool = False, zone: tzinfo = UTC) -> datetime:
+    """Read a time in ISO 8601, e.g. ``2026-11-25``, ``2026-11-25T18:30`` or with ``+08:00``.
 
     Args:
         text: Date, or date and time.
@@ -29,19 +47,23 @@ def parse_moment(text: str, *, end: bool = False, zone: tzinfo = UTC) -> datetim
         zone: Where the text names none.
 
     Raises:
-        FilterError: It is no moment.
+        FilterError: It is no time, or none that UTC can express.
     """
     try:
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
             day = date.fromisoformat(text)
             last = timedelta(days=1, milliseconds=-1) if end else timedelta(0)
-            return datetime.combine(day, time(), tzinfo=zone) + last
-        moment = datetime.fromisoformat(text)
+            limit = datetime.combine(day, time(), tzinfo=zone) + last
+            limit.astimezone(UTC)
+            return limit
+        time_read = datetime.fromisoformat(text)
+        aware = time_read.replace(tzinfo=zone) if time_read.tzinfo is None else time_read
+        aware.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise FilterError(
             f"time {text!r} is no date or time; write e.g. 2026-11-25 or 2026-11-25T18:30+08:00"
         ) from error
-    return moment.replace(tzinfo=zone) if moment.tzinfo is None else moment
+    return aware
 
 
 def parse_zone(text: str) -> tzinfo:
@@ -68,7 +90,7 @@ def time_reader(source: str, zone: tzinfo = UTC) -> TimeReader:
         zone: Of cameras that do not say.
 
     Returns:
-        Path -> moment, None where the file does not say.
+        Path -> time, None where the file does not say.
 
     Raises:
         UsageError: The pattern has no year, month and day, or an unknown letter.

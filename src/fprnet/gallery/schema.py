@@ -1,0 +1,196 @@
+"""The tables of a gallery, the same in SQLite and PostgreSQL, and how older ones become these.
+
+A record has a number that is never used again, so that whoever follows the changes can tell new
+records from old ones, and the audit log need not keep what erasing has to remove. Times are
+milliseconds since 1970 in UTC; unknown is NULL. Embeddings are D float16 numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+__all__ = ["APPLICATION", "MIGRATIONS", "VERSION", "Embedding", "Tables"]
+
+VERSION = 1
+APPLICATION = 0x66707267  # "fprg", at byte 68 of an SQLite file
+
+# What turns a gallery of version v into one of version v + 1; run in one transaction with the
+# change of the number. Version 1 is the first that was released.
+MIGRATIONS: dict[int, Callable[[Connection, Tables], None]] = {}
+
+Number = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER numbers its rows itself
+
+
+class Embedding(TypeDecorator[NDArray[np.float16]]):
+    """D numbers in float16: bytes in SQLite, a ``halfvec`` of pgvector in PostgreSQL."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the database's own type."""
+        if dialect.name == "postgresql":
+            from pgvector.sqlalchemy import HALFVEC
+
+            return dialect.type_descriptor(HALFVEC(self.size))
+        return dialect.type_descriptor(LargeBinary())
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ANN401
+        """Return what the driver takes for ``(D,)`` numbers."""
+        if value is None:
+            return None
+        halves = np.asarray(value, dtype="<f2")
+        return halves.tolist() if dialect.name == "postgresql" else halves.tobytes()
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ANN401
+        """Return ``(D,)`` float16 for what the driver gives."""
+        if value is None:
+            return None
+        if isinstance(value, bytes):
+            return np.frombuffer(value, dtype="<f2")
+        return np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value, np.float16)
+
+
+class Tables:
+    """The tables of a gallery whose embeddings have ``size`` numbers.
+
+    Args:
+        size: D.
+        schema: Schema of a PostgreSQL database; None in SQLite.
+    """
+
+    def __init__(self, size: int, schema: str | None = None) -> None:
+        self.metadata = MetaData(schema=schema)
+        meta, prefix = self.metadata, f"{schema}." if schema else ""
+        self.gallery = gallery_table(meta)
+        self.record = Table(
+            "record",
+            meta,
+            Column("number", Number, primary_key=True, autoincrement=True),
+            Column("id", Text, nullable=False, unique=True),
+            Column("path", Text, nullable=False),
+            Column("modality", Text, nullable=False),
+            Column("camera", Text),
+            Column("location", Text),
+            Column("time", BigInteger),
+            Column("identity", Text),
+            Column("added", BigInteger, nullable=False),
+            Column("hidden", Boolean, nullable=False),
+            Column("embedding", Embedding(size), nullable=False),
+            Index("record_identity", "identity"),
+            Index("record_time", "time"),
+            sqlite_autoincrement=True,
+        )
+        self.change = Table(
+            "change",
+            meta,
+            Column("number", Number, primary_key=True, autoincrement=True),
+            Column("record", BigInteger, nullable=False),
+            sqlite_autoincrement=True,
+        )
+        self.verdict = Table(
+            "verdict",
+            meta,
+            Column("number", Number, primary_key=True, autoincrement=True),
+            Column("time", BigInteger, nullable=False),
+            Column("by", Text, nullable=False),
+            Column("query", Text, nullable=False),
+            Column("query_modality", Text, nullable=False),
+            Column("record", Text, nullable=False),
+            Column("verdict", Text, nullable=False),
+            Column("similarity", Float, nullable=False),
+            Column("note", Text),
+            Index("verdict_query", "query"),
+            Index("verdict_record", "record"),
+            sqlite_autoincrement=True,
+        )
+        self.verdict_image = Table(
+            "verdict_image",
+            meta,
+            Column("number", Number, primary_key=True, autoincrement=True),
+            Column(
+                "verdict", ForeignKey(f"{prefix}verdict.number", ondelete="CASCADE"), nullable=False
+            ),
+            Column("sha256", Text, nullable=False),
+            Column("file", Text, nullable=False),
+            Index("verdict_image_verdict", "verdict"),
+            Index("verdict_image_sha256", "sha256"),
+        )
+        self.access_key = Table(
+            "access_key",
+            meta,
+            Column("number", Text, primary_key=True),
+            Column("name", Text, nullable=False),
+            Column("role", Text, nullable=False),
+            Column("sha256", Text, nullable=False),
+            Column("created", Text, nullable=False),
+            Column("revoked", Text),
+        )
+        self.audit = Table(
+            "audit",
+            meta,
+            Column("number", Number, primary_key=True, autoincrement=True),
+            Column("time", BigInteger, nullable=False),
+            Column("event", Text, nullable=False),
+            Column("by", Text),
+            Column("role", Text),
+            Column("address", Text),
+            Column("outcome", Text, nullable=False),
+            Column("details", Text, nullable=False),
+            Index("audit_event", "event"),
+            sqlite_autoincrement=True,
+        )
+        self.audit_image = Table(
+            "audit_image",
+            meta,
+            Column("number", Number, primary_key=True, autoincrement=True),
+            Column(
+                "entry", ForeignKey(f"{prefix}audit.number", ondelete="CASCADE"), nullable=False
+            ),
+            Column("kind", Text, nullable=False),
+            Column("sha256", Text),  # NULL: erased
+            Index("audit_image_entry", "entry"),
+            Index("audit_image_sha256", "sha256"),
+        )
+
+
+def gallery_table(metadata: MetaData) -> Table:
+    """Return the table of one row that says what the gallery is, whatever its embeddings' size."""
+    return Table(
+        "gallery",
+        metadata,
+        Column("version", Integer, nullable=False),
+        Column("checkpoint_sha256", Text, nullable=False),
+        Column("projection_sha256", Text, nullable=False),
+        Column("preset", Text, nullable=False),
+        Column("embedding_size", Integer, nullable=False),
+        Column("path", Text, nullable=False),
+        Column("created", BigInteger, nullable=False),
+        Column("keep_days", Integer),
+        Column("recall", Float),
+        Column("erasing", Boolean, nullable=False),
+    )
