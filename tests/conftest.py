@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import absl.logging
+
 import pytest
 import torch
 
@@ -22,10 +22,6 @@ TRAINING_IDENTITIES = 12
 pytest_plugins = ["service_fixtures", "stranger_cases"]
 
 torch.set_num_threads(1)
-
-# pymilvus closes all handlers of logging when it is imported, and that of absl (of TensorBoard)
-# its stream: the stderr that pytest has put in place, without which pytest cannot go on.
-absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 # A run of 2 epochs of 2 steps on images of 64 x 32 pixels.
 TINY = [

@@ -51,14 +51,14 @@ class AuditEntry:
     images: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-def write_entries(
-    connection: Connection, tables: Tables, entries: Sequence[AuditEntry]
-) -> None:
+def write_entries(connection: Connection, tables: Tables, entries: Sequence[AuditEntry]) -> None:
     """Append entries; they are on the disk when the transaction is."""
     now = milliseconds(datetime.now(UTC))
     for entry in entries:
         denied = entry.event == "denied"
-        details = {name: _shortened(value) if denied else value for name, value in entry.details.items()}
+        details = {
+            name: _shortened(value) if denied else value for name, value in entry.details.items()
+        }
         result = connection.execute(
             tables.audit.insert().values(
                 time=now,

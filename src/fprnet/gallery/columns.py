@@ -146,8 +146,8 @@ class Columns:
 def _products(queries: NDArray[np.float32], vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return ``(q, n)`` inner products; of one query by the faster product with a vector."""
     if len(queries) == 1:
-        return (vectors @ queries[0])[None]
-    return queries @ vectors.T
+        return np.asarray(vectors @ queries[0])[None]
+    return np.asarray(queries @ vectors.T)
 
 
 def largest(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:

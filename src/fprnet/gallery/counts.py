@@ -28,7 +28,11 @@ def count_contents(connection: Connection, tables: Tables) -> dict[str, Any]:
     hidden = connection.scalar(select(func.count()).where(record.c.hidden)) or 0
     first, last = (None if time is None else from_milliseconds(time) for time in whole[2:])
     counted: dict[str, tuple[Counted, ...]] = {}
-    for plural, name in (("cameras", "camera"), ("locations", "location"), ("modalities", "modality")):
+    for plural, name in (
+        ("cameras", "camera"),
+        ("locations", "location"),
+        ("modalities", "modality"),
+    ):
         column = record.c[name]
         rows = connection.execute(select(column, func.count()).where(visible).group_by(column))
         found = [Counted(value=value, records=count) for value, count in rows]

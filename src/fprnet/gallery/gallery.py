@@ -572,9 +572,7 @@ class Gallery:
         if not self.writable:
             raise GalleryError(f"gallery {self.uri} was opened for reading; open it writable")
 
-    def _set_hidden(
-        self, ids: Sequence[str], *, hidden: bool, audit: Sequence[AuditEntry]
-    ) -> int:
+    def _set_hidden(self, ids: Sequence[str], *, hidden: bool, audit: Sequence[AuditEntry]) -> int:
         self._check_writable()
         with self.database.writing() as connection:
             rows = self._required(connection, ids)
@@ -661,9 +659,7 @@ def _values(record: GalleryRecord) -> dict[str, Any]:
     return {**values, "time": None if record.time is None else milliseconds(record.time)}
 
 
-def _plan(
-    present: Mapping[str, Row[Any]], records: Sequence[GalleryRecord], update: bool
-) -> Added:
+def _plan(present: Mapping[str, Row[Any]], records: Sequence[GalleryRecord], update: bool) -> Added:
     """Return what becomes of records, given the rows of those that are there."""
     new: dict[str, None] = {}
     updated: dict[str, None] = {}

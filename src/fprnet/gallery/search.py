@@ -22,7 +22,7 @@ class Search(Protocol):
 
     @property
     def index(self) -> str:
-        """"FLAT" for exact search, or the index's name."""
+        """ "FLAT" for exact search, or the index's name."""
 
     @property
     def settings(self) -> Mapping[str, int]:

@@ -135,9 +135,7 @@ class Searcher:
                 similarity=match.similarity,
                 probability=None
                 if self.calibration is None
-                else self.calibration.probability(
-                    match.similarity, found.candidates, found.images
-                ),
+                else self.calibration.probability(match.similarity, found.candidates, found.images),
                 accepted=None if threshold is None else match.similarity >= threshold,
             )
             for rank, match in enumerate(ranked, start=1)

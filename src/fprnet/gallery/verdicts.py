@@ -17,7 +17,14 @@ from fprnet.data.records import Modality
 from fprnet.gallery.schema import Tables
 from fprnet.gallery.times import from_milliseconds, milliseconds
 
-__all__ = ["Feedback", "all_feedback", "files_in_use", "forget_feedback", "give_feedback", "verdicts"]
+__all__ = [
+    "Feedback",
+    "all_feedback",
+    "files_in_use",
+    "forget_feedback",
+    "give_feedback",
+    "verdicts",
+]
 
 Verdict = Literal["right", "wrong"]
 
