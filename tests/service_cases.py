@@ -22,6 +22,7 @@ from PIL import Image
 
 from conftest import command, environment
 from fprnet.embeddings.embedder import Embedder
+from fprnet.gallery.audit import read_entries
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.records import GalleryRecord, ModelIdentity
 
@@ -80,9 +81,16 @@ def make_stock(folder: Path, embedder: Embedder) -> Path:
         content = image_bytes(i)
         (folder / "day" / f"{i}.png").write_bytes(content)
         when = FIRST + timedelta(minutes=i)
-        identity = i if i < 6 else -1
         records.append(
-            GalleryRecord(sha256(content), f"{i}.png", "visible", 1 + i % 3, i % 2, when, identity)
+            GalleryRecord(
+                id=sha256(content),
+                path=f"{i}.png",
+                modality="visible",
+                camera=1 + i % 3,
+                location=i % 2,
+                time=when,
+                identity=i if i < 6 else None,
+            )
         )
     embeddings = embedder.embed([folder / "day" / record.path for record in records], "visible")
     with Gallery.create(str(folder / "people.db"), ModelIdentity.of(embedder)) as gallery:
@@ -110,6 +118,12 @@ def problem(answer: httpx2.Response) -> tuple[int, str]:
     assert all(content["error"].values())
     assert "Traceback" not in answer.text
     return answer.status_code, content["error"]["code"]
+
+
+def audit(folder: Path) -> list[dict[str, Any]]:
+    """The audit log of the gallery in a folder."""
+    with Gallery.open(str(folder / "people.db")) as gallery:
+        return list(read_entries(gallery.database))
 
 
 def search(client: httpx2.Client, *images: bytes, **options: Any) -> dict[str, Any]:

@@ -25,7 +25,6 @@ def untrained() -> Embedder:
 @pytest.fixture(scope="session")
 def stock(untrained: Embedder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """See ``service_cases.make_stock``; copy it to change it."""
-    pytest.importorskip("pymilvus", reason="needs a gallery: pip install 'fprnet[gallery]'")
     pytest.importorskip("fastapi", reason="needs the service: pip install 'fprnet[service]'")
     from service_cases import make_stock
 
@@ -33,16 +32,17 @@ def stock(untrained: Embedder, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="session")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
-    """A file of keys; one key of each role by its name, and "gone", which was revoked."""
+def keys(stock: Path) -> dict[str, str]:
+    """Keys of the stock's gallery: one of each role by its name, and "gone", which was revoked."""
+    from fprnet.gallery.gallery import Gallery
     from fprnet.serving.keys import add_key, revoke_key
     from fprnet.serving.roles import ROLES
 
-    file = tmp_path_factory.mktemp("keys") / "keys.json"
-    made = {role: add_key(file, role, role) for role in ROLES}
-    made["gone"] = add_key(file, "gone", "admin")
-    revoke_key(file, "gone")
-    return file, made
+    with Gallery.open(str(stock / "people.db"), writable=True) as gallery:
+        made = {role: add_key(gallery.database, role, role) for role in ROLES}
+        made["gone"] = add_key(gallery.database, "gone", "admin")
+        revoke_key(gallery.database, "gone")
+    return made
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +53,7 @@ def serve(stock: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[...
     @contextmanager
     def started(*words: object, key: str | None = None) -> Iterator[tuple[Process, Any]]:
         folder = tmp_path_factory.mktemp("served")
-        shutil.copytree(stock / "people.db", folder / "people.db")
+        shutil.copy(stock / "people.db", folder / "people.db")
         fixed = ("--gallery", folder / "people.db", *MODEL, "--images", stock / "day")
         with process_of(*fixed, *words) as process:
             process.folder = folder
@@ -64,12 +64,9 @@ def serve(stock: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[...
 
 
 @pytest.fixture(scope="session")
-def running(
-    serve: Callable[..., Any], keys: tuple[Path, dict[str, str]]
-) -> Iterator[tuple[Process, Any]]:
+def running(serve: Callable[..., Any], keys: dict[str, str]) -> Iterator[tuple[Process, Any]]:
     """A service that tests share and leave with the records that they found; an admin's client."""
-    file, made = keys
-    with serve("--keys", file, "--rate", 0, key=made["admin"]) as (process, client):
+    with serve("--keys", "--rate", 0, key=keys["admin"]) as (process, client):
         yield process, client
         assert process.stop() == 0
         assert "Traceback" not in process.log.read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "AccessKeyError",
     "CheckpointError",
     "ConfigError",
     "DataError",
@@ -17,7 +18,6 @@ __all__ = [
     "GalleryModelError",
     "GalleryUnavailableError",
     "ImageFileError",
-    "KeyFileError",
     "TrainingError",
     "UsageError",
 ]
@@ -65,8 +65,8 @@ class ExportError(FprnetError):
     """Exported graphs do not give what their model gives; none are kept."""
 
 
-class KeyFileError(FprnetError):
-    """A file of keys of the service is missing, damaged, or a name in it does not fit."""
+class AccessKeyError(FprnetError):
+    """A key of the service cannot be made or revoked: its name does not fit."""
 
 
 class TrainingError(FprnetError):
@@ -86,7 +86,7 @@ class GalleryExistsError(GalleryError):
 
 
 class GalleryLockedError(GalleryError):
-    """Another process has the gallery's file open."""
+    """Another process has been writing to the gallery for too long."""
 
 
 class GalleryModelError(GalleryError):
@@ -94,7 +94,7 @@ class GalleryModelError(GalleryError):
 
 
 class GalleryUnavailableError(GalleryError):
-    """The server that holds the gallery does not answer, or refuses."""
+    """The server or disk that holds the gallery does not answer, or refuses."""
 
 
 class FilterError(GalleryError):

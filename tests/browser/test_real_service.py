@@ -11,7 +11,6 @@ from PIL import Image
 
 from conftest import command, environment, run_process
 
-pytest.importorskip("pymilvus", reason="needs a gallery: pip install 'fprnet[gallery]'")
 pytest.importorskip("fastapi", reason="needs the service: pip install 'fprnet[service]'")
 sync_api = pytest.importorskip(
     "playwright.sync_api", reason="tests of the operator's page need Playwright"

@@ -61,7 +61,7 @@ def test_requests(running, keys, tmp_path):
     done = subprocess.run(
         ["bash", "-euc", script],
         cwd=tmp_path,
-        env=os.environ | {"KEY": keys[1]["admin"]},
+        env=os.environ | {"KEY": keys["admin"]},
         capture_output=True,
         text=True,
         timeout=120,

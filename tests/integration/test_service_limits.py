@@ -46,7 +46,7 @@ def guarded(serve, keys, tmp_path_factory):
     shutil.copy(keys[0], file)
     words = ("--host", "0.0.0.0", "--keys", file, "--read-only", "--rate", 0.01, "--burst", BURST)
     words += ("--trusted-proxy", "127.0.0.1")
-    with serve(*words, key=keys[1]["search"]) as (process, client):
+    with serve(*words, key=keys["search"]) as (process, client):
         yield process, client, file
         assert process.stop(signal.SIGINT) == 0
         assert "Traceback" not in process.log.read_text()
@@ -54,7 +54,7 @@ def guarded(serve, keys, tmp_path_factory):
 
 def test_keys_are_asked_for(guarded, keys):
     address = guarded[0].address
-    with client_at(address, keys[1]["monitor"]) as monitor, client_at(address) as stranger:
+    with client_at(address, keys["monitor"]) as monitor, client_at(address) as stranger:
         assert monitor.get("/metrics").status_code == 200
         assert stranger.get("/healthz").status_code == 200
         for path in ("/metrics", "/v1/gallery", "/v1/me", f"/v1/gallery/images/{IDS[0]}/content"):
@@ -62,7 +62,7 @@ def test_keys_are_asked_for(guarded, keys):
 
 
 def test_pages_of_other_sites_get_nothing(guarded, keys):
-    with client_at(guarded[0].address, keys[1]["write"], origin=ELSEWHERE) as client:
+    with client_at(guarded[0].address, keys["write"], origin=ELSEWHERE) as client:
         ask = {"Access-Control-Request-Method": "POST"}
         preflight = client.options("/v1/search", headers=ask)
         assert problem(preflight)[0] in (403, 405)
@@ -83,7 +83,7 @@ def test_address_is_what_the_trusted_proxy_says(guarded, keys):
     ):
         assert proxy.get("/v1/gallery", headers=forwarded).status_code == 401
         assert liar.get("/v1/gallery/images", headers=forwarded).status_code == 401
-    with client_at(process.address, keys[1]["admin"]) as client:
+    with client_at(process.address, keys["admin"]) as client:
         search(client, KEPT)  # the log is written in order, and a search waits for it
     log = process.folder / "people.db.service" / "audit.jsonl"
     entries = [json.loads(line) for line in log.read_text().splitlines()]
@@ -98,7 +98,7 @@ def test_too_many_requests_of_one_key(guarded, keys):
     assert [answer.status_code for answer in answers] == [200] * BURST + [429] * 5
     assert problem(answers[-1]) == (429, "too_fast")
     assert 1 <= int(answers[-1].headers["Retry-After"]) <= 100
-    with client_at(process.address, keys[1]["admin"]) as other:
+    with client_at(process.address, keys["admin"]) as other:
         assert other.get("/v1/me").status_code == 200
     # Guessing keys is slowed down, too: by address.
     elsewhere = httpx2.HTTPTransport(local_address="127.0.0.2")
@@ -122,7 +122,7 @@ def test_key_that_is_revoked_while_the_service_runs(guarded):
 
 def test_gallery_that_is_only_read(guarded, keys):
     image = f"/v1/gallery/images/{IDS[0]}"
-    with client_at(guarded[0].address, keys[1]["admin"]) as client:
+    with client_at(guarded[0].address, keys["admin"]) as client:
         assert problem(client.delete(image)) == (403, "read_only")
         assert problem(client.patch(image, json={"hidden": True})) == (403, "read_only")
         files = [("metadata", (None, '{"modality": "visible"}')), ("image", ("a.png", b"x"))]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fprnet.cli.arguments import add_command, existing_folder, mention_untrained, positive
+from fprnet.cli.gallery import add_address
 
 if TYPE_CHECKING:
     from fprnet.cli.arguments import Subcommands
@@ -16,27 +16,23 @@ if TYPE_CHECKING:
 
 EXAMPLE = """\
   fprnet serve --gallery people.db --images day
-  fprnet keys add ward-3 --role search --file keys.json
-  fprnet serve --gallery http://milvus:19530 --host 0.0.0.0 --keys keys.json"""
-TOKEN = "FPRNET_GALLERY_TOKEN"
+  fprnet keys add ward-3 --role search --gallery people.db
+  fprnet serve --gallery people.db --host 0.0.0.0 --keys
+  fprnet serve --gallery postgresql://fprnet@db.example.org/people --host 0.0.0.0 --keys"""
 
 
 def add_parser(subcommands: Subcommands) -> None:
     """Declare ``fprnet serve``."""
     parser = add_command(subcommands, "serve", summary=__doc__, example=EXAMPLE)
-    parser.add_argument(
-        "--gallery",
-        required=True,
-        metavar="URI",
-        help=f"folder that ends in .db, or http://... of a Milvus server (token: ${TOKEN})",
-    )
-    parser.add_argument("--name", default="gallery", help="of the gallery there")
+    add_address(parser, "--gallery")
     parser.add_argument(
         "--model",
         metavar="MODEL",
         help="checkpoint, run folder or preset (default: the gallery's own)",
     )
-    parser.add_argument("--scale", choices=("tiny", "full"), default="full", help="of a preset")
+    parser.add_argument(
+        "--scale", choices=("tiny", "full"), default="full", help="scale of a preset"
+    )
     parser.add_argument("--read-only", action="store_true", help="refuse to add, hide and erase")
     _add_network(parser)
     _add_files(parser)
@@ -55,7 +51,9 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
         "--port", type=_port, default=8000, help="0 takes a free one (default: %(default)s)"
     )
     group.add_argument(
-        "--keys", type=Path, metavar="FILE", help="let in only who has a key: see 'fprnet keys'"
+        "--keys",
+        action="store_true",
+        help="let in only who has a key of the gallery: see 'fprnet keys'",
     )
     group.add_argument(
         "--allow-host",
@@ -85,11 +83,15 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         "--folder",
         type=Path,
         metavar="DIR",
-        help="of the service: uploaded images, feedback, audit log "
+        help="folder of the service: uploaded images, and query images with feedback "
         "(default: the gallery's, with .service)",
     )
     group.add_argument(
-        "--audit", type=Path, metavar="FILE", help="audit log (default: DIR/audit.jsonl)"
+        "--audit",
+        type=Path,
+        metavar="FILE",
+        help="write the audit log into this file (default: into the gallery, which a replica "
+        "cannot)",
     )
 
 
@@ -131,8 +133,7 @@ def run(args: argparse.Namespace) -> int:
     listener = listen(settings.host, settings.port)
     with listener, ExitStack() as stack:
         searcher = open_searcher(
-            args.gallery,
-            token=os.environ.get(TOKEN),
+            args.uri,
             name=args.name,
             model=args.model,
             scale=args.scale,
@@ -153,8 +154,8 @@ def _settings(args: argparse.Namespace) -> Settings:
 
     folder = args.folder
     if folder is None:
-        server = "://" in args.gallery
-        folder = Path("fprnet-service" if server else f"{args.gallery.rstrip('/')}.service")
+        server = "://" in args.uri
+        folder = Path("fprnet-service" if server else f"{args.uri.rstrip('/')}.service")
     return Settings(
         host=args.host,
         port=args.port,

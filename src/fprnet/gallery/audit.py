@@ -1,4 +1,4 @@
-"""Who did what, when: entries in the gallery's own database, in the transaction that they are about.
+"""Who did what, when: entries in the gallery's database, in the transaction they are about.
 
 The hashes of images are kept beside an entry, so that erasing an image takes its hash out of the
 log and leaves who did what, and when.

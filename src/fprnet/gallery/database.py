@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event, select
-from sqlalchemy.exc import DBAPIError, OperationalError, TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import QueuePool
 
 from fprnet.errors import (
@@ -83,14 +84,10 @@ class Database(ABC):
         Raises:
             GalleryError: The database fails; its subclasses say how.
         """
-        self.check_present()
         with self._translated(), self.engine.connect() as connection:
             writer = connection.execution_options(fprnet_writing=True)
             with writer.begin():
                 yield writer
-
-    def check_present(self) -> None:
-        """Refuse to write where nobody would find it again."""
 
     def attach(self) -> dict[str, Any]:
         """Read what the gallery is, bring its tables up to date, and return its row.
@@ -190,8 +187,14 @@ class SqliteFile(Database):
                 total += Path(f"{self.path}{suffix}").stat().st_size
         return total
 
-    def check_present(self) -> None:
-        """Refuse to write into a file that has lost its name."""
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Yield a connection to write with, unless the file has lost its name."""
+        self._check_present()
+        with super().writing() as connection:
+            yield connection
+
+    def _check_present(self) -> None:
         try:
             same = self.path.stat().st_ino == self._inode
         except OSError:

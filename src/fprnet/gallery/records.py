@@ -38,6 +38,7 @@ __all__ = [
     "NO_FILTERS",
     "Added",
     "Counted",
+    "Facts",
     "Filters",
     "Found",
     "GalleryInfo",
@@ -153,12 +154,11 @@ class ModelIdentity:
         )
 
 
-class ImageFacts(BaseModel):
-    """An image and what is known of it; None is unknown."""
+class Facts(BaseModel):
+    """What is known of an image; None is unknown."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: str = Field(description="Path or address of the original, as the gallery has it")
     modality: Modality
     camera: Name | None = Field(default=None, examples=[3])
     location: Name | None = Field(
@@ -182,6 +182,12 @@ class ImageFacts(BaseModel):
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold: unknown is None, the time ISO 8601 in UTC."""
         return self.model_dump(mode="json")
+
+
+class ImageFacts(Facts):
+    """An image and what is known of it."""
+
+    path: str = Field(description="Path or address of the original, as the gallery has it")
 
 
 class GalleryRecord(ImageFacts):

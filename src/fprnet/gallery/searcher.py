@@ -6,6 +6,7 @@ Shapes: q query images of one person, D numbers per embedding.
 from __future__ import annotations
 
 from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray

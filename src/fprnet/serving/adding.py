@@ -8,8 +8,10 @@ record.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+import errno
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from fastapi import Request
@@ -17,19 +19,22 @@ from numpy.typing import NDArray
 
 from fprnet.data.records import MODALITIES, Modality
 from fprnet.errors import FprnetError
-from fprnet.gallery.records import UNKNOWN, GalleryRecord
+from fprnet.gallery.audit import AuditEntry
+from fprnet.gallery.records import Added as GalleryAdded
+from fprnet.gallery.records import GalleryRecord
 from fprnet.serving.answers import Added, Problem
 from fprnet.serving.bodies import parsed, unknown_part
 from fprnet.serving.callers import Caller
 from fprnet.serving.images import Upload
 from fprnet.serving.problems import ProblemError, as_problem
 from fprnet.serving.requests import AddMetadata
-from fprnet.serving.service import Service, shutting_down
+from fprnet.serving.service import Noted, Service, shutting_down
 from fprnet.serving.uploads import Part, parts
 
 __all__ = ["add_images"]
 
 PAIRS = "parts 'metadata' (JSON) and 'image' (file), in pairs"
+FACTS = ("modality", "camera", "location", "time", "identity")
 AT_ONCE = 32  # images of a batch; twice as many may have arrived
 
 
@@ -138,17 +143,25 @@ async def _add_batch(batch: list[_Sent], service: Service, caller: Caller) -> li
             lines[sent.index] = _refused(sent, error)
     try:
         added = await _store(uploads, details, service, caller)
-    except FprnetError as error:
+    except (FprnetError, OSError) as error:
         for sent in batch:
             if sent.index in uploads:
-                lines[sent.index] = _refused(sent, as_problem(error))
+                lines[sent.index] = _refused(sent, _problem(error))
     else:
         for sent in batch:
             if (upload := uploads.get(sent.index)) is not None:
-                lines[sent.index] = _accepted(sent, upload, new=sent.index in added)
+                lines[sent.index] = _answered(sent, upload, added)
     for line in lines.values():
         service.metrics.images.labels(line.status).inc()
     return [lines[sent.index] for sent in batch]
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What became of a batch: position -> "added" or "updated", id -> what differs."""
+
+    status: dict[int, Literal["added", "updated"]]
+    differing: dict[str, str]
 
 
 async def _store(
@@ -156,39 +169,55 @@ async def _store(
     details: dict[int, AddMetadata],
     service: Service,
     caller: Caller,
-) -> set[int]:
-    """Embed and store images; returns which of them were not there before.
+) -> _Stored:
+    """Embed and store images.
 
     Raises:
         FprnetError: Nothing was acknowledged; whatever was stored is found again as known.
     """
+    status: dict[int, Literal["added", "updated"]] = {}
+    differing: dict[str, str] = {}
     if not uploads:
-        return set()
+        return _Stored(status, differing)
     if not service.accepting:
         raise shutting_down()
     gallery = service.searcher.gallery
-    first: dict[str, int] = {}  # the same image may come twice
-    for index, upload in uploads.items():
-        first.setdefault(upload.sha256, index)
-    known = await service.ask(lambda: gallery.known(first))
-    new = [index for id, index in first.items() if id not in known]
-    places = {i: service.pictures.place(uploads[i].sha256, uploads[i].content) for i in new}
-    records = [_record(uploads[i].sha256, details[i], str(places[i])) for i in new]
-    embeddings = await _embed([(uploads[i], details[i].modality) for i in new], service)
+    for update in (False, True):
+        first: dict[str, int] = {}  # the same image may come twice
+        for index, upload in uploads.items():
+            if details[index].update == update:
+                first.setdefault(upload.sha256, index)
+        if not first:
+            continue
+        places = {
+            i: service.pictures.place(uploads[i].sha256, uploads[i].content) for i in first.values()
+        }
+        records = {
+            id: _record(id, details[index], str(places[index])) for id, index in first.items()
+        }
+        chosen = list(records.values())
+        planned = await service.ask(lambda: gallery.plan(chosen, update=update))  # noqa: B023
+        wanted = [first[id] for id in (*planned.new, *planned.updated)]
+        embeddings = await _embed([(uploads[i], details[i].modality) for i in wanted], service)
 
-    def write() -> None:
-        # The record comes first: a copy without one could never be erased by its id. A process
-        # killed in between leaves a record without its copy, which is kept when it is sent again.
-        if new:
-            gallery.add(embeddings, records)
-        for record in gallery.get(list(first)):
-            if service.pictures.address(record) is None:
-                service.pictures.keep(record.id, uploads[first[record.id]].content)
+        def write(audit: Sequence[AuditEntry]) -> GalleryAdded:
+            # The record comes first: a copy without one could never be erased by its id. A process
+            # killed in between leaves a record without its copy, which is kept when it is sent
+            # again.
+            wanted_records = [records[uploads[i].sha256] for i in wanted]  # noqa: B023
+            added = gallery.add(embeddings, wanted_records, update=update, audit=audit)  # noqa: B023
+            for record in gallery.get(list(first)):  # noqa: B023
+                if service.pictures.address(record) is None:
+                    content = uploads[first[record.id]].content  # noqa: B023
+                    service.pictures.keep(record.id, content)
+            return added
 
-    async with service.audited(caller, "add") as entry:
-        entry["ids"] = [uploads[i].sha256 for i in new]
-        await service.in_thread(write)
-    return set(new)
+        noted = Noted(images={"ids": [uploads[i].sha256 for i in wanted]})
+        added = await service.change(caller, "add", noted, write)
+        status |= {first[id]: "added" for id in added.new}
+        status |= {first[id]: "updated" for id in added.updated}
+        differing |= {**planned.differing, **added.differing}
+    return _Stored(status, differing)
 
 
 async def _embed(images: list[tuple[Upload, Modality]], service: Service) -> NDArray[np.float32]:
@@ -204,24 +233,37 @@ async def _embed(images: list[tuple[Upload, Modality]], service: Service) -> NDA
 
 
 def _record(id: str, about: AddMetadata, place: str) -> GalleryRecord:
-    return GalleryRecord(
-        id=id,
-        path=about.path or place,
-        modality=about.modality,
-        camera=UNKNOWN if about.camera is None else about.camera,
-        location=UNKNOWN if about.location is None else about.location,
-        timestamp=about.time,
-        identity=UNKNOWN if about.identity is None else about.identity,
-    )
+    facts = {name: getattr(about, name) for name in FACTS}
+    return GalleryRecord(id=id, path=about.path or place, **facts)
 
 
-def _accepted(sent: _Sent, upload: Upload, *, new: bool) -> Added:
+def _answered(sent: _Sent, upload: Upload, stored: _Stored) -> Added:
+    differs = stored.differing.get(upload.sha256)
+    if differs is not None and sent.index not in stored.status:
+        problem = ProblemError(
+            409,
+            "record_differs",
+            f"the gallery has this image with {differs}",
+            'send it with "update": true to correct the record',
+        )
+        return _refused(sent, problem)
     return Added(
         index=sent.index,
         name=sent.name,
-        status="added" if new else "known",
+        status=stored.status.get(sent.index, "known"),
         id=upload.sha256,
         warnings=list(upload.warnings),
+    )
+
+
+def _problem(error: FprnetError | OSError) -> ProblemError:
+    if isinstance(error, FprnetError):
+        return as_problem(error)
+    return ProblemError(
+        503,
+        "disk_full" if error.errno == errno.ENOSPC else "disk",
+        f"the image cannot be kept ({error.strerror})",
+        "tell the operator of this service, then send it again",
     )
 
 

@@ -7,10 +7,14 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from fprnet.data.records import Modality
-from fprnet.serving.requests import RECORD_ID, SEARCH_ID, RecordId, SearchId
+from fprnet.gallery.answers import Decision, Person, RankedMatch
+from fprnet.gallery.records import RECORD_ID, Counted, GalleryRecord, RecordId
+from fprnet.gallery.verdicts import Verdict
+from fprnet.serving.requests import SEARCH_ID, SearchId
 
 __all__ = [
     "Added",
+    "Changed",
     "Counted",
     "Decision",
     "Erased",
@@ -21,7 +25,6 @@ __all__ = [
     "GalleryFacts",
     "Health",
     "HeatMaps",
-    "Hidden",
     "Limits",
     "Match",
     "Me",
@@ -39,7 +42,6 @@ __all__ = [
 
 Role = Literal["monitor", "search", "write", "admin"]
 Permission = Literal["metrics", "search", "mark", "add", "hide", "export", "erase"]
-Verdict = Literal["right", "wrong"]
 
 
 class _Answer(BaseModel):
@@ -78,56 +80,24 @@ class Warning(_Answer):
 class QueryImage(_Answer):
     """What was searched for."""
 
-    name: str = Field(description="Of the uploaded file", examples=["night-0001.jpg"])
+    name: str = Field(description="Name of the uploaded file", examples=["night-0001.jpg"])
     sha256: str | None = Field(
-        default=None, description="Of the uploaded file; null for an embedding"
+        default=None, description="SHA-256 of the uploaded file; null for an embedding"
     )
     width: int | None = Field(default=None, examples=[144])
     height: int | None = Field(default=None, examples=[288])
     warnings: list[Warning] = Field(default_factory=list)
 
 
-class Match(_Answer):
-    """A gallery record in the ranking."""
+class Match(RankedMatch):
+    """A gallery record in the ranking, and what this service knows of it."""
 
-    rank: int = Field(ge=1)
-    id: RecordId
-    similarity: float = Field(description="Cosine of the embeddings, -1 to 1", examples=[0.83])
-    probability: float | None = Field(
-        description="That it is the same person, 0 to 1; null without a calibration"
-    )
-    accepted: bool | None = Field(
-        description="Whether it reaches the threshold; null without a calibration"
-    )
-    camera: int | None = Field(examples=[3])
-    location: int | None
-    modality: Modality
-    time: AwareDatetime | None
-    identity: int | None = Field(description="If the gallery knows it")
-    path: str = Field(description="Of the original, as the gallery has it")
     confirmed: bool = Field(description="It was among the request's ``confirmed``")
     marked: Verdict | None = Field(description="Earlier feedback about the same query images")
     image: str | None = Field(
         description="Address of the image on this service; null where it may not be shown",
         examples=[f"/v1/gallery/images/{RECORD_ID}/content"],
     )
-
-
-class Person(_Answer):
-    """The matches of one identity; records without one are a person each."""
-
-    identity: int | None
-    similarity: float = Field(description="Of the best match")
-    probability: float | None
-    matches: list[int] = Field(description="Ranks", examples=[[1, 4]])
-
-
-class Decision(_Answer):
-    """Is the person in the gallery at all?"""
-
-    false_match_rate: float = Field(examples=[0.01])
-    threshold: float = Field(description="Similarity from which on a match is accepted")
-    in_gallery: bool = Field(description="False: nobody in the gallery is alike enough")
 
 
 class SearchAnswer(_Answer):
@@ -154,9 +124,10 @@ class Added(_Answer):
     """One line of the answer to an upload: what became of one image."""
 
     index: int = Field(ge=0, description="Position among the images of the request")
-    name: str | None = Field(description="Of the uploaded file")
-    status: Literal["added", "known", "refused"] = Field(
-        description="known: the gallery had it already, nothing changed"
+    name: str | None = Field(description="Name of the uploaded file")
+    status: Literal["added", "updated", "known", "refused"] = Field(
+        description="updated: the record was corrected, as asked; known: the gallery had it "
+        "already, nothing changed"
     )
     id: RecordId | None = Field(default=None, description="Null if refused")
     error: Problem | None = None
@@ -171,32 +142,21 @@ class Erased(_Answer):
     image_erased: bool = Field(description="The service kept a copy of the image, now gone too")
 
 
-class Record(_Answer):
+class Record(GalleryRecord):
     """What the gallery knows about one image."""
 
-    id: RecordId
-    camera: int | None
-    location: int | None
-    modality: Modality
-    time: AwareDatetime | None
-    identity: int | None
-    path: str
-    image: str | None
+    image: str | None = Field(
+        description="Address of the image on this service; null where it may not be shown"
+    )
 
 
-class Hidden(_Answer):
-    """A record's visibility after the change."""
+class Changed(_Answer):
+    """A record after a change."""
 
     id: RecordId
     hidden: bool
     changed: bool = Field(description="False: it was so before")
-
-
-class Counted(_Answer):
-    """A camera, location or modality, and how many searchable records it has."""
-
-    value: int | str | None = Field(description="Null: records where it is not known")
-    records: int
+    record: Record
 
 
 class Limits(_Answer):
@@ -218,13 +178,13 @@ class GalleryFacts(_Answer):
     cameras: list[Counted]
     locations: list[Counted]
     modalities: list[Counted]
-    since: AwareDatetime | None = Field(description="Of the earliest record with a time")
+    since: AwareDatetime | None = Field(description="Time of the earliest record that has one")
     until: AwareDatetime | None
     model: str = Field(description="SHA-256 of the checkpoint whose embeddings these are")
-    preset: str = Field(description="Of the model", examples=["fprnet"])
+    preset: str = Field(description="Preset of the model", examples=["fprnet"])
     embedding_size: int
     index: str = Field(description="FLAT is exact search", examples=["FLAT"])
-    recall: float | None = Field(description="Of the index against exact search, at 10")
+    recall: float | None = Field(description="Recall@10 of the index against exact search")
     calibrated: bool = Field(description="Whether matches come with a probability")
     writable: bool
     limits: Limits
@@ -234,7 +194,7 @@ class Part(_Answer):
     """What one part of the embedding says: the main head, or a level of the pyramid."""
 
     name: str = Field(examples=["level3"])
-    cosine: float = Field(description="Of this part alone, -1 to 1")
+    cosine: float = Field(description="Cosine of this part alone, -1 to 1")
     share: float = Field(description="What it adds to the similarity; the shares add up to it")
     query_stripes: list[float] = Field(
         description="What each horizontal stripe of the query adds, head to feet"
@@ -271,7 +231,7 @@ class FeedbackEntry(_Answer):
 
     time: AwareDatetime
     by: str = Field(description="Name of the key")
-    query_sha256: list[str] = Field(description="Of the query images")
+    query_sha256: list[str] = Field(description="SHA-256 of the query images")
     query_modality: Modality
     match: RecordId
     verdict: Verdict

@@ -28,11 +28,11 @@ from fprnet.serving.observing import Observer
 from fprnet.serving.problems import ProblemError, as_problem
 from fprnet.serving.requests import (
     AddMetadata,
+    Correction,
     ExplanationRequest,
     FeedbackRequest,
     SearchByJson,
     SearchOptions,
-    Visibility,
     components,
 )
 from fprnet.serving.service import Service
@@ -48,11 +48,11 @@ Find the same person by day and by night. Every 4xx and 5xx answer is
 Matches are suggestions: a person has to decide on each of them."""
 READ_BY_HAND = (
     AddMetadata,
+    Correction,
     ExplanationRequest,
     FeedbackRequest,
     SearchByJson,
     SearchOptions,
-    Visibility,
 )
 HTTP_PROBLEMS = {
     404: ("not_found", "there is nothing at {path}", "see /openapi.json for what there is"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fprnet.gallery.database import Database
 from fprnet.serving.answers import Permission, Role
-from fprnet.serving.keys import KeyFile
+from fprnet.serving.keys import find_key
 from fprnet.serving.problems import ProblemError
 from fprnet.serving.roles import NEEDED, allows
 
@@ -34,17 +35,17 @@ class Caller:
 LOCAL = "local"
 
 
-def identify(header: str | None, address: str, keys: KeyFile | None) -> Caller:
+def identify(header: str | None, address: str, keys: Database | None) -> Caller:
     """Return who a request is from.
 
     Args:
         header: Its Authorization header.
         address: It came from.
-        keys: None where none are needed.
+        keys: Database of the gallery that has the keys; None where none are needed.
 
     Raises:
         ProblemError: There is no key, or it is wrong or revoked.
-        KeyFileError: The file of keys cannot be read.
+        GalleryError: The keys cannot be read.
     """
     if keys is None:
         return Caller(LOCAL, "admin", address, by_key=False)
@@ -57,7 +58,7 @@ def identify(header: str | None, address: str, keys: KeyFile | None) -> Caller:
             "send it in the header 'Authorization: Bearer KEY'",
             CHALLENGE,
         )
-    key = keys.find(text.strip())
+    key = find_key(keys, text.strip())
     if key is None:
         raise ProblemError(401, "key_wrong", "the key is not known here", "ask for one", CHALLENGE)
     if key.revoked is not None:

@@ -17,7 +17,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fprnet.errors import FprnetError
 from fprnet.serving.callers import Caller, identify
-from fprnet.serving.keys import KeyFile
 from fprnet.serving.limits import TokenBuckets
 from fprnet.serving.problems import ProblemError, as_problem
 from fprnet.serving.service import Service
@@ -45,7 +44,7 @@ class Gate:
         self._app = app
         self._service = service
         self._settings = settings
-        self._keys = KeyFile(settings.keys) if settings.keys else None
+        self._keys = service.searcher.gallery.database if settings.keys else None
         self._buckets = TokenBuckets(settings.rate, settings.burst)
         self._picture_buckets = TokenBuckets(10 * settings.rate, 10 * settings.burst)
         self._names = host_names(settings)
@@ -61,7 +60,7 @@ class Gate:
             if is_open(scope["path"]):
                 self._slow_down(self._picture_buckets, f"address {_address(scope)}")
             else:
-                scope["state"]["caller"] = self._caller(scope)
+                scope["state"]["caller"] = await self._caller(scope)
         except FprnetError as error:
             problem = as_problem(error)
             if problem.status in (401, 403):
@@ -105,12 +104,13 @@ class Gate:
                 "open the service's own page, or start it with --allow-host NAME",
             )
 
-    def _caller(self, scope: Scope) -> Caller:
+    async def _caller(self, scope: Scope) -> Caller:
         address = _address(scope)
         picture = scope["path"].endswith("/content")
         buckets = self._picture_buckets if picture else self._buckets
         try:
-            caller = identify(Headers(scope=scope).get("authorization"), address, self._keys)
+            header = Headers(scope=scope).get("authorization")
+            caller = await self._service.ask(lambda: identify(header, address, self._keys))
         except ProblemError:
             self._slow_down(self._buckets, f"address {address}")
             raise
@@ -147,7 +147,7 @@ def host_names(settings: Settings) -> frozenset[str] | None:
 
     With keys any name does no harm: a browser sends a key only from a page that was given it.
     """
-    if settings.keys is not None and not settings.allowed_hosts:
+    if settings.keys and not settings.allowed_hosts:
         return None
     own = {settings.host, "localhost", "127.0.0.1", "::1"}
     return frozenset(name.lower() for name in (*own, *settings.allowed_hosts))

@@ -1,30 +1,26 @@
-"""A file of keys: who may use the service, and in which role.
+"""Who may use the service, and in which role: keys in the gallery's own database.
 
-A key is 256 random bits, shown once. The file holds its SHA-256: a key that long cannot be guessed
-from its hash, so the slow hashes made for passwords would only slow down every request.
+A key is 256 random bits, shown once. The gallery holds its SHA-256: a key that long cannot be
+guessed from its hash, so the slow hashes made for passwords would only slow down every request.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
 import secrets
-import threading
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
-from fprnet.errors import KeyFileError
-from fprnet.files import locked, replacing
+from sqlalchemy import insert, select, update
+
+from fprnet.errors import AccessKeyError
+from fprnet.gallery.database import Database
 from fprnet.serving.answers import Role
-from fprnet.serving.roles import ROLES
 
-__all__ = ["Key", "KeyFile", "add_key", "read_keys", "revoke_key"]
+__all__ = ["Key", "add_key", "find_key", "list_keys", "revoke_key"]
 
-FORMAT = 1
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
 PREFIX = "fprnet"
 NOBODY = hashlib.sha256(b"").hexdigest()  # compared with where no key has the number
@@ -32,13 +28,13 @@ NOBODY = hashlib.sha256(b"").hexdigest()  # compared with where no key has the n
 
 @dataclass(frozen=True)
 class Key:
-    """A key as the file has it.
+    """A key as the gallery has it.
 
     Attributes:
         number: Public part of the key, eight hexadecimal digits; finds the entry.
         name: Whose it is; what the audit log says.
         role: What it allows.
-        sha256: Of the whole key.
+        sha256: Hash of the whole key.
         created: When, ISO 8601.
         revoked: When; None while it is good.
     """
@@ -51,128 +47,80 @@ class Key:
     revoked: str | None = None
 
 
-def read_keys(file: Path) -> list[Key]:
-    """Read a file of keys.
-
-    Raises:
-        KeyFileError: It is missing, or no file of keys.
-    """
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        if content["format"] != FORMAT:
-            raise KeyFileError(
-                f"{file} has format {content['format']}, not {FORMAT}; use a newer fprnet"
-            )
-        keys = [Key(**entry) for entry in content["keys"]]
-        if any(key.role not in ROLES for key in keys):
-            raise ValueError("unknown role")
-    except FileNotFoundError as error:
-        raise KeyFileError(
-            f"{file} does not exist; make it with "
-            f"'fprnet keys add NAME --role search --file {file}'"
-        ) from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise KeyFileError(f"{file} is no file of keys; make a new one") from error
-    return keys
+def list_keys(database: Database) -> list[Key]:
+    """Return all keys, revoked ones, too, oldest first."""
+    table = database.tables.access_key
+    with database.reading() as connection:
+        rows = connection.execute(select(table).order_by(table.c.created, table.c.number))
+        return [Key(**row) for row in rows.mappings()]
 
 
-def add_key(file: Path, name: str, role: Role) -> str:
-    """Add a key to a file, which is made if it is not there, readable by its owner only.
+def add_key(database: Database, name: str, role: Role) -> str:
+    """Add a key.
 
     Returns:
         The key. It is stored nowhere.
 
     Raises:
-        KeyFileError: The name is not one, or has a key already.
+        AccessKeyError: The name is not one, or has a key already.
     """
     if not NAME.fullmatch(name):
-        raise KeyFileError(
+        raise AccessKeyError(
             f"{name!r} is no name for a key; use up to 64 letters, digits and . _ @ -"
         )
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with locked(_lock(file), waiting=f"another process changes {file}"):
-        keys = read_keys(file) if file.exists() else []
-        if any(key.name == name and key.revoked is None for key in keys):
-            raise KeyFileError(f"{name} has a key already; revoke it first, or take another name")
-        number = secrets.token_hex(4)
-        text = f"{PREFIX}_{number}_{secrets.token_urlsafe(32)}"
-        _write(file, [*keys, Key(number, name, role, _hash(text), _now())])
+    table = database.tables.access_key
+    number = secrets.token_hex(4)
+    text = f"{PREFIX}_{number}_{secrets.token_urlsafe(32)}"
+    with database.writing() as connection:
+        good = select(table.c.number).where(table.c.name == name, table.c.revoked.is_(None))
+        if connection.scalar(good) is not None:
+            raise AccessKeyError(f"{name} has a key already; revoke it first, or take another name")
+        connection.execute(
+            insert(table).values(asdict(Key(number, name, role, _hash(text), _now())))
+        )
     return text
 
 
-def revoke_key(file: Path, name: str) -> None:
+def revoke_key(database: Database, name: str) -> None:
     """Make the key of a name useless; a running service notices at once.
 
     Raises:
-        KeyFileError: Nobody of that name has a key.
+        AccessKeyError: Nobody of that name has a key.
     """
-    read_keys(file)
-    with locked(_lock(file), waiting=f"another process changes {file}"):
-        keys = read_keys(file)
-        if not any(key.name == name and key.revoked is None for key in keys):
-            there = ", ".join(key.name for key in keys if key.revoked is None) or "nobody"
-            raise KeyFileError(f"{name} has no key in {file}; {there} has one")
-        _write(
-            file,
-            [
-                replace(key, revoked=_now()) if key.name == name and key.revoked is None else key
-                for key in keys
-            ],
-        )
+    table = database.tables.access_key
+    good = table.c.revoked.is_(None)
+    with database.writing() as connection:
+        revoked = update(table).where(table.c.name == name, good).values(revoked=_now())
+        if not connection.execute(revoked).rowcount:
+            holders = connection.scalars(select(table.c.name).where(good).order_by(table.c.name))
+            raise AccessKeyError(
+                f"{name} has no key of gallery {database.uri}; "
+                f"{', '.join(holders) or 'nobody'} has one"
+            )
 
 
-class KeyFile:
-    """A file of keys as a running service sees it: read again whenever it changes."""
+def find_key(database: Database, text: str) -> Key | None:
+    """Return a key's entry, a revoked one, too; None where there is none.
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._lock = threading.Lock()
-        self._seen: tuple[int, int, int] | None = None
-        self._keys: dict[str, Key] = {}
-        self._refresh()
-
-    def find(self, text: str) -> Key | None:
-        """Return the key's entry, a revoked one too; None where there is none.
-
-        Raises:
-            KeyFileError: The file is gone or damaged; then nobody may come in.
-        """
-        with self._lock:
-            self._refresh()
-            parts = text.split("_", 2)
-            key = self._keys.get(parts[1]) if len(parts) == 3 else None
-        # The comparison takes the same time whether the number is known or not.
-        same = hmac.compare_digest(_hash(text), key.sha256 if key else NOBODY)
-        return key if same else None
-
-    def _refresh(self) -> None:
-        try:
-            state = self._file.stat()
-        except OSError:
-            self._seen = None
-            read_keys(self._file)
-            raise
-        seen = (state.st_mtime_ns, state.st_ino, state.st_size)
-        if seen != self._seen:
-            self._keys = {key.number: key for key in read_keys(self._file)}
-            self._seen = seen
+    Raises:
+        GalleryError: The gallery cannot be read; then nobody may come in.
+    """
+    parts = text.split("_", 2)
+    table = database.tables.access_key
+    key = None
+    if len(parts) == 3 and parts[1].isalnum() and parts[1].isascii():
+        with database.reading() as connection:
+            row = connection.execute(select(table).where(table.c.number == parts[1])).mappings()
+            found = row.one_or_none()
+            key = None if found is None else Key(**found)
+    # The comparison takes the same time whether the number is known or not.
+    same = hmac.compare_digest(_hash(text), key.sha256 if key else NOBODY)
+    return key if same else None
 
 
 def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _lock(file: Path) -> Path:
-    return file.with_name(f".{file.name}.lock")
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _write(file: Path, keys: list[Key]) -> None:
-    content: dict[str, Any] = {"format": FORMAT, "keys": [asdict(key) for key in keys]}
-    with replacing(file) as temporary:
-        temporary.touch(mode=0o600)
-        temporary.chmod(0o600)
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Judgements become labels: a table, or a data set that ``fprnet train`` takes."""
+"""Feedback becomes labels: a table, or a data set that ``fprnet train`` takes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from pathlib import PurePosixPath
 
 from fprnet.data.records import Modality
 from fprnet.errors import FprnetError
-from fprnet.gallery.records import UNKNOWN
-from fprnet.serving.feedback import Judgement
+from fprnet.gallery.verdicts import Feedback
 from fprnet.serving.service import Service
 
 __all__ = ["as_csv", "as_data_set", "groups"]
@@ -29,23 +28,23 @@ COLUMNS = (
 )
 
 
-def as_csv(judgements: Iterable[Judgement]) -> str:
+def as_csv(given: Iterable[Feedback]) -> str:
     """Return a table with one row for each query image and match."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for judgement in judgements:
-        for query in judgement.query_sha256:
+    for feedback in given:
+        for query in feedback.query_sha256:
             writer.writerow(
                 [
                     query,
-                    judgement.query_modality,
-                    judgement.match,
-                    judgement.verdict,
-                    judgement.similarity,
-                    judgement.time,
-                    judgement.by,
-                    _plain(judgement.note or ""),
+                    feedback.query_modality,
+                    feedback.match,
+                    feedback.verdict,
+                    feedback.similarity,
+                    feedback.time.isoformat(),
+                    feedback.by,
+                    _plain(feedback.note or ""),
                 ]
             )
     return buffer.getvalue()
@@ -77,31 +76,31 @@ class _Picture:
     content: bytes
     suffix: str
     modality: Modality
-    camera: int
-    location: int
+    camera: str | None
+    location: str | None
 
 
-def as_data_set(service: Service, judgements: Sequence[Judgement]) -> bytes:
+def as_data_set(service: Service, given: Sequence[Feedback]) -> bytes:
     """Return a ZIP file with ``manifest.csv`` and the images of everybody who was marked right.
 
     Identities are numbered anew. Images that are no longer there are listed in ``left-out.csv``.
     """
-    right = [judgement for judgement in judgements if judgement.verdict == "right"]
+    right = [feedback for feedback in given if feedback.verdict == "right"]
     pictures, left_out = _pictures(service, right)
     manifest = io.StringIO()
     writer = csv.writer(manifest, lineterminator="\n")
     writer.writerow(("path", "identity", "modality", "camera", "location", "split"))
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        pairs = [(*judgement.query_sha256, judgement.match) for judgement in right]
+        pairs = [(*feedback.query_sha256, feedback.match) for feedback in right]
         for identity, members in enumerate(groups(pairs)):
             for id in members:
                 if (picture := pictures.get(id)) is None:
                     continue
                 path = f"images/{id}{picture.suffix}"
                 archive.writestr(path, picture.content)
-                numbers = ["" if n == UNKNOWN else n for n in (picture.camera, picture.location)]
-                writer.writerow((path, identity, picture.modality, *numbers, "train"))
+                names = [_plain(name or "") for name in (picture.camera, picture.location)]
+                writer.writerow((path, identity, picture.modality, *names, "train"))
         archive.writestr("manifest.csv", manifest.getvalue())
         if left_out:
             rows = "".join(f"{id},{reason}\n" for id, reason in left_out.items())
@@ -110,28 +109,32 @@ def as_data_set(service: Service, judgements: Sequence[Judgement]) -> bytes:
 
 
 def _pictures(
-    service: Service, right: Sequence[Judgement]
+    service: Service, right: Sequence[Feedback]
 ) -> tuple[dict[str, _Picture], dict[str, str]]:
     """Return the images by their SHA-256, and why others are missing."""
     found: dict[str, _Picture] = {}
     missing: dict[str, str] = {}
-    for judgement in right:
+    for feedback in right:
         try:
-            [record] = service.searcher.gallery.get([judgement.match])
+            [record] = service.searcher.gallery.get([feedback.match])
             content = service.pictures.content(record)
         except FprnetError as error:
-            missing[judgement.match] = _plain(str(error).replace(",", " "))
+            missing[feedback.match] = _plain(str(error).replace(",", " "))
         else:
             suffix = service.pictures.place(record.id, content).suffix
             found[record.id] = _Picture(
                 content, suffix, record.modality, record.camera, record.location
             )
-        for id, name in zip(judgement.query_sha256, judgement.query_files, strict=True):
-            if id not in found:
+        for id, name in zip(feedback.query_sha256, feedback.query_files, strict=True):
+            if id in found:
+                continue
+            try:
                 content = (service.feedback.folder / name).read_bytes()
-                found[id] = _Picture(
-                    content, PurePosixPath(name).suffix, judgement.query_modality, UNKNOWN, UNKNOWN
-                )
+            except OSError as error:
+                missing[id] = f"the copy of the query image cannot be read ({error.strerror})"
+            else:
+                suffix = PurePosixPath(name).suffix
+                found[id] = _Picture(content, suffix, feedback.query_modality, None, None)
     return found, {id: reason for id, reason in missing.items() if id not in found}
 
 

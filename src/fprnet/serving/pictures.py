@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import re
 import threading
-from collections.abc import Iterable
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from PIL import Image
 
 from fprnet.data.images import decode_image
 from fprnet.errors import ImageFileError
-from fprnet.files import replacing
+from fprnet.files import replacing, sha256
 from fprnet.gallery.records import GalleryRecord
 from fprnet.serving.images import suffix_of
 from fprnet.serving.problems import ProblemError
@@ -19,13 +23,18 @@ from fprnet.serving.problems import ProblemError
 __all__ = ["Pictures", "as_jpeg"]
 
 QUALITY = 88  # of the JPEGs that are sent
+MAX_HASHES = 100_000  # files whose hash is remembered
+MAX_BYTES = 256 * 2**20  # of a file that is hashed to be shown
+ABANDONED = 3600.0  # seconds after which nobody writes to a temporary file any more
+COPY = re.compile(r"[0-9a-f]{64}")  # the id in the name of a copy
 
 
 class Pictures:
     """Finds, keeps and erases images.
 
     A record's path is somebody's word: it is only followed to a file whose real place (after
-    symbolic links) is under one of the folders that the operator named.
+    symbolic links) is under one of the folders that the operator named, and an image is only shown
+    where its SHA-256 is the record's: a file that was overwritten shows somebody else.
 
     Args:
         copies: Folder of the copies of uploaded images, by their SHA-256.
@@ -38,6 +47,8 @@ class Pictures:
         self._roots = [root.resolve() for root in roots]
         self._max_pixels = max_pixels
         self._writing = threading.Lock()
+        self._hashing = threading.Lock()
+        self._hashes: OrderedDict[Path, tuple[tuple[int, ...], str]] = OrderedDict()
 
     def address(self, record: GalleryRecord) -> str | None:
         """Return where the service shows the record's image; None where it does not."""
@@ -55,9 +66,12 @@ class Pictures:
         if file is None:
             raise _not_shown(record)
         try:
-            return file.read_bytes()
+            content = file.read_bytes()
         except OSError as error:
             raise _not_shown(record) from error
+        if hashlib.sha256(content).hexdigest() != record.id:  # changed since it was looked at
+            raise _not_shown(record)
+        return content
 
     def jpeg(self, record: GalleryRecord, height: int) -> bytes:
         """Return a record's image as a JPEG at most ``height`` pixels high.
@@ -91,13 +105,36 @@ class Pictures:
                     temporary.chmod(0o600)
 
     def erase(self, id: str) -> bool:
-        """Erase the copy; returns whether there was one."""
+        """Erase the copy, and what a killed process left of it; returns whether there was one."""
         with self._writing:
-            file = self.kept(id)
-            if file is None:
-                return False
-            file.unlink()
-            return True
+            kept = self.kept(id) is not None
+            for file in self._folder(id).glob(f"*{id}*"):
+                file.unlink(missing_ok=True)
+            return kept
+
+    def sweep(self, known: Callable[[Iterable[str]], set[str]]) -> int:
+        """Erase the copies without a record, and what killed processes left of others.
+
+        Args:
+            known: Tells which of some ids are records.
+
+        Returns:
+            How many files there were.
+        """
+        files: dict[Path, str] = {}
+        for file in self._copies.glob("??/*"):
+            if found := COPY.search(file.name):
+                files[file] = found.group()
+        records = known(set(files.values()))
+        limit = time.time() - ABANDONED
+        gone = 0
+        for file, id in files.items():
+            with self._writing:
+                abandoned = file.name.startswith(".") and _written(file) < limit
+                if id not in records or abandoned:
+                    file.unlink(missing_ok=True)
+                    gone += 1
+        return gone
 
     def _folder(self, id: str) -> Path:
         return self._copies / id[:2]
@@ -110,11 +147,28 @@ class Pictures:
         for root in self._roots:
             try:
                 file = (root / record.path).resolve()
-                if file.is_relative_to(root) and file.is_file():
+                if file.is_relative_to(root) and self._sha256(file) == record.id:
                     return file
             except (OSError, RuntimeError):  # a name too long, a loop of links
                 continue
         return None
+
+    def _sha256(self, file: Path) -> str | None:
+        """Return the hash of a file as it is now; of one that has not changed it is remembered."""
+        if not file.is_file():
+            return None
+        facts = file.stat()
+        state = (facts.st_mtime_ns, facts.st_size, facts.st_ino, facts.st_dev)
+        with self._hashing:
+            known = self._hashes.pop(file, None)
+            if known is None or known[0] != state:
+                if facts.st_size > MAX_BYTES:
+                    return None
+                known = (state, sha256(file))
+            self._hashes[file] = known
+            if len(self._hashes) > MAX_HASHES:
+                self._hashes.popitem(last=False)
+        return known[1]
 
 
 def as_jpeg(image: Image.Image, height: int) -> bytes:
@@ -127,10 +181,19 @@ def as_jpeg(image: Image.Image, height: int) -> bytes:
     return buffer.getvalue()
 
 
+def _written(file: Path) -> float:
+    """Return when a file was written; now, if it has gone."""
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:
+        return time.time()
+
+
 def _not_shown(record: GalleryRecord) -> ProblemError:
     return ProblemError(
         404,
         "image_not_shown",
-        f"the image of record {record.id[:12]} is not where this service may read it",
-        "name its folder with 'fprnet serve --images FOLDER'",
+        f"the image of record {record.id[:12]} is not where this service may read it, or the file "
+        "there is another image now",
+        "name its folder with 'fprnet serve --images FOLDER', or send the image again",
     )

@@ -16,7 +16,6 @@ from fprnet.errors import (
     GalleryMissingError,
     GalleryModelError,
     GalleryUnavailableError,
-    KeyFileError,
 )
 
 __all__ = ["ProblemError", "any_problem", "as_problem"]
@@ -32,7 +31,6 @@ STATUS: tuple[tuple[type[FprnetError], int, str], ...] = (
     (GalleryModelError, 409, "model_differs"),
     (FilterError, 422, "filter"),
     (GalleryError, 422, "gallery"),
-    (KeyFileError, 503, "keys_unreadable"),
     (FprnetError, 422, "invalid"),
 )
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from fprnet.data.records import Modality
+from fprnet.gallery.records import RECORD_ID, Facts, Filters, Name, RecordId, Time
 
 __all__ = [
     "MOST_CONFIRMED",
@@ -19,6 +20,7 @@ __all__ = [
     "RECORD_ID",
     "SEARCH_ID",
     "AddMetadata",
+    "Correction",
     "ExplanationRequest",
     "FeedbackRequest",
     "Filters",
@@ -26,7 +28,6 @@ __all__ = [
     "SearchByJson",
     "SearchId",
     "SearchOptions",
-    "Visibility",
     "components",
 ]
 
@@ -34,10 +35,9 @@ MOST_QUERIES = 8  # images of one person in a search
 MOST_MATCHES = 200
 MOST_CONFIRMED = 32
 
-RecordId = Annotated[
-    str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the image's file")
+SearchId = Annotated[
+    str, Field(pattern=r"^[0-9A-Za-z_-]{1,64}$", description="Name of an earlier search")
 ]
-SearchId = Annotated[str, Field(pattern=r"^[0-9A-Za-z_-]{1,64}$", description="Of an answer")]
 
 
 def _whole(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
@@ -46,38 +46,19 @@ def _whole(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
 
 
 Whole = Annotated[int, BeforeValidator(_whole)]
-Number = Annotated[Whole, Field(ge=0, le=999_999_999)]  # of a camera, location or identity
 
-RECORD_ID = "5f0c6f7f6c1d4f7f8f9b1c2d3e4f5a6b5f0c6f7f6c1d4f7f8f9b1c2d3e4f5a6b"
 SEARCH_ID = "kT3xW0q5m1YcZr8VhJt2Lw"
+Path = Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[^\x00]*$")]
 
 
 class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class Filters(_Request):
-    """Which gallery records a search may return; applied inside the vector search."""
-
-    cameras: list[Number] = Field(
-        default_factory=list, max_length=100, description="Only of these; empty: of any"
-    )
-    locations: list[Number] = Field(
-        default_factory=list, max_length=100, description="Only at these; empty: at any"
-    )
-    exclude_location: Number | None = Field(default=None, description="The query's own")
-    modality: Modality | None = Field(default=None, description="Of the gallery's images")
-    since: AwareDatetime | None = Field(default=None, examples=["2026-03-01T00:00:00Z"])
-    until: AwareDatetime | None = Field(default=None, examples=["2026-03-02T00:00:00Z"])
-    identity: Literal["any", "known", "unknown"] = Field(
-        default="any", description="Only people whose identity is known, or only others"
-    )
-
-
 class SearchOptions(_Request):
     """How to search; the part ``options`` of an upload."""
 
-    modality: Modality = Field(default="infrared", description="Of the query images")
+    modality: Modality = Field(default="infrared", description="Modality of the query images")
     top: Whole = Field(default=20, ge=1, le=MOST_MATCHES, description="Matches to return")
     filters: Filters = Filters()
     confirmed: list[RecordId] = Field(
@@ -127,24 +108,56 @@ class SearchByJson(SearchOptions):
         return self
 
 
-class AddMetadata(_Request):
+class AddMetadata(Facts):
     """What is known about an image to add: the part ``metadata`` beside each part ``image``."""
 
-    modality: Modality
-    camera: Number | None = Field(default=None, examples=[3])
-    location: Number | None = None
-    time: AwareDatetime | None = Field(default=None, examples=["2026-03-01T08:30:00+01:00"])
-    identity: Number | None = None
-    path: Annotated[str, Field(min_length=1, max_length=1024)] | None = Field(
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    path: Path | None = Field(
         default=None,
         description="Path or address of the original; the service's own copy if left out",
     )
+    update: bool = Field(
+        default=False,
+        description="Correct the record of an image that is there and says something else; "
+        "without it such an image is refused",
+    )
 
 
-class Visibility(_Request):
-    """Whether searches may find a record; hiding can be undone, erasing cannot."""
+class Correction(_Request):
+    """What to change of a record; what is left out stays. Hiding can be undone, erasing cannot."""
 
-    hidden: bool
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    hidden: bool | None = Field(
+        default=None, description="Whether searches may find the record; null changes nothing"
+    )
+    modality: Modality | None = Field(
+        default=None,
+        description="The image is embedded anew, so the service must be able to show it; null "
+        "changes nothing",
+    )
+    camera: Name | None = Field(default=None, description="Null: unknown")
+    location: Name | None = Field(default=None, description="Null: unknown")
+    time: Time | None = Field(default=None, description="When it was taken; null: unknown")
+    identity: Name | None = Field(default=None, description="Whom it shows; null: unknown")
+    path: Path | None = Field(default=None, description="Null changes nothing")
+
+    @model_validator(mode="after")
+    def _something(self) -> Correction:
+        if not self.model_fields_set:
+            raise ValueError("the body names no field; give at least one")
+        return self
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The fields of the record that change, and their new values."""
+        lasting = {"hidden", "modality", "path"}  # these are never unknown
+        return {
+            name: getattr(self, name)
+            for name in self.model_fields_set - {"hidden"}
+            if name not in lasting or getattr(self, name) is not None
+        }
 
 
 class ExplanationRequest(_Request):

@@ -60,7 +60,8 @@ async def explain(request: Request, service: ServiceOf, caller: CallerOf) -> Exp
             "count from 0",
         )
     async with service.audited(caller, "explain") as entry:
-        entry |= {"ids": [asked.match], "queries": [recent.uploads[asked.query].sha256]}
+        entry.images["ids"] = [asked.match]
+        entry.images["queries"] = [recent.uploads[asked.query].sha256]
         [record] = await service.ask(lambda: service.searcher.gallery.get([asked.match]))
         content = await service.ask(lambda: service.pictures.content(record))
         pixels, _ = await service.ask(

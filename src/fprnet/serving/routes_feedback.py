@@ -7,13 +7,14 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
+from fprnet.gallery.verdicts import Feedback
 from fprnet.serving.access import CallerOf, ServiceOf, allowed, errors
 from fprnet.serving.answers import FeedbackAnswer, FeedbackEntry
 from fprnet.serving.bodies import json_body
-from fprnet.serving.feedback import Judgement
 from fprnet.serving.labels import as_csv, as_data_set
 from fprnet.serving.problems import ProblemError
 from fprnet.serving.requests import RECORD_ID, SEARCH_ID, FeedbackRequest
+from fprnet.serving.service import Noted
 
 __all__ = ["router"]
 
@@ -59,8 +60,8 @@ async def mark(request: Request, service: ServiceOf, caller: CallerOf) -> Feedba
             "give the id of one of its matches",
         )
     uploads = sorted(recent.uploads, key=lambda upload: upload.sha256)
-    judgement = Judgement(
-        time=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+    feedback = Feedback(
+        time=datetime.now(UTC).replace(microsecond=0),
         by=caller.name,
         query_sha256=tuple(upload.sha256 for upload in uploads),
         query_files=tuple(upload.file_name for upload in uploads),
@@ -70,14 +71,14 @@ async def mark(request: Request, service: ServiceOf, caller: CallerOf) -> Feedba
         similarity=recent.similarities[asked.match],
         note=asked.note,
     )
-    async with service.audited(caller, "mark") as entry:
-        entry |= {
-            "ids": [asked.match],
-            "queries": list(judgement.query_sha256),
-            "verdict": asked.verdict,
-        }
-        contents = [upload.content for upload in uploads]
-        await service.in_thread(lambda: service.feedback.add(judgement, contents))
+    noted = Noted(
+        details={"verdict": asked.verdict},
+        images={"ids": [asked.match], "queries": feedback.query_sha256},
+    )
+    contents = [upload.content for upload in uploads]
+    await service.change(
+        caller, "mark", noted, lambda audit: service.feedback.add(feedback, contents, audit=audit)
+    )
     return FeedbackAnswer(match=asked.match, verdict=asked.verdict)
 
 
@@ -103,32 +104,32 @@ async def export(
         Query(description="csv: one row for each query image and match; zip: a data set to train"),
     ] = "json",
 ) -> list[FeedbackEntry] | Response:
-    """Give out the judgements that count: as a list, a table, or a data set to train with.
+    """Give out the verdicts that count: as a list, a table, or a data set to train with.
 
     The data set holds ``manifest.csv`` and the images: whatever was marked right belongs to one
     person.
     """
     async with service.audited(caller, "export") as entry:
-        judgements = service.feedback.all()
-        entry |= {"format": format, "judgements": len(judgements)}
+        given = await service.ask(service.feedback.all)
+        entry.details |= {"format": format, "verdicts": len(given)}
         if format == "json":
             return [
                 FeedbackEntry(
-                    time=datetime.fromisoformat(judgement.time),
-                    by=judgement.by,
-                    query_sha256=list(judgement.query_sha256),
-                    query_modality=judgement.query_modality,
-                    match=judgement.match,
-                    verdict=judgement.verdict,
-                    similarity=judgement.similarity,
-                    note=judgement.note,
+                    time=feedback.time,
+                    by=feedback.by,
+                    query_sha256=list(feedback.query_sha256),
+                    query_modality=feedback.query_modality,
+                    match=feedback.match,
+                    verdict=feedback.verdict,
+                    similarity=feedback.similarity,
+                    note=feedback.note,
                 )
-                for judgement in judgements
-                if judgement.verdict != "none"
+                for feedback in given
+                if feedback.verdict != "none"
             ]
         if format == "csv":
-            return _file(as_csv(judgements).encode(), "text/csv; charset=utf-8", "feedback.csv")
-        content = await service.in_thread(lambda: as_data_set(service, judgements))
+            return _file(as_csv(given).encode(), "text/csv; charset=utf-8", "feedback.csv")
+        content = await service.in_thread(lambda: as_data_set(service, given))
         return _file(content, "application/zip", "feedback.zip")
 
 

@@ -11,24 +11,23 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.types import Receive, Scope, Send
 
-from fprnet.gallery.records import UNKNOWN
+from fprnet.gallery.records import RECORD_ID, GalleryRecord
 from fprnet.serving.access import CallerOf, ServiceOf, allowed, errors
 from fprnet.serving.adding import add_images
 from fprnet.serving.answers import (
     Added,
-    Counted,
+    Changed,
     Erased,
     GalleryFacts,
-    Hidden,
     Limits,
     Problem,
     Record,
 )
 from fprnet.serving.bodies import json_body
+from fprnet.serving.callers import Caller
 from fprnet.serving.problems import ProblemError, any_problem
-from fprnet.serving.requests import MOST_MATCHES, MOST_QUERIES, RECORD_ID, Visibility
-from fprnet.serving.searching import record_of
-from fprnet.serving.service import Service
+from fprnet.serving.requests import MOST_MATCHES, MOST_QUERIES, Correction
+from fprnet.serving.service import Noted, Service
 
 __all__ = ["router"]
 
@@ -59,12 +58,18 @@ UPLOAD: dict[str, Any] = {
         }
     },
 }
-VISIBILITY: dict[str, Any] = {
+CORRECTION: dict[str, Any] = {
     "required": True,
     "content": {
         "application/json": {
-            "schema": {"$ref": "#/components/schemas/Visibility"},
-            "example": {"hidden": True},
+            "schema": {"$ref": "#/components/schemas/Correction"},
+            "examples": {
+                "hide": {"summary": "Searches no longer find it", "value": {"hidden": True}},
+                "correct": {
+                    "summary": "Another camera, and nobody known",
+                    "value": {"camera": 4, "identity": None},
+                },
+            },
         }
     },
 }
@@ -79,9 +84,9 @@ async def facts(service: ServiceOf) -> GalleryFacts:
         records=info.records,
         hidden=info.hidden,
         identities=info.known_identities,
-        cameras=_counted(info.cameras),
-        locations=_counted(info.locations),
-        modalities=_counted(info.modalities),
+        cameras=list(info.cameras),
+        locations=list(info.locations),
+        modalities=list(info.modalities),
         since=info.first,
         until=info.last,
         model=info.model.checkpoint_sha256,
@@ -117,7 +122,8 @@ async def facts(service: ServiceOf) -> GalleryFacts:
 async def add(request: Request, service: ServiceOf, caller: CallerOf) -> Response:
     """Add images; each is acknowledged by a line of the answer when it is on the disk.
 
-    An image that the gallery has already stays as it is. One that cannot be used is refused and
+    An image that the gallery has already, with other facts, is refused, or its record corrected
+    where ``update`` says so. One that cannot be used is refused and
     the others go on. If the body itself breaks off, the last line says so; send again what was not
     acknowledged.
     """
@@ -132,7 +138,7 @@ async def add(request: Request, service: ServiceOf, caller: CallerOf) -> Respons
 async def record(id: IdOf, service: ServiceOf) -> Record:
     """Say what the gallery knows about an image."""
     [found] = await service.ask(lambda: service.searcher.gallery.get([id]))
-    return record_of(found, service.pictures)
+    return await service.ask(lambda: _shown(service, found))
 
 
 @router.get(
@@ -155,7 +161,8 @@ async def content(
     [found] = await service.ask(lambda: service.searcher.gallery.get([id]))
     tag = f'"{hashlib.sha256(f"{id} {height}".encode()).hexdigest()[:16]}"'
     headers = {"Cache-Control": "private, max-age=3600", "ETag": tag}
-    if request.headers.get("if-none-match") == tag and service.pictures.address(found):
+    address = await service.ask(lambda: service.pictures.address(found))
+    if request.headers.get("if-none-match") == tag and address:
         return Response(status_code=304, headers=headers)
     picture = await service.ask(lambda: service.pictures.jpeg(found, height))
     return Response(picture, media_type="image/jpeg", headers=headers)
@@ -164,46 +171,70 @@ async def content(
 @router.patch(
     "/images/{id}",
     dependencies=[allowed("hide")],
-    responses=errors(400, 404, 408, 413, 415, 422),
-    openapi_extra={"requestBody": VISIBILITY},
+    responses=errors(400, 404, 408, 409, 413, 415, 422),
+    openapi_extra={"requestBody": CORRECTION},
 )
-async def hide(id: IdOf, request: Request, service: ServiceOf, caller: CallerOf) -> Hidden:
-    """Hide a record from searches, or show it again."""
-    asked = await json_body(request, Visibility)
+async def correct(id: IdOf, request: Request, service: ServiceOf, caller: CallerOf) -> Changed:
+    """Hide a record from searches, show it again, or correct what it says."""
+    asked = await json_body(request, Correction)
     _require_writable(service)
     gallery = service.searcher.gallery
-    change = gallery.remove if asked.hidden else gallery.restore
-    async with service.audited(caller, "hide" if asked.hidden else "show") as entry:
-        entry["ids"] = [id]
-        changed = await service.in_thread(lambda: change([id]))
+    [before] = await service.ask(lambda: gallery.get([id]))
+    hidden = id in await service.ask(lambda: gallery.hidden([id]))
+    moved = 0
+    if values := asked.values:
+        await _correct(service, caller, before, values)
+    if asked.hidden is not None:
+        move = gallery.remove if asked.hidden else gallery.restore
+        noted = Noted(images={"ids": [id]})
+        event = "hide" if asked.hidden else "show"
+        moved = await service.change(caller, event, noted, lambda audit: move([id], audit=audit))
+        hidden = asked.hidden
     service.forget_facts()
-    return Hidden(id=id, hidden=asked.hidden, changed=bool(changed))
+    [after] = await service.ask(lambda: gallery.get([id]))
+    record = await service.ask(lambda: _shown(service, after))
+    return Changed(id=id, hidden=hidden, changed=bool(moved) or after != before, record=record)
 
 
 @router.delete("/images/{id}", dependencies=[allowed("erase")], responses=errors(404, 422))
 async def erase(id: IdOf, service: ServiceOf, caller: CallerOf) -> Erased:
     """Erase an image for good: record, embedding, the service's copy, and feedback about it.
 
-    The gallery's files are written anew, so this takes a while where there are many. Files outside
+    The gallery's file is written anew, so this takes a while where there are many. Files outside
     the service's own folder stay where they are.
     """
     _require_writable(service)
+    noted = Noted(images={"ids": [id]})
     # Two entries: should the process die in between, the log still says that somebody tried.
-    await service.record(caller, "erase", ids=[id], outcome="begun")
-    async with service.audited(caller, "erase") as entry:
-        entry["ids"] = [id]
-
-        def everywhere() -> bool:
-            # The record goes last: as long as it is there, the same request can be sent again.
-            service.searches.erase(id)
-            entry["feedback"] = service.feedback.forget(id)
-            image = service.pictures.erase(id)
-            service.searcher.gallery.erase([id])
-            return image
-
-        image = await service.in_thread(everywhere)
-    service.forget_facts()
+    await service.record(caller, noted.entry(caller, "erase", "begun"))
+    image = await service.change(
+        caller, "erase", Noted(details={"records": 1}), lambda audit: service.erase([id], audit)
+    )
     return Erased(id=id, image_erased=image)
+
+
+async def _correct(
+    service: Service, caller: Caller, record: GalleryRecord, values: dict[str, Any]
+) -> None:
+    """Change what a record says; another modality needs the image, which is embedded anew."""
+    gallery = service.searcher.gallery
+    embedding = None
+    modality = values.get("modality", record.modality)
+    if modality != record.modality:
+        content = await service.ask(lambda: service.pictures.content(record))
+        upload = await service.decode(content, record.id[:12], modality)
+        embedding = await service.embed_patiently([upload], modality)
+    noted = Noted(details={"fields": sorted(values)}, images={"ids": [record.id]})
+    await service.change(
+        caller,
+        "correct",
+        noted,
+        lambda audit: gallery.correct(record.id, values, embedding=embedding, audit=audit),
+    )
+
+
+def _shown(service: Service, record: GalleryRecord) -> Record:
+    return Record.model_construct(**vars(record), image=service.pictures.address(record))
 
 
 class _Lines(Response):
@@ -256,10 +287,3 @@ def _require_writable(service: Service) -> None:
         raise ProblemError(
             403, "read_only", "this service only reads its gallery", "start it without --read-only"
         )
-
-
-def _counted(counts: Any) -> list[Counted]:  # noqa: ANN401 - a mapping of numbers or of words
-    return [
-        Counted(value=None if value == UNKNOWN else value, records=records)
-        for value, records in counts.items()
-    ]

@@ -9,20 +9,15 @@ import numpy as np
 from fastapi import APIRouter, Request
 from numpy.typing import NDArray
 
+from fprnet.gallery.answers import Answer
+from fprnet.gallery.records import RECORD_ID
 from fprnet.serving.access import CallerOf, ServiceOf, allowed, errors
-from fprnet.serving.answers import QueryImage, SearchAnswer
+from fprnet.serving.answers import Match, QueryImage, SearchAnswer
 from fprnet.serving.bodies import json_body, search_form
 from fprnet.serving.callers import Caller
 from fprnet.serving.images import Upload
-from fprnet.serving.requests import RECORD_ID, SEARCH_ID, SearchByJson, SearchOptions
-from fprnet.serving.searching import (
-    decision_of,
-    match_of,
-    person_of,
-    run_search,
-    unit_rows,
-    warnings_of,
-)
+from fprnet.serving.requests import SEARCH_ID, SearchByJson, SearchOptions
+from fprnet.serving.searching import run_search, unit_rows, warnings_of
 from fprnet.serving.service import Service
 from fprnet.serving.sessions import RecentSearch
 from fprnet.serving.uploads import media_type
@@ -100,37 +95,34 @@ async def search(request: Request, service: ServiceOf, caller: CallerOf) -> Sear
     async with service.audited(caller, "search") as entry:
         query = await _query(request, service, caller)
         options = query.options
-        entry |= {
-            "queries": [upload.sha256 for upload in query.uploads],
-            "embeddings": len(query.embeddings),
-            "options": options.model_dump(
-                mode="json", exclude={"embeddings", "search"}, exclude_defaults=True
-            ),
-        }
+        hashes = [upload.sha256 for upload in query.uploads]
+        entry.images["queries"] = hashes
+        entry.images["confirmed"] = options.confirmed
+        entry.details["embeddings"] = len(query.embeddings)
+        entry.details["options"] = options.model_dump(
+            mode="json", exclude={"embeddings", "search", "confirmed"}, exclude_defaults=True
+        )
         started = time.perf_counter()
         found = await service.ask(lambda: run_search(service, query.embeddings, options))
         query.milliseconds["search"] = 1000 * (time.perf_counter() - started)
-        entry["ids"] = [match.record.id for match in found.matches]
+        entry.images["ids"] = [match.id for match in found.matches]
         recent = RecentSearch(
             owner=caller.name,
             modality=options.modality,
             uploads=query.uploads,
             embeddings=query.embeddings,
-            similarities={match.record.id: match.similarity for match in found.matches},
+            similarities={match.id: match.similarity for match in found.matches},
         )
-        marks = service.feedback.marks([upload.sha256 for upload in query.uploads])
+        matches = await service.ask(lambda: _matches(service, found, hashes, options.confirmed))
         answer = SearchAnswer(
             search=recent.id,
             modality=options.modality,
             queries=[_query_image(upload) for upload in query.uploads]
             or [QueryImage(name=f"embedding {i + 1}") for i in range(len(query.embeddings))],
-            matches=[
-                match_of(match, service.pictures, marks, options.confirmed)
-                for match in found.matches
-            ],
-            people=person_of(found),
+            matches=matches,
+            people=found.people,
             candidates=found.candidates,
-            decision=decision_of(found),
+            decision=found.decision,
             warnings=warnings_of(found),
             confirmed=options.confirmed,
             milliseconds=query.milliseconds,
@@ -139,6 +131,22 @@ async def search(request: Request, service: ServiceOf, caller: CallerOf) -> Sear
     for stage, milliseconds in query.milliseconds.items():
         service.metrics.stages.labels(stage).observe(milliseconds / 1000)
     return answer
+
+
+def _matches(
+    service: Service, found: Answer, hashes: list[str], confirmed: list[str]
+) -> list[Match]:
+    """Return the matches with what the service knows of each."""
+    marks = service.feedback.marks(hashes)
+    return [
+        Match.model_construct(
+            **vars(match),
+            confirmed=match.id in confirmed,
+            marked=marks.get(match.id),
+            image=service.pictures.address(match),
+        )
+        for match in found.matches
+    ]
 
 
 async def _query(request: Request, service: Service, caller: Caller) -> _Query:

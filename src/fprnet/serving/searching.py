@@ -1,4 +1,4 @@
-"""A request's options become a search, and its answer becomes that of the interface.
+"""A request's options become a search of the gallery.
 
 Shapes: Q query images, D numbers per embedding.
 """
@@ -8,24 +8,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fprnet.gallery.answers import Answer, RankedMatch
-from fprnet.gallery.records import UNKNOWN, GalleryRecord
-from fprnet.gallery.records import Filters as GalleryFilters
-from fprnet.serving.answers import Decision, Match, Person, Record, Verdict, Warning
-from fprnet.serving.pictures import Pictures
+from fprnet.gallery.answers import Answer
+from fprnet.serving.answers import Warning
 from fprnet.serving.problems import ProblemError
 from fprnet.serving.requests import SearchOptions
 from fprnet.serving.service import Service
 
-__all__ = [
-    "decision_of",
-    "match_of",
-    "person_of",
-    "record_of",
-    "run_search",
-    "unit_rows",
-    "warnings_of",
-]
+__all__ = ["run_search", "unit_rows", "warnings_of"]
 
 
 def run_search(service: Service, vectors: NDArray[np.float32], options: SearchOptions) -> Answer:
@@ -34,20 +23,10 @@ def run_search(service: Service, vectors: NDArray[np.float32], options: SearchOp
     Raises:
         GalleryError: The gallery refuses; see :class:`fprnet.gallery.searcher.Searcher`.
     """
-    asked = options.filters
-    filters = GalleryFilters(
-        cameras=tuple(asked.cameras),
-        locations=tuple(asked.locations),
-        since=asked.since,
-        until=asked.until,
-        exclude_location=asked.exclude_location,
-        identity=asked.identity,
-        modality=asked.modality,
-    )
-    there = service.facts(stale=True)
-    if not (set(filters.cameras) <= set(there.cameras)) or not (
-        set(filters.locations) <= set(there.locations)
-    ):
+    filters = options.filters
+    facts = service.facts(stale=True)
+    known = {one.value for one in facts.cameras}, {one.value for one in facts.locations}
+    if not (set(filters.cameras) <= known[0] and set(filters.locations) <= known[1]):
         service.searcher.gallery.check_filters(filters)  # counts anew, so it is slow
     return service.searcher.search_embeddings(
         vectors,
@@ -86,74 +65,10 @@ def unit_rows(rows: list[list[float]], size: int) -> NDArray[np.float32]:
     return rows_of_unit_length
 
 
-def match_of(
-    match: RankedMatch,
-    pictures: Pictures,
-    marks: dict[str, Verdict],
-    confirmed: list[str],
-) -> Match:
-    """Return a line of the ranking."""
-    record = match.record
-    return Match(
-        rank=match.rank,
-        id=record.id,
-        similarity=match.similarity,
-        probability=match.probability,
-        accepted=match.accepted,
-        camera=_known(record.camera),
-        location=_known(record.location),
-        modality=record.modality,
-        time=record.timestamp,
-        identity=_known(record.identity),
-        path=record.path,
-        confirmed=record.id in confirmed,
-        marked=marks.get(record.id),
-        image=pictures.address(record),
-    )
-
-
-def record_of(record: GalleryRecord, pictures: Pictures) -> Record:
-    """Return what the gallery knows about an image."""
-    return Record(
-        id=record.id,
-        camera=_known(record.camera),
-        location=_known(record.location),
-        modality=record.modality,
-        time=record.timestamp,
-        identity=_known(record.identity),
-        path=record.path,
-        image=pictures.address(record),
-    )
-
-
-def person_of(found: Answer) -> list[Person]:
-    """Return the matches by identity."""
-    return [
-        Person(
-            identity=_known(person.identity),
-            similarity=person.matches[0].similarity,
-            probability=person.matches[0].probability,
-            matches=[match.rank for match in person.matches],
-        )
-        for person in found.people
-    ]
-
-
-def decision_of(found: Answer) -> Decision | None:
-    """Return whether anybody is alike enough; None without a calibration."""
-    if found.threshold is None or found.false_match_rate is None or found.in_gallery is None:
-        return None
-    return Decision(
-        false_match_rate=found.false_match_rate,
-        threshold=found.threshold,
-        in_gallery=found.in_gallery,
-    )
-
-
 def warnings_of(found: Answer) -> list[Warning]:
     """Return what the operator should know."""
     warnings = [Warning(code="gallery", message=text) for text in found.warnings]
-    if found.threshold is None:
+    if found.decision is None:
         warnings.append(
             Warning(
                 code="not_calibrated",
@@ -161,7 +76,3 @@ def warnings_of(found: Answer) -> list[Warning]:
             )
         )
     return warnings
-
-
-def _known(number: int) -> int | None:
-    return None if number == UNKNOWN else number

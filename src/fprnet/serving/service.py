@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,34 +20,55 @@ from numpy.typing import NDArray
 from starlette.types import Scope
 
 from fprnet.data.records import Modality
-from fprnet.errors import FprnetError, GalleryUnavailableError
-from fprnet.gallery.connection import is_server
+from fprnet.errors import FprnetError, GalleryUnavailableError, UsageError
+from fprnet.gallery.audit import AuditEntry
 from fprnet.gallery.records import GalleryInfo
 from fprnet.gallery.searcher import Searcher
-from fprnet.serving.audit import AuditLog
+from fprnet.serving.audit import open_audit
 from fprnet.serving.batching import Batcher, ClosedError, FullError
 from fprnet.serving.callers import Caller
 from fprnet.serving.decoding import Decoders
-from fprnet.serving.feedback import Feedback
+from fprnet.serving.feedback import FeedbackStore
 from fprnet.serving.images import Upload, decode_upload
+from fprnet.serving.keys import list_keys
 from fprnet.serving.metrics import Metrics
 from fprnet.serving.pictures import Pictures
 from fprnet.serving.problems import ProblemError, as_problem
 from fprnet.serving.sessions import RecentSearches
 from fprnet.serving.settings import Settings
 
-__all__ = ["Service"]
+__all__ = ["Noted", "Service"]
 
 DECODERS = 2  # processes; decoding is short beside the model
 GALLERY_THREADS = 8
-SERVER_PATIENCE = 20.0  # seconds that a search waits for a Milvus server
+SERVER_PATIENCE = 20.0  # seconds that a search waits for a database server
 HEALTH_PATIENCE = 5.0
+HOUSEKEEPING = 3600.0  # seconds between two looks for old images
 FULL_PAUSE = 0.05  # seconds until an upload tries again to get into the queue
 FACTS_REST = 20  # counting is repeated after so many times the time that it took
 FACTS_SECONDS = (1.0, 60.0)  # at least and at most
 
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
+
+
+@dataclass
+class Noted:
+    """What the audit log says about a request.
+
+    Attributes:
+        details: Anything that JSON can hold, but no hashes of images.
+        images: Kind, e.g. "ids" or "queries" -> SHA-256 of images.
+    """
+
+    details: dict[str, Any] = field(default_factory=dict)
+    images: dict[str, Sequence[str]] = field(default_factory=dict)
+
+    def entry(self, caller: Caller, event: str, outcome: str) -> AuditEntry:
+        """Return the entry."""
+        return AuditEntry(
+            event, caller.name, caller.role, caller.address, outcome, self.details, self.images
+        )
 
 
 class Service:
@@ -61,11 +83,21 @@ class Service:
         self.searcher = searcher
         self.settings = settings
         self.metrics = Metrics()
-        self.audit = AuditLog(settings.audit_file)
+        database = searcher.gallery.database
+        if settings.audit is None and not searcher.gallery.writable and database.server:
+            raise UsageError(
+                f"{database.uri} may be a replica, which takes no audit log; give --audit FILE"
+            )
+        if settings.keys and not any(key.revoked is None for key in list_keys(database)):
+            raise UsageError(
+                f"nobody has a key of gallery {database.uri}; make one with "
+                "'fprnet keys add NAME --role search --gallery URI'"
+            )
+        self.audit = open_audit(database, settings.audit)
         self.pictures = Pictures(
             settings.folder / "images", settings.image_roots, settings.image_pixels
         )
-        self.feedback = Feedback(settings.folder / "feedback")
+        self.feedback = FeedbackStore(database, settings.folder / "feedback")
         self.searches = RecentSearches()
         self.accepting = True
         self.batcher = Batcher(
@@ -86,10 +118,18 @@ class Service:
         self._counting = threading.Lock()
         self._facts: tuple[float, GalleryInfo] | None = None  # good until, what
         self.metrics.watch(queue=lambda: len(self.batcher), records=self._records)
+        self._stopping = threading.Event()
+        self._housekeeper = threading.Thread(target=self._keep_house, name="housekeeper")
+        if searcher.gallery.writable:
+            self.sweep()
+            self._housekeeper.start()
 
     def close(self) -> None:
         """Finish what was accepted, and stop."""
         self.accepting = False
+        self._stopping.set()
+        if self._housekeeper.is_alive():
+            self._housekeeper.join()
         self.batcher.close()
         self._decoding_threads.shutdown()
         self._decoders.close()
@@ -150,12 +190,12 @@ class Service:
         return await asyncio.wrap_future(self._queued(lambda: self.batcher.call(function)))
 
     async def ask(self, function: Callable[[], Result]) -> Result:
-        """Ask the gallery in a thread. A server may be gone; an embedded gallery is only busy.
+        """Ask the gallery in a thread. A server may be gone; a file is only busy.
 
         Raises:
             GalleryUnavailableError: A server takes too long.
         """
-        server = is_server(self.searcher.gallery.uri)
+        server = self.searcher.gallery.database.server
         return await self.in_thread(function, SERVER_PATIENCE if server else None)
 
     async def in_thread(
@@ -208,19 +248,60 @@ class Service:
         with self._counting:
             self._facts = None
 
-    async def record(self, caller: Caller, event: str, **details: Any) -> None:  # noqa: ANN401
+    def erase(self, ids: Sequence[str], audit: Sequence[AuditEntry]) -> bool:
+        """Erase images wherever this service has them: copies, searches, feedback, records.
+
+        The records go last: as long as they are there, the same can be asked for again.
+
+        Returns:
+            Whether there was a copy of one of them.
+
+        Raises:
+            GalleryError: See :meth:`fprnet.gallery.gallery.Gallery.erase`.
+        """
+        gallery = self.searcher.gallery
+        gallery.get(ids)  # nothing is erased where one of them is unknown
+        for id in ids:
+            self.searches.erase(id)
+        copies = [self.pictures.erase(id) for id in ids]
+        gallery.erase(ids, audit=audit)
+        self.feedback.sweep(young=0)
+        self.forget_facts()
+        return any(copies)
+
+    def expire(self) -> int:
+        """Erase what is older than the gallery keeps it; returns how many records there were."""
+        gallery = self.searcher.gallery
+        ids = gallery.expired()
+        if ids:
+            details = {"records": len(ids), "keep_days": gallery.keep_days}
+            self.erase(ids, [AuditEntry("expire", "service", "service", details=details)])
+        return len(ids)
+
+    def sweep(self) -> int:
+        """Erase copies whose record is gone, which a killed process left; returns how many."""
+        return self.pictures.sweep(self.searcher.gallery.known) + self.feedback.sweep()
+
+    def _keep_house(self) -> None:
+        while True:
+            try:
+                self.expire()
+                self.sweep()
+            except (FprnetError, OSError) as error:
+                log.error("old images could not be erased: %s; the service tries again", error)
+            if self._stopping.wait(HOUSEKEEPING):
+                return
+
+    async def record(self, caller: Caller, entry: AuditEntry) -> None:
         """Write into the audit log; it is on the disk afterwards.
 
         Raises:
             ProblemError: It cannot be written; what it is about must not go on then.
         """
-        done = self.audit.write(
-            event=event, by=caller.name, role=caller.role, address=caller.address, **details
-        )
         try:
-            await asyncio.shield(asyncio.wrap_future(done))
-        except OSError as error:
-            log.error("the audit log %s cannot be written: %s", self.audit.file, error)
+            await asyncio.shield(asyncio.wrap_future(self.audit.write(entry)))
+        except (OSError, FprnetError) as error:
+            log.error("the audit log cannot be written: %s", error)
             raise ProblemError(
                 503,
                 "audit_failed",
@@ -230,37 +311,73 @@ class Service:
             ) from error
 
     @asynccontextmanager
-    async def audited(self, caller: Caller, event: str) -> AsyncIterator[dict[str, Any]]:
-        """Log what the block does, with its outcome, before the answer leaves.
+    async def audited(self, caller: Caller, event: str) -> AsyncIterator[Noted]:
+        """Log what the block reads, with its outcome, before the answer leaves.
 
         Yields:
-            A dict for details.
+            What to say about it.
 
         Raises:
             ProblemError: The log cannot be written.
         """
-        details: dict[str, Any] = {}
+        noted = Noted()
         try:
-            yield details
+            yield noted
         except FprnetError as error:
-            await self.record(caller, event, outcome=as_problem(error).code, **details)
+            await self.record(caller, noted.entry(caller, event, as_problem(error).code))
             raise
         except BaseException as error:
-            await self.record(caller, event, outcome=type(error).__name__, **details)
+            await self.record(caller, noted.entry(caller, event, type(error).__name__))
             raise
-        await self.record(caller, event, outcome="ok", **details)
+        await self.record(caller, noted.entry(caller, event, "ok"))
+
+    async def change(
+        self,
+        caller: Caller,
+        event: str,
+        noted: Noted,
+        function: Callable[[Sequence[AuditEntry]], Result],
+    ) -> Result:
+        """Change something, and log it: there is no change without its entry.
+
+        Where the log is in the gallery, the function writes the entry in the transaction of its
+        change. Where it is a file, an entry "begun" comes before, one with the outcome after.
+
+        Args:
+            caller: Who asks.
+            event: What is done.
+            noted: What to say about it.
+            function: Makes the change, given the entries to write with it.
+
+        Raises:
+            ProblemError: The log cannot be written; nothing has changed then, or the log says
+                that it was begun.
+        """
+        in_file = self.settings.audit is not None
+        if in_file:
+            await self.record(caller, noted.entry(caller, event, "begun"))
+        done = noted.entry(caller, event, "ok")
+        try:
+            result = await self.in_thread(lambda: function([] if in_file else [done]))
+        except (FprnetError, OSError) as error:
+            code = as_problem(error).code if isinstance(error, FprnetError) else "disk"
+            await self.record(caller, noted.entry(caller, event, code))
+            raise
+        if in_file:
+            await self.record(caller, done)
+        return result
 
     def note_denied(self, scope: Scope, problem: ProblemError) -> None:
         """Log that somebody was not let in; the answer does not wait for it."""
         client = scope.get("client")
-        self.audit.write(
-            event="denied",
-            by=None,
-            role=None,
-            address=client[0] if client else "unknown",
-            method=scope["method"],
-            path=scope["path"],
-            outcome=problem.code,
+        self.audit.note_denied(
+            AuditEntry(
+                event="denied",
+                by=None,
+                address=client[0] if client else "unknown",
+                outcome=problem.code,
+                details={"method": scope["method"][:20], "path": scope["path"][:200]},
+            )
         )
 
     def _records(self) -> float:

@@ -20,9 +20,10 @@ class Settings:
     Attributes:
         host: Address to listen on.
         port: 0 takes a free one.
-        folder: Of the service: copies of uploaded images, feedback, the audit log.
-        audit: Audit log; None is ``folder / "audit.jsonl"``.
-        keys: File of keys; None lets everybody on this machine do everything.
+        folder: Of the service: copies of uploaded images, and of query images with feedback.
+        audit: File of the audit log; None keeps it in the gallery.
+        keys: Let in only who has a key of the gallery; without, everybody on this machine may do
+            everything.
         image_roots: Folders whose files may be shown.
         allowed_hosts: Names by which browsers may reach the service besides its address.
         trusted_proxy: Address of the reverse proxy whose X-Forwarded-For is believed.
@@ -46,7 +47,7 @@ class Settings:
     port: int = 8000
     folder: Path = Path("fprnet-service")
     audit: Path | None = None
-    keys: Path | None = None
+    keys: bool = False
     image_roots: tuple[Path, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     trusted_proxy: str | None = None
@@ -63,22 +64,16 @@ class Settings:
     grace: int = 30
 
     def __post_init__(self) -> None:
-        if self.keys is None and not is_loopback(self.host):
+        if not self.keys and not is_loopback(self.host):
             raise UsageError(
-                f"--host {self.host} can be reached from other machines, and there are no keys; "
-                "make some with 'fprnet keys add NAME --role search --file keys.json' and give "
-                "--keys keys.json"
+                f"--host {self.host} can be reached from other machines, and needs no keys; "
+                "make some with 'fprnet keys add NAME --role search --gallery URI' and give --keys"
             )
         if self.queue < self.batch:
             raise UsageError(
                 f"--queue {self.queue} is smaller than --batch {self.batch}; give it at least as "
                 "many images"
             )
-
-    @property
-    def audit_file(self) -> Path:
-        """Where the audit log is."""
-        return self.audit or self.folder / "audit.jsonl"
 
     @property
     def search_bytes(self) -> int:
