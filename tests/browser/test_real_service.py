@@ -37,7 +37,7 @@ class Service:
     def start(self) -> None:
         words = ["serve", "--gallery", "people.db", "--images", self.images, "--port", self.port]
         self.process = subprocess.Popen(
-            command(*words, "--keys", "keys.json"),
+            command(*words, "--keys"),
             cwd=self.folder,
             env=environment(),
             stderr=subprocess.PIPE,
@@ -74,7 +74,7 @@ def service(tiny_set, trained, tmp_path_factory):
     run("calibrate", folder / "run", "--data", tiny_set, "--people", "test")
     run("gallery", "create", "--uri", folder / "people.db", "--model", folder / "run")
     run("gallery", "add", "--uri", folder / "people.db", "--data", tiny_set)
-    key = run("keys", "add", "desk", "--role", "admin", "--file", folder / "keys.json").strip()
+    key = run("keys", "add", "desk", "--role", "admin", "--gallery", folder / "people.db").strip()
     served = Service(folder, tiny_set, key)
     served.start()
     yield served

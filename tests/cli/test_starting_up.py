@@ -9,7 +9,7 @@ from conftest import environment
 
 HEAVY = {
     *("fastapi", "matplotlib", "nncf", "numpy", "onnx", "onnxscript", "openvino", "pandas"),
-    *("pymilvus", "scipy", "torch", "tensorboard", "uvicorn"),
+    *("pydantic", "scipy", "sqlalchemy", "torch", "tensorboard", "uvicorn"),
 }
 
 PACKAGE = "import fprnet"

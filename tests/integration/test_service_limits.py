@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import shutil
 import signal
 import time
 from contextlib import closing, contextmanager
@@ -16,6 +15,7 @@ from service_cases import (
     IDS,
     MODEL,
     add,
+    audit,
     client_at,
     image_bytes,
     part,
@@ -40,14 +40,12 @@ def test_any_address_but_the_machines_own_needs_keys(fprnet, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def guarded(serve, keys, tmp_path_factory):
+def guarded(serve, keys):
     """Reachable from other machines, only reads, and its buckets take an hour to fill."""
-    file = tmp_path_factory.mktemp("keys") / "keys.json"
-    shutil.copy(keys[0], file)
-    words = ("--host", "0.0.0.0", "--keys", file, "--read-only", "--rate", 0.01, "--burst", BURST)
+    words = ("--host", "0.0.0.0", "--keys", "--read-only", "--rate", 0.01, "--burst", BURST)
     words += ("--trusted-proxy", "127.0.0.1")
     with serve(*words, key=keys["search"]) as (process, client):
-        yield process, client, file
+        yield process, client
         assert process.stop(signal.SIGINT) == 0
         assert "Traceback" not in process.log.read_text()
 
@@ -74,7 +72,7 @@ def test_pages_of_other_sites_get_nothing(guarded, keys):
 
 
 def test_address_is_what_the_trusted_proxy_says(guarded, keys):
-    process, _, _ = guarded
+    process, _ = guarded
     elsewhere = httpx2.HTTPTransport(local_address="127.0.0.3")
     forwarded = {"X-Forwarded-For": "203.0.113.9"}
     with (
@@ -85,15 +83,14 @@ def test_address_is_what_the_trusted_proxy_says(guarded, keys):
         assert liar.get("/v1/gallery/images", headers=forwarded).status_code == 401
     with client_at(process.address, keys["admin"]) as client:
         search(client, KEPT)  # the log is written in order, and a search waits for it
-    log = process.folder / "people.db.service" / "audit.jsonl"
-    entries = [json.loads(line) for line in log.read_text().splitlines()]
+    entries = audit(process.folder)
     denied = {entry["path"]: entry["address"] for entry in entries if entry["event"] == "denied"}
     assert denied["/v1/gallery"] == "203.0.113.9"
     assert denied["/v1/gallery/images"] == "127.0.0.3"
 
 
 def test_too_many_requests_of_one_key(guarded, keys):
-    process, client, _ = guarded
+    process, client = guarded
     answers = [client.get("/v1/me") for _ in range(BURST + 5)]
     assert [answer.status_code for answer in answers] == [200] * BURST + [429] * 5
     assert problem(answers[-1]) == (429, "too_fast")
@@ -109,15 +106,13 @@ def test_too_many_requests_of_one_key(guarded, keys):
 
 
 def test_key_that_is_revoked_while_the_service_runs(guarded):
-    process, _, file = guarded
-    with client_at(process.address, add_key(file, "ward-3", "search")) as client:
-        assert client.get("/v1/gallery").json()["writable"] is False
-        revoke_key(file, "ward-3")
-        assert problem(client.get("/v1/gallery")) == (401, "key_revoked")
-        kept = file.rename(file.with_name("kept.json"))
-        assert problem(client.get("/v1/gallery")) == (503, "keys_unreadable")
-        kept.rename(file)
-        assert problem(client.get("/v1/gallery")) == (401, "key_revoked")
+    process, _ = guarded
+    with Gallery.open(str(process.folder / "people.db"), writable=True) as gallery:
+        text = add_key(gallery.database, "ward-3", "search")
+        with client_at(process.address, text) as client:
+            assert client.get("/v1/gallery").json()["writable"] is False
+            revoke_key(gallery.database, "ward-3")
+            assert problem(client.get("/v1/gallery")) == (401, "key_revoked")
 
 
 def test_gallery_that_is_only_read(guarded, keys):

@@ -51,7 +51,7 @@ def described(stock, untrained, tmp_path_factory):
     from fprnet.serving.settings import Settings
 
     folder = tmp_path_factory.mktemp("described")
-    shutil.copytree(stock / "people.db", folder / "people.db")
+    shutil.copy(stock / "people.db", folder / "people.db")
     chosen = Settings(
         folder=folder / "service",
         image_roots=(stock / "day",),
@@ -111,8 +111,8 @@ def test_good_requests_are_answered_as_described(described):
     record = {"path_parameters": {"id": IDS[3]}}
     good("GET", "/v1/gallery/images/{id}", **record)
     good("GET", "/v1/gallery/images/{id}/content", **record)
-    for hidden in (True, False):
-        good("PATCH", "/v1/gallery/images/{id}", {"hidden": hidden}, **record)
+    for change in ({"hidden": True}, {"hidden": False, "camera": "gate"}, {"identity": None}):
+        good("PATCH", "/v1/gallery/images/{id}", change, **record)
     sent = {"image": image_bytes(600), "metadata": {"modality": "visible", "camera": 3}}
     (line,) = good("POST", "/v1/gallery/images", sent, "multipart/form-data").text.splitlines()
     added = Added.model_validate_json(line)

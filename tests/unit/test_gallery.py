@@ -550,7 +550,7 @@ def test_a_gallery_of_a_newer_version(uri):
     with sqlite3.connect(uri) as connection:
         connection.execute("UPDATE gallery SET version = 99")
     connection.close()
-    with pytest.raises(GalleryError, match="99.*newer fprnet"):
+    with pytest.raises(GalleryError, match=r"99.*newer fprnet"):
         Gallery.open(uri)
 
 

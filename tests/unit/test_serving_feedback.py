@@ -1,19 +1,22 @@
 """Right and wrong: stored, taken back, forgotten, and given out as labels."""
 
-import json
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
-from fprnet.serving.feedback import Feedback, Judgement
+from fprnet.gallery.gallery import Gallery
+from fprnet.gallery.verdicts import Feedback
+from fprnet.serving.feedback import FeedbackStore
 from fprnet.serving.labels import as_csv, groups
+from gallery_cases import MODEL, record, vectors
 
-QUERY, OTHER, MATCH = "a" * 64, "b" * 64, "c" * 64
+QUERY, OTHER, MATCH = "a" * 64, "b" * 64, record(0).id
 
 
-def judgement(verdict="right", queries=(QUERY,), match=MATCH, **changes) -> Judgement:
-    made = Judgement(
-        time="2026-03-01T08:00:00Z",
+def given(verdict="right", queries=(QUERY,), match=MATCH, **changes) -> Feedback:
+    made = Feedback(
+        time=datetime(2026, 3, 1, 8, tzinfo=UTC),
         by="ward-3",
         query_sha256=tuple(queries),
         query_files=tuple(f"{query}.png" for query in queries),
@@ -25,56 +28,73 @@ def judgement(verdict="right", queries=(QUERY,), match=MATCH, **changes) -> Judg
     return replace(made, **changes)
 
 
-def test_last_word_counts_and_survives_a_restart(tmp_path):
-    feedback = Feedback(tmp_path)
+@pytest.fixture
+def gallery(tmp_path):
+    with Gallery.create(str(tmp_path / "people.db"), MODEL) as gallery:
+        gallery.add(vectors(2), [record(0), record(1)])
+        yield gallery
+
+
+@pytest.fixture
+def store(gallery, tmp_path):
+    return FeedbackStore(gallery.database, tmp_path / "feedback")
+
+
+def images_in(store):
+    return sorted(file.name for file in store.folder.iterdir())
+
+
+def test_last_word_counts_and_survives_a_restart(gallery, store):
     for verdict in ("right", "wrong"):
-        feedback.add(judgement(verdict), [b"image"])
-    assert feedback.marks([QUERY]) == {MATCH: "wrong"}
-    assert [one.verdict for one in Feedback(tmp_path).all()] == ["wrong"]
-    feedback.add(judgement("none"), [b"image"])
-    assert Feedback(tmp_path).marks([QUERY]) == {}
-    assert Feedback(tmp_path).all() == []
-    assert len((tmp_path / "feedback.jsonl").read_text().splitlines()) == 3
-    assert (tmp_path / f"{QUERY}.png").read_bytes() == b"image"
+        store.add(given(verdict), [b"image"])
+    again = FeedbackStore(gallery.database, store.folder)
+    assert again.marks([QUERY]) == {MATCH: "wrong"}
+    assert again.all() == [given("wrong")]
+    store.add(given("none"), [b"image"])
+    assert again.marks([QUERY]) == {}
+    assert again.all() == []
+    assert (store.folder / f"{QUERY}.png").read_bytes() == b"image"
 
 
-def test_order_of_the_query_images_does_not_matter(tmp_path):
-    feedback = Feedback(tmp_path)
-    feedback.add(judgement(queries=(QUERY, OTHER)), [b"1", b"2"])
-    assert feedback.marks([OTHER, QUERY]) == {MATCH: "right"}
-    assert feedback.marks([QUERY]) == {}
+def test_order_of_the_query_images_does_not_matter(store):
+    store.add(given(queries=(QUERY, OTHER)), [b"1", b"2"])
+    assert store.marks([OTHER, QUERY]) == {MATCH: "right"}
+    assert store.marks([QUERY]) == {}
+    assert store.marks([]) == {}
 
 
-def test_half_a_line_of_a_killed_process_is_left_out(tmp_path):
-    feedback = Feedback(tmp_path)
-    feedback.add(judgement(), [b"image"])
-    file = tmp_path / "feedback.jsonl"
-    file.write_text(file.read_text() + file.read_text()[:50])
-    again = Feedback(tmp_path)
-    assert again.marks([QUERY]) == {MATCH: "right"}
-    again.add(judgement("wrong", match="d" * 64), [b"image"])
-    assert Feedback(tmp_path).marks([QUERY]) == {MATCH: "right", "d" * 64: "wrong"}
+def test_erased_record_takes_its_feedback_and_images_along(gallery, store):
+    store.add(given(queries=(QUERY,)), [b"1"])
+    store.add(given(queries=(OTHER,)), [b"2"])
+    store.add(given(queries=(OTHER,), match=record(1).id), [b"2"])
+    gallery.erase([MATCH])
+    store.sweep(young=0)
+    assert [one.match for one in store.all()] == [record(1).id]
+    assert images_in(store) == [f"{OTHER}.png"]
 
 
-def test_erased_record_takes_its_judgements_and_images_along(tmp_path):
-    feedback = Feedback(tmp_path)
-    feedback.add(judgement(queries=(QUERY,)), [b"1"])
-    feedback.add(judgement(queries=(OTHER,)), [b"2"])
-    feedback.add(judgement(queries=(OTHER,), match="d" * 64), [b"2"])
-    assert feedback.forget(MATCH) == 2
-    assert [one.match for one in Feedback(tmp_path).all()] == ["d" * 64]
-    assert MATCH not in (tmp_path / "feedback.jsonl").read_text()
-    assert sorted(file.name for file in tmp_path.glob("*.png")) == [f"{OTHER}.png"]
-    assert feedback.forget(OTHER) == 1  # erased as a record, it was a query, too
-    assert list(tmp_path.glob("*.png")) == []
-    assert feedback.forget(OTHER) == 0
+def test_erased_record_that_was_a_query_takes_its_feedback_along(gallery, store):
+    query = record(1).id
+    store.add(given(queries=(query, OTHER)), [b"1", b"2"])
+    gallery.erase([query])
+    store.sweep(young=0)
+    assert store.all() == []
+    assert images_in(store) == []
+
+
+def test_what_a_killed_process_left_is_swept_once_it_is_old(store):
+    store.add(given(), [b"1"])
+    (store.folder / f".{OTHER}.1234.part.png").write_bytes(b"half")
+    assert store.sweep() == 0
+    assert store.sweep(young=0) == 1
+    assert images_in(store) == [f"{QUERY}.png"]
 
 
 def test_table_has_a_row_for_each_query_image():
-    text = as_csv([judgement(queries=(QUERY, OTHER), note='=cmd("x"), really\n')])
+    text = as_csv([given(queries=(QUERY, OTHER), note='=cmd("x"), really\n')])
     header, first, second, *_ = text.splitlines()
     assert header.startswith("query_sha256,query_modality,match,verdict")
-    assert first.startswith(f"{QUERY},infrared,{MATCH},right,0.5,2026-03-01T08:00:00Z,ward-3,")
+    assert first.startswith(f"{QUERY},infrared,{MATCH},right,0.5,2026-03-01T08:00:00+00:00,ward-3,")
     assert second.startswith('"') or "'=cmd" in text  # no spreadsheet runs it
     assert "'=cmd" in text
 
@@ -91,9 +111,3 @@ def test_table_has_a_row_for_each_query_image():
 )
 def test_people_are_what_is_connected(pairs, expected):
     assert groups(pairs) == expected
-
-
-def test_file_is_json_lines(tmp_path):
-    Feedback(tmp_path).add(judgement(note="left arm"), [b"image"])
-    [line] = (tmp_path / "feedback.jsonl").read_text().splitlines()
-    assert json.loads(line)["note"] == "left arm"

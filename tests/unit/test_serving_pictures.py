@@ -1,6 +1,7 @@
 """Images of records: only what the operator allows, drawn anew."""
 
 import io
+import os
 
 import pytest
 from PIL import Image
@@ -14,8 +15,8 @@ CONTENT = image_bytes(0)
 ID = sha256(CONTENT)
 
 
-def record(path: str) -> GalleryRecord:
-    return GalleryRecord(ID, path, "visible")
+def record(path: str, id: str = ID) -> GalleryRecord:
+    return GalleryRecord(id=id, path=path, modality="visible")
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_everything_else_is_not(pictures, tmp_path, path):
 
 def test_what_is_no_image_is_not_sent(pictures):
     with pytest.raises(ProblemError, match="not where this service may read it"):
-        pictures.jpeg(record("text.png"), 64)
+        pictures.jpeg(record("text.png", sha256(b"no image")), 64)
 
 
 def test_image_is_drawn_anew_and_small(pictures, tmp_path):
@@ -70,12 +71,12 @@ def test_image_is_drawn_anew_and_small(pictures, tmp_path):
     exif[270] = "taken at the back door"
     content = image_bytes(1, format="JPEG", exif=exif) + b"<script>hidden</script>"
     (tmp_path / "day" / "b.jpg").write_bytes(content)
-    sent = pictures.jpeg(record("b.jpg"), 32)
+    sent = pictures.jpeg(record("b.jpg", sha256(content)), 32)
     assert b"back door" not in sent
     assert b"script" not in sent
     with Image.open(io.BytesIO(sent)) as image:
         assert (image.format, image.size) == ("JPEG", (16, 32))
-    with Image.open(io.BytesIO(pictures.jpeg(record("b.jpg"), 500))) as image:
+    with Image.open(io.BytesIO(pictures.jpeg(record("b.jpg", sha256(content)), 500))) as image:
         assert image.size == (32, 64)  # never enlarged
 
 
@@ -90,3 +91,40 @@ def test_copy_is_kept_once_and_erased(pictures, tmp_path):
     assert pictures.erase(ID)
     assert not pictures.erase(ID)
     assert pictures.address(record("gone.png")) is None
+
+
+def test_only_the_image_of_the_record_is_shown(pictures, tmp_path):
+    """A file that was overwritten, or that a record only names, shows somebody else."""
+    file = tmp_path / "day" / "a.png"
+    assert pictures.address(record("a.png"))
+    assert pictures.address(record("a.png", sha256(image_bytes(1)))) is None
+    file.write_bytes(image_bytes(1))
+    assert pictures.address(record("a.png")) is None
+    with pytest.raises(ProblemError, match="not where this service may read it"):
+        pictures.jpeg(record("a.png"), 64)
+    assert pictures.address(record("a.png", sha256(image_bytes(1))))
+    file.write_bytes(CONTENT)
+    assert pictures.content(record("a.png")) == CONTENT
+
+
+def traces_of(content, folder):
+    return [file for file in folder.rglob("*") if file.is_file() and content in file.read_bytes()]
+
+
+def test_half_a_copy_of_a_killed_process_is_erased_and_swept(pictures, tmp_path):
+    copies = tmp_path / "copies"
+    for content in (CONTENT, image_bytes(1), image_bytes(2)):
+        pictures.keep(sha256(content), content)
+        place = pictures.place(sha256(content), content)
+        place.rename(place.with_name(f".{place.stem}.0123abcd.part.png"))
+    assert pictures.erase(ID) is False
+    assert traces_of(CONTENT, copies) == []
+    pictures.keep(sha256(image_bytes(1)), image_bytes(1))
+    known = {sha256(image_bytes(1))}
+    assert pictures.sweep(lambda ids: known & set(ids)) == 1
+    assert traces_of(image_bytes(2), copies) == []
+    assert len(traces_of(image_bytes(1), copies)) == 2  # another service may be writing one
+    for file in copies.rglob(".*"):
+        os.utime(file, (0, 0))
+    assert pictures.sweep(lambda ids: known & set(ids)) == 1
+    assert pictures.content(record("gone.png", sha256(image_bytes(1)))) == image_bytes(1)

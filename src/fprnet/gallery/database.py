@@ -59,6 +59,11 @@ class Database(ABC):
         """Whether a server holds it."""
         return self.engine.dialect.name == "postgresql"
 
+    @property
+    @abstractmethod
+    def read_only(self) -> bool:
+        """Whether nobody can write to it from here."""
+
     def close(self) -> None:
         """Close all connections; twice is allowed."""
         self.closed = True
@@ -177,6 +182,11 @@ class SqliteFile(Database):
         event.listen(engine, "begin", _begin)
         super().__init__(engine, str(path), None)
         self._inode = self.path.stat().st_ino
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the file or its folder may not be written."""
+        return self._mode == "immutable=1"
 
     @property
     def size_bytes(self) -> int:

@@ -52,6 +52,12 @@ class PostgresServer(Database):
         super().__init__(_engine(url), url.render_as_string(hide_password=True), name)
 
     @property
+    def read_only(self) -> bool:
+        """Whether the server is a replica."""
+        with self.reading() as connection:
+            return bool(connection.scalar(select(func.pg_is_in_recovery())))
+
+    @property
     def size_bytes(self) -> int:
         """Bytes of the tables and their indexes."""
         names = [f"{self.schema}.{table.name}" for table in self.tables.metadata.sorted_tables]

@@ -22,7 +22,7 @@ class Search(Protocol):
 
     @property
     def index(self) -> str:
-        """ "FLAT" for exact search, or the index's name."""
+        """Name of the index; FLAT is exact search."""
 
     @property
     def settings(self) -> Mapping[str, int]:

@@ -84,9 +84,10 @@ class Service:
         self.settings = settings
         self.metrics = Metrics()
         database = searcher.gallery.database
-        if settings.audit is None and not searcher.gallery.writable and database.server:
+        if settings.audit is None and database.read_only:
             raise UsageError(
-                f"{database.uri} may be a replica, which takes no audit log; give --audit FILE"
+                f"gallery {database.uri} may only be read here, so it takes no audit log; give "
+                "--audit FILE"
             )
         if settings.keys and not any(key.revoked is None for key in list_keys(database)):
             raise UsageError(
