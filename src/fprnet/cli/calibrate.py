@@ -1,4 +1,4 @@
-"""Learn how far a model's similarities can be trusted, on people whom it was not trained on."""
+"""Make a model's embeddings compact, and learn how far their similarities can be trusted."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from fprnet.text_table import text_table
 
 if TYPE_CHECKING:
     from fprnet.cli.arguments import Subcommands
-    from fprnet.gallery.calibrating import Measured
+    from fprnet.gallery.calibrated_model import CalibratedModel
 
 EXAMPLE = """\
   fprnet calibrate runs/fprnet --data generated --picture reliability.png
 
-The result lies beside the checkpoint (best.calibration.json), where 'fprnet search' and
-'fprnet serve' find it."""
+Two files are written beside the checkpoint: best.projection.safetensors, which makes the
+embeddings of a gallery compact, and best.calibration.json, which turns their similarities into
+probabilities."""
 
 
 def add_parser(subcommands: Subcommands) -> None:
@@ -34,11 +35,23 @@ def add_parser(subcommands: Subcommands) -> None:
         "--people",
         choices=("validation", "test"),
         default="validation",
-        help="on whom (%(default)s); whoever is calibrated on must not be tested on",
+        help="people to calibrate on (%(default)s); they must not be tested on afterwards",
     )
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="folder of the resized images")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="(default: beside the checkpoint)")
-    parser.add_argument("--picture", type=Path, metavar="FILE.png", help="reliability diagram")
+    parser.add_argument(
+        "--full-size", action="store_true", help="leave the embeddings as large as they are"
+    )
+    parser.add_argument(
+        "--cache", type=Path, metavar="DIR", help="folder of the data set's resized images"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="where the calibration is written (default: beside the checkpoint)",
+    )
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE.png", help="draw a reliability diagram"
+    )
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -47,10 +60,10 @@ def run(args: argparse.Namespace) -> int:
     """Write the calibration, and print how good it is."""
     from fprnet.data.data_set import open_data_set
     from fprnet.embeddings.embedder import load_model
-    from fprnet.embeddings.from_disk import extract_data_set
+    from fprnet.embeddings.projection import projection_path, write_projection
     from fprnet.errors import UsageError
     from fprnet.files import replacing
-    from fprnet.gallery.calibrating import calibrate, pairs_of
+    from fprnet.gallery.calibrated_model import calibrate_model
     from fprnet.gallery.calibration import calibration_path, write_calibration
     from fprnet.gallery.opening import checkpoint_of
     from fprnet.reporting.plots import png
@@ -64,27 +77,38 @@ def run(args: argparse.Namespace) -> int:
             f"{args.model} was trained on the validation people, too, and would trust itself too "
             "much; train with --data.identities train, or give --people test"
         )
-    data_set = open_data_set(args.data, layout=args.layout, split=args.split, needed=(args.people,))
-    records = data_set.records()
-    people = data_set.validation if args.people == "validation" else data_set.test
-    features = extract_data_set(embedder, records, identities=people, cache=args.cache)
-    location = records.of(people).location
-    calibration, measured = calibrate(
-        pairs_of(features, location), embedder.about["checkpoint_sha256"]
+    data_set = open_data_set(
+        args.data,
+        layout=args.layout,
+        split=args.split,
+        needed=(args.people,) if args.full_size else ("train", args.people),
     )
-    out = args.out or calibration_path(checkpoint_of(args.model))
+    people = data_set.validation if args.people == "validation" else data_set.test
+    outcome = calibrate_model(
+        embedder, data_set, people, compact=not args.full_size, cache=args.cache
+    )
+    calibration, measured = outcome.calibration, outcome.measured
+    checkpoint = checkpoint_of(args.model)
+    if outcome.projection is None:
+        projection_path(checkpoint).unlink(missing_ok=True)
+    else:
+        write_projection(projection_path(checkpoint), outcome.projection)
+    out = args.out or calibration_path(checkpoint)
     write_calibration(out, calibration)
     if args.picture is not None:
         with replacing(args.picture) as temporary:
             temporary.write_bytes(png(reliability_figure(measured)))
     if args.json:
-        print(json.dumps(calibration.as_dict()))
+        sizes = {str(size): value for size, value in outcome.sizes.items()}
+        compact = {"size": outcome.size, "mAP": sizes}
+        print(json.dumps({**calibration.as_dict(), "embedding": compact}))
     else:
-        print(_text(measured, calibration.method, len(people), out))
+        print(_text(outcome, len(people), out))
     return 0
 
 
-def _text(measured: dict[str, Measured], kept: str, people: int, out: Path) -> str:
+def _text(outcome: CalibratedModel, people: int, out: Path) -> str:
+    sizes = ", ".join(f"{size}: {100 * mAP:.2f}" for size, mAP in sorted(outcome.sizes.items()))
     head = [
         "",
         "log loss",
@@ -98,12 +122,13 @@ def _text(measured: dict[str, Measured], kept: str, people: int, out: Path) -> s
             f"{result.log_loss:.4f}",
             f"{result.expected_calibration_error:.4f}",
             ", ".join(f"{rate}: {share:.4f}" for rate, share in result.false_matches.items()),
-            "(kept)" if method == kept else "",
+            "(kept)" if method == outcome.calibration.method else "",
         ]
-        for method, result in measured.items()
+        for method, result in outcome.measured.items()
     ]
     return "\n".join(
         [
+            f"mAP by numbers of an embedding: {sizes}; galleries will hold {outcome.size}",
             f"measured on other people than fitted on, in turns, of {people}:",
             text_table(head, rows, left=(0, 3, 4)),
             f"{out} is written",

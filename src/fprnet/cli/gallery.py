@@ -71,6 +71,11 @@ def add_parser(subcommands: Subcommands) -> None:
         "--scale", choices=("tiny", "full"), default="full", help="scale of a preset (%(default)s)"
     )
     create.add_argument(
+        "--full-size",
+        action="store_true",
+        help="keep full embeddings, even if the model was calibrated with compact ones",
+    )
+    create.add_argument(
         "--keep-days",
         type=positive,
         metavar="N",
@@ -186,9 +191,14 @@ def run_create(args: argparse.Namespace) -> int:
 
     embedder = load_model(args.model, scale=args.scale, precision="auto")
     mention_untrained(embedder)
+    projection = None if args.full_size else embedder.projection
+    if projection is not None:
+        embedder = embedder.compact(projection)
     path = str(Path(args.model).resolve()) if embedder.about["trained"] else args.model
     model = ModelIdentity.of(embedder, path)
-    with Gallery.create(args.uri, model, name=args.name, keep_days=args.keep_days) as gallery:
+    with Gallery.create(
+        args.uri, model, name=args.name, projection=projection, keep_days=args.keep_days
+    ) as gallery:
         uri = gallery.uri
     print(
         f"{uri} is made for {model.preset} {model.checkpoint_sha256[:12]}, "

@@ -20,8 +20,14 @@ from fprnet.data.images import read_image
 from fprnet.data.pixels import DepthRange, fit_image
 from fprnet.data.records import MODALITIES, Modality
 from fprnet.embeddings.backend import Backend, Choice, Runtime, choose_precision, choose_runtime
-from fprnet.embeddings.exported_graphs import holds_graphs, open_graphs
+from fprnet.embeddings.exported_graphs import EXPORTED_PROJECTION, holds_graphs, open_graphs
 from fprnet.embeddings.extract import embed_images
+from fprnet.embeddings.projection import (
+    ProjectedBackend,
+    Projection,
+    projection_path,
+    read_projection,
+)
 from fprnet.embeddings.pytorch_backend import PyTorchBackend
 from fprnet.errors import CheckpointError, UsageError
 from fprnet.models.reidentifier import Reidentifier
@@ -52,6 +58,7 @@ class Embedder:
             of less than 0.001.
         backend: Of exported graphs; it replaces model, runtime and precision.
         trained_on: Sorted identities that the model was trained on; () where it is not known.
+        projection: What makes the model's embeddings compact; see :meth:`compact`.
 
     Raises:
         UsageError: Runtime or precision are not to be had on the model's device.
@@ -67,8 +74,10 @@ class Embedder:
         precision: Choice = "auto",
         backend: Backend | None = None,
         trained_on: Sequence[int] = (),
+        projection: Projection | None = None,
     ) -> None:
         self.config = config
+        self.projection = projection
         self._model = None if model is None else model.eval()
         if backend is None:
             backend = _backend(self.model, self.size, runtime, precision)
@@ -101,6 +110,33 @@ class Embedder:
     def embedding_size(self) -> int:
         """D."""
         return self.backend.embedding_size
+
+    def compact(self, projection: Projection | None = None) -> Embedder:
+        """Return the same model with compact embeddings.
+
+        Args:
+            projection: None takes the one that was calibrated with the model.
+
+        Raises:
+            UsageError: There is none, or it is another model's.
+        """
+        chosen = projection or self.projection
+        if chosen is None:
+            raise UsageError("the model has no projection; make one with 'fprnet calibrate'")
+        own = self.about["checkpoint_sha256"]
+        if chosen.checkpoint_sha256 != own or len(chosen.matrix) != self.embedding_size:
+            raise UsageError(
+                f"the projection is of model {chosen.checkpoint_sha256[:12]}, not of "
+                f"{str(own)[:12]}; make one with 'fprnet calibrate'"
+            )
+        return Embedder(
+            self._model,
+            self.config,
+            {**self.about, "projection_sha256": chosen.sha256},
+            backend=ProjectedBackend(self.backend, chosen),
+            trained_on=self.trained_on,
+            projection=chosen,
+        )
 
     def embed(
         self,
@@ -248,7 +284,11 @@ def load_model(
         return Embedder(model.to(device), config, about, **options)
     if holds_graphs(path):
         graphs = open_graphs(path, runtime=runtime, precision=precision)
-        return Embedder(None, graphs.config, graphs.about, backend=graphs.backend)
+        place = path if path.is_dir() else path.parent
+        projection = _projection(place / EXPORTED_PROJECTION, graphs.about["checkpoint_sha256"])
+        return Embedder(
+            None, graphs.config, graphs.about, backend=graphs.backend, projection=projection
+        )
     folder = find_pretrained(source)
     if folder is not None:
         return _pretrained(folder, device, options)
@@ -271,8 +311,15 @@ def load_model(
         "layout": trained.config.data.layout,
         "split": trained.config.data.split,
     }
+    projection = _projection(projection_path(path), trained.sha256)
+    model = trained.model.to(device)
     return Embedder(
-        trained.model.to(device), trained.config, about, trained_on=trained.identities, **options
+        model,
+        trained.config,
+        about,
+        trained_on=trained.identities,
+        projection=projection,
+        **options,
     )
 
 
@@ -339,7 +386,20 @@ def _pretrained(folder: Path, device: str | torch.device, options: dict[str, Any
         "layout": found.config.data.layout,
         "split": found.config.data.split,
     }
-    return Embedder(found.model.to(device), found.config, about, **options)
+    projection = _projection(folder / EXPORTED_PROJECTION, found.sha256)
+    model = found.model.to(device)
+    return Embedder(model, found.config, about, projection=projection, **options)
+
+
+def _projection(file: Path, checkpoint_sha256: str | None) -> Projection | None:
+    """Return the projection in a file; None without one, or where it is another model's.
+
+    A checkpoint that a continued run has written anew leaves its old projection behind.
+    """
+    if not file.is_file():
+        return None
+    projection = read_projection(file)
+    return projection if projection.checkpoint_sha256 == checkpoint_sha256 else None
 
 
 def _backend(

@@ -19,10 +19,19 @@ from fprnet.embeddings.backend import Backend, Choice, Runtime
 from fprnet.errors import CheckpointError, UsageError
 from fprnet.plain_text import parse_json
 
-__all__ = ["FORMAT", "KEY", "SUFFIXES", "ExportedGraphs", "holds_graphs", "open_graphs"]
+__all__ = [
+    "EXPORTED_PROJECTION",
+    "FORMAT",
+    "KEY",
+    "SUFFIXES",
+    "ExportedGraphs",
+    "holds_graphs",
+    "open_graphs",
+]
 
 FORMAT = 1
 KEY = "fprnet"
+EXPORTED_PROJECTION = "projection.safetensors"  # beside the graphs of a calibrated model
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}
 
 

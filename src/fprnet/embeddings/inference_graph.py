@@ -8,7 +8,9 @@ from __future__ import annotations
 import copy
 from itertools import pairwise
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
@@ -27,13 +29,22 @@ class InferenceGraph(nn.Module):
     Args:
         model: It is copied, and BatchNorm is folded in the copy.
         modality: Of the images.
+        projection: ``(D, d)`` float32, for a second output of compact embeddings; None for none.
     """
 
     scale: Tensor
     shift: Tensor
+    projection: Tensor | None
 
-    def __init__(self, model: Reidentifier, modality: Modality) -> None:
+    def __init__(
+        self,
+        model: Reidentifier,
+        modality: Modality,
+        projection: NDArray[np.float32] | None = None,
+    ) -> None:
         super().__init__()
+        matrix = None if projection is None else torch.from_numpy(projection.copy())
+        self.register_buffer("projection", matrix)
         self.model = folded(model).cpu().requires_grad_(False)
         self.modality: Modality = modality
         mean, deviation = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
@@ -41,10 +52,16 @@ class InferenceGraph(nn.Module):
         self.register_buffer("shift", (mean / deviation)[:, None, None])
         self.eval()
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return ``(N, D)`` float32 of unit length for ``(N, H, W, 3)`` uint8, R G B."""
+    def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Return ``(N, D)`` float32 of unit length for ``(N, H, W, 3)`` uint8, R G B.
+
+        With a projection also ``(N, d)``, the same embeddings made compact.
+        """
         planes = images.permute(0, 3, 1, 2).float()
-        return self.model.embed(planes * self.scale - self.shift, self.modality)
+        embeddings = self.model.embed(planes * self.scale - self.shift, self.modality)
+        if self.projection is None:
+            return embeddings
+        return embeddings, embeddings @ self.projection
 
 
 def folded(model: Reidentifier) -> Reidentifier:

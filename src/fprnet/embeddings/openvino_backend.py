@@ -15,8 +15,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import openvino
 import torch
+from numpy.typing import NDArray
 from torch.jit._trace import TracerWarning
 
 from fprnet.data.records import Modality
@@ -152,15 +154,21 @@ def backend_of_model(
     return OpenVinoBackend(source, precision=precision, threads=threads)
 
 
-def converted(model: Reidentifier, size: tuple[int, int], modality: Modality) -> openvino.Model:
+def converted(
+    model: Reidentifier,
+    size: tuple[int, int],
+    modality: Modality,
+    projection: NDArray[np.float32] | None = None,
+) -> openvino.Model:
     """Return the graph of one modality: uint8 "images" (B, H, W, 3) to "embeddings" (B, D).
 
     Args:
         model: In evaluation mode.
         size: H, W of its input.
         modality: Of the images.
+        projection: ``(D, d)``, for a second output "compact" (B, d); None for none.
     """
-    graph = InferenceGraph(model, modality)
+    graph = InferenceGraph(model, modality, projection)
     example = torch.zeros(2, *size, 3, dtype=torch.uint8)
     with warnings.catch_warnings(), torch.no_grad():
         # The branches depend on the modality and the size only, which a graph has fixed.
@@ -170,6 +178,8 @@ def converted(model: Reidentifier, size: tuple[int, int], modality: Modality) ->
     result = openvino.convert_model(traced, input=[([-1, *size, 3], openvino.Type.u8)])
     result.input(0).get_tensor().set_names({"images"})
     result.output(0).get_tensor().set_names({"embeddings"})
+    if projection is not None:
+        result.output(1).get_tensor().set_names({"compact"})
     result.validate_nodes_and_infer_types()
     return result
 

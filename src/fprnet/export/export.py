@@ -25,9 +25,15 @@ from fprnet.data.held_out import trained_split
 from fprnet.data.records import MODALITIES, Modality, Records
 from fprnet.embeddings.backend import Backend, Choice, Pixels
 from fprnet.embeddings.embedder import Embedder
-from fprnet.embeddings.exported_graphs import FORMAT, SUFFIXES, open_graphs
+from fprnet.embeddings.exported_graphs import (
+    EXPORTED_PROJECTION,
+    FORMAT,
+    SUFFIXES,
+    open_graphs,
+)
 from fprnet.embeddings.extract import extract_features
 from fprnet.embeddings.openvino_backend import converted
+from fprnet.embeddings.projection import write_projection
 from fprnet.embeddings.pytorch_backend import PyTorchBackend
 from fprnet.errors import DataError, ExportError, UsageError
 from fprnet.evaluation.data_set_protocol import make_protocol
@@ -119,14 +125,18 @@ def export_model(
     _check_place(out, format)
     samples = None if data is None else _Samples.read(embedder, data, layout, cache)
     metadata = _metadata(embedder, format, weights)
+    projection = embedder.projection
+    matrix = None if projection is None else projection.matrix
     with _folder_to_be(out) as folder:
+        if projection is not None:
+            write_projection(folder / EXPORTED_PROJECTION, projection)
         for modality in MODALITIES:
             about = {**metadata, "modality": modality}
             if weights == "float32":
-                write_graph_file(model, embedder.size, modality, format, folder, about)
+                write_graph_file(model, embedder.size, modality, format, folder, about, matrix)
                 continue
             assert samples is not None
-            graph = converted(model, embedder.size, modality)
+            graph = converted(model, embedder.size, modality, matrix)
             graph = quantised(graph, samples.training(modality))
             save_openvino(graph, folder / f"{modality}{SUFFIXES[format]}", about)
         precision: Choice = "float32" if weights == "float32" else "auto"
@@ -226,6 +236,7 @@ def _check_place(out: Path, format: Format) -> None:
     if not out.exists():
         return
     own = {f"{m}{s}" for m in MODALITIES for s in (SUFFIXES[format], ".bin")}
+    own.add(EXPORTED_PROJECTION)
     if not out.is_dir() or any(file.name not in own for file in out.iterdir()):
         raise UsageError(f"{out} holds something else; give a new folder for the export")
 
@@ -247,6 +258,13 @@ def _metadata(embedder: Embedder, format: Format, weights: Weights) -> dict[str,
             "width": width,
         },
         "output": {"name": "embeddings", "length": 1},
+        "compact": None
+        if embedder.projection is None
+        else {
+            "name": "compact",
+            "size": embedder.projection.size,
+            "projection_sha256": embedder.projection.sha256,
+        },
         "normalisation": {"inside": True, "mean": IMAGENET_MEAN, "std": IMAGENET_STD},
         "model": about,
         "config": config_as_dict(embedder.config),

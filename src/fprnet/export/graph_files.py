@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import openvino
 import torch
+from numpy.typing import NDArray
 
 from fprnet.data.records import Modality
 from fprnet.embeddings.exported_graphs import KEY, SUFFIXES
@@ -34,6 +36,7 @@ def write_graph_file(
     format: Format,
     folder: Path,
     metadata: Mapping[str, Any],
+    projection: NDArray[np.float32] | None = None,
 ) -> None:
     """Write the float32 graph of one modality into a folder, named after the modality.
 
@@ -44,15 +47,16 @@ def write_graph_file(
         format: ONNX is one file, OpenVINO two (``.xml`` and ``.bin``).
         folder: Is there.
         metadata: As JSON holds it.
+        projection: ``(D, d)``, for a second output of compact embeddings; None for none.
 
     Raises:
         UsageError: A package that writes ONNX is not installed.
     """
     file = folder / f"{modality}{SUFFIXES[format]}"
     if format == "onnx":
-        _save_onnx(InferenceGraph(model, modality), size, file, metadata)
+        _save_onnx(InferenceGraph(model, modality, projection), size, file, metadata)
     else:
-        save_openvino(converted(model, size, modality), file, metadata)
+        save_openvino(converted(model, size, modality, projection), file, metadata)
 
 
 def save_openvino(graph: openvino.Model, file: Path, metadata: Mapping[str, Any]) -> None:
@@ -93,7 +97,7 @@ def _save_onnx(
                 (example,),
                 dynamo=True,
                 input_names=["images"],
-                output_names=["embeddings"],
+                output_names=["embeddings"] + ["compact"] * (graph.projection is not None),
                 dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
                 verbose=False,
             )

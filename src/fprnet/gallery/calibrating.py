@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression, minimize
 
+from fprnet.embeddings.projection import SIZES, Projection, fit_projection
 from fprnet.embeddings.store import Features
 from fprnet.errors import FeaturesError
 from fprnet.gallery.calibration import Calibration
@@ -22,8 +23,10 @@ __all__ = [
     "Pairs",
     "ReliabilityBin",
     "calibrate",
+    "choose_projection",
     "cross_fit",
     "fit",
+    "mean_average_precision",
     "pairs_of",
 ]
 
@@ -38,6 +41,7 @@ QUANTILES = np.arange(96) / 100  # of strangers; the tail is what lies beyond th
 LEAST_SCALE = 1e-6
 SMOOTHING = 1.0  # pairs of either kind that are added to each step of an isotonic curve
 LEAST_PEOPLE = 4
+MAX_LOSS = 0.001  # of mAP, a fraction, by making embeddings compact
 
 
 @dataclass(frozen=True)
@@ -113,13 +117,16 @@ class Measured:
     false_matches: dict[str, float]
 
 
-def pairs_of(features: Features, location: NDArray[np.int64]) -> Pairs:
+def pairs_of(
+    features: Features, location: NDArray[np.int64], projection: Projection | None = None
+) -> Pairs:
     """Pair the infrared images of a table, as queries, with its visible ones.
 
     Args:
         features: Of the people to calibrate on.
         location: ``(N,)`` of each image; pairs of one location are left out, as protocols do; -1
             is no location.
+        projection: Makes the embeddings compact; None compares full ones.
 
     Raises:
         FeaturesError: A modality is missing, or there are too few people in both.
@@ -127,6 +134,8 @@ def pairs_of(features: Features, location: NDArray[np.int64]) -> Pairs:
     query = features.modality == "infrared"
     vectors = features.features.astype(np.float64)
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    if projection is not None:
+        vectors = vectors @ projection.matrix
     asked, shown = location[query], location[~query]
     pairs = Pairs(
         similarity=vectors[query] @ vectors[~query].T,
@@ -142,8 +151,15 @@ def pairs_of(features: Features, location: NDArray[np.int64]) -> Pairs:
     return pairs
 
 
-def calibrate(pairs: Pairs, checkpoint_sha256: str) -> tuple[Calibration, dict[str, Measured]]:
+def calibrate(
+    pairs: Pairs, checkpoint_sha256: str, projection_sha256: str = ""
+) -> tuple[Calibration, dict[str, Measured]]:
     """Fit each method on all but some people, measure it on those, and keep the better one.
+
+    Args:
+        pairs: Queries against a gallery.
+        checkpoint_sha256: Hash of the model's checkpoint.
+        projection_sha256: Hash of the projection of compact embeddings; "" for full ones.
 
     Returns:
         The calibration by the method of smaller log loss, fitted on everybody; and what was
@@ -158,7 +174,56 @@ def calibrate(pairs: Pairs, checkpoint_sha256: str) -> tuple[Calibration, dict[s
         "pairs": int(pairs.compared.sum()),
         "methods": {method: asdict(result) for method, result in measured.items()},
     }
-    return replace(fit(pairs, best, checkpoint_sha256), measured=about), measured
+    calibration = fit(pairs, best, checkpoint_sha256)
+    return replace(calibration, measured=about, projection_sha256=projection_sha256), measured
+
+
+def mean_average_precision(pairs: Pairs) -> float:
+    """Return the mAP of the pairs that are compared, over the queries with a right match.
+
+    Average precision is the mean of k / rank over the k = 1, 2, ... right matches of a query.
+    """
+    precisions = []
+    for query, similarity in enumerate(pairs.similarity):
+        compared = pairs.compared[query]
+        order = np.argsort(-similarity[compared], kind="stable")
+        ranks = np.flatnonzero(pairs.same[query][compared][order]) + 1
+        if len(ranks):
+            precisions.append(float(np.mean(np.arange(1, len(ranks) + 1) / ranks)))
+    return float(np.mean(precisions)) if precisions else 0.0
+
+
+def choose_projection(
+    training: Features, features: Features, location: NDArray[np.int64], checkpoint_sha256: str
+) -> Projection | None:
+    """Fit a projection on training people, and keep the smallest size that loses nearly nothing.
+
+    Args:
+        training: Of training people.
+        features: Of the people to calibrate on, on whom the loss is measured.
+        location: ``(N,)`` of each of their images.
+        checkpoint_sha256: Hash of the model's checkpoint.
+
+    Returns:
+        The projection to the smallest of 128, 256, 512 numbers that costs at most 0.1 points of
+        mAP, with the mAP of each; None where each of them costs more, or the embeddings have no
+        more numbers or there are too few training images.
+    """
+    images, full = training.features.shape
+    sizes = [size for size in SIZES if size < full and size <= images]
+    if not sizes:
+        return None
+    vectors = training.features.astype(np.float32)
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    fitted = fit_projection(vectors, checkpoint_sha256, sizes[-1])
+    measured = {full: mean_average_precision(pairs_of(features, location))}
+    for size in sizes:
+        pairs = pairs_of(features, location, fitted.first(size))
+        measured[size] = mean_average_precision(pairs)
+    for size in sizes:
+        if measured[full] - measured[size] <= MAX_LOSS:
+            return replace(fitted.first(size), measured=measured)
+    return None
 
 
 def fit(pairs: Pairs, method: str, checkpoint_sha256: str = "") -> Calibration:

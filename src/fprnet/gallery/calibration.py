@@ -43,6 +43,8 @@ class Calibration:
         tail_shape: and this shape, at most 0: where it is negative the excess has an upper end,
             at ``-tail_scale / tail_shape``; 0 is the exponential distribution.
         measured: What was measured, on other people than those fitted on; for the reader only.
+        projection_sha256: Hash of the projection whose compact embeddings were compared; "" for
+            full embeddings.
     """
 
     checkpoint_sha256: str
@@ -53,6 +55,7 @@ class Calibration:
     tail_scale: float
     tail_shape: float
     measured: Mapping[str, Any] = field(default_factory=dict)
+    projection_sha256: str = ""
 
     def probability(self, similarity: float, candidates: int, images: float = 1.0) -> float:
         """Return the probability, 0 to 1, that a match is the same person.

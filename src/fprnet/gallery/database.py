@@ -9,7 +9,7 @@ import secrets
 import sqlite3
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -358,13 +358,13 @@ def check_name(name: str) -> None:
         )
 
 
-def create_sqlite(path: Path, size: int, row: dict[str, Any]) -> None:
+def create_sqlite(path: Path, size: int, fill: Callable[[Connection, Tables], None]) -> None:
     """Make the file of an empty gallery; it is complete or not there.
 
     Args:
         path: The file to be.
         size: D.
-        row: What the gallery is.
+        fill: Writes what the gallery is.
 
     Raises:
         GalleryExistsError: There is something already.
@@ -386,7 +386,7 @@ def create_sqlite(path: Path, size: int, row: dict[str, Any]) -> None:
                 connection.exec_driver_sql("PRAGMA journal_mode = WAL")
                 connection.commit()
                 tables.metadata.create_all(connection)
-                connection.execute(tables.gallery.insert().values(row))
+                fill(connection, tables)
                 connection.commit()
         finally:
             engine.dispose()

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
+from fprnet.embeddings.projection import Projection
 from fprnet.errors import (
     FilterError,
     GalleryError,
@@ -37,7 +38,7 @@ from fprnet.gallery.records import (
     ModelIdentity,
     check_id,
 )
-from fprnet.gallery.schema import VERSION
+from fprnet.gallery.schema import VERSION, Tables
 from fprnet.gallery.search import open_search
 from fprnet.gallery.times import from_milliseconds, milliseconds
 from fprnet.gallery.verdicts import forget_feedback
@@ -97,6 +98,7 @@ class Gallery:
         model: ModelIdentity,
         *,
         name: str = "gallery",
+        projection: Projection | None = None,
         keep_days: int | None = None,
     ) -> Self:
         """Make an empty gallery, and open it for writing.
@@ -105,6 +107,8 @@ class Gallery:
             uri: Path of the SQLite file to be, or ``postgresql://USER@HOST/DATABASE``.
             model: Whose embeddings it will hold, and refuse all others.
             name: Name of the gallery; a database of PostgreSQL may hold several.
+            projection: What makes the model's embeddings compact; it is kept in the gallery, so
+                that calibrating the model anew does not make the gallery useless.
             keep_days: Age in days at which records are erased; None keeps them.
 
         Raises:
@@ -123,12 +127,26 @@ class Gallery:
             "keep_days": _checked_days(keep_days),
             "erasing": False,
         }
+        kept = (projection.sha256, projection.size) if projection else ("", model.embedding_size)
+        if kept != (model.projection_sha256, model.embedding_size):
+            raise GalleryError("the projection is not that of the model's embeddings")
+
+        def fill(connection: Connection, tables: Tables) -> None:
+            connection.execute(insert(tables.gallery).values(row))
+            if projection is not None:
+                values = {
+                    "checkpoint_sha256": projection.checkpoint_sha256,
+                    "size": projection.size,
+                    "matrix": projection.matrix.astype("<f4").tobytes(),
+                }
+                connection.execute(insert(tables.projection).values(values))
+
         if is_server(uri):
             from fprnet.gallery.postgres import create_postgres
 
-            create_postgres(uri, name, model.embedding_size, row)
+            create_postgres(uri, name, model.embedding_size, fill)
         else:
-            create_sqlite(Path(uri), model.embedding_size, row)
+            create_sqlite(Path(uri), model.embedding_size, fill)
         return cls.open(uri, name=name, writable=True)
 
     @classmethod
@@ -187,6 +205,15 @@ class Gallery:
                 f"gallery {self.uri} holds embeddings of {self.model}, but these come from "
                 f"{model}; give the gallery's model, or make a gallery for this one"
             )
+
+    def projection(self) -> Projection | None:
+        """Return what makes the model's embeddings compact; None where they are full."""
+        with self.database.reading() as connection:
+            row = connection.execute(select(self._tables.projection)).one_or_none()
+        if row is None:
+            return None
+        matrix = np.frombuffer(row.matrix, dtype="<f4").reshape(-1, row.size)
+        return Projection(matrix, row.checkpoint_sha256)
 
     def add(
         self,

@@ -72,6 +72,8 @@ def load_gallery_model(
         raise CheckpointError(
             f"{error}; gallery {gallery.uri} remembers its model there, --model says where it is"
         ) from error
+    if gallery.model.projection_sha256:
+        embedder = embedder.compact(gallery.projection())
     gallery.require(ModelIdentity.of(embedder))
     return embedder, source
 
@@ -85,12 +87,13 @@ def checkpoint_of(source: str | Path) -> Path:
 def find_calibration(source: str | Path, embedder: Embedder) -> Calibration | None:
     """Return the calibration beside a checkpoint; None without one, or where it is of another.
 
-    A checkpoint that a continued run has written anew leaves its old calibration behind.
+    A checkpoint that a continued run has written anew leaves its old calibration behind, and a
+    gallery that was made before the model was calibrated anew has embeddings of another projection.
     """
     path = calibration_path(checkpoint_of(source))
     if not embedder.about["trained"] or not path.is_file():
         return None
     calibration = read_calibration(path)
-    if calibration.checkpoint_sha256 != embedder.about["checkpoint_sha256"]:
-        return None
-    return calibration
+    of = (calibration.checkpoint_sha256, calibration.projection_sha256)
+    model = ModelIdentity.of(embedder)
+    return calibration if of == (model.checkpoint_sha256, model.projection_sha256) else None

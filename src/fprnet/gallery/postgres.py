@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -170,14 +170,16 @@ class ServerSearch:
             return self._content[1:]
 
 
-def create_postgres(uri: str, name: str, size: int, row: Mapping[str, Any]) -> None:
+def create_postgres(
+    uri: str, name: str, size: int, fill: Callable[[Connection, Tables], None]
+) -> None:
     """Make the schema of an empty gallery; all of it, or nothing.
 
     Args:
         uri: Address of the database.
         name: Name of the gallery, and of the schema.
         size: D.
-        row: What the gallery is.
+        fill: Writes what the gallery is.
 
     Raises:
         GalleryExistsError: There is a schema of that name.
@@ -201,7 +203,7 @@ def create_postgres(uri: str, name: str, size: int, row: Mapping[str, Any]) -> N
                     writer.exec_driver_sql(
                         f"{prefix} USING hnsw (embedding halfvec_ip_ops) WITH ({options})"
                     )
-                writer.execute(tables.gallery.insert().values(dict(row)))
+                fill(writer, tables)
     except GalleryError as error:
         cause = error.__cause__
         state = _state(cause) if isinstance(cause, DBAPIError) else ""

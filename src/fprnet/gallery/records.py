@@ -133,7 +133,8 @@ class ModelIdentity:
         """
         about = embedder.about
         sha256 = about["checkpoint_sha256"] or f"untrained:{about['preset']}:{about['scale']}"
-        return cls(sha256, about["preset"], embedder.embedding_size, path)
+        projection = about.get("projection_sha256", "")
+        return cls(sha256, about["preset"], embedder.embedding_size, path, projection)
 
     @property
     def scale(self) -> Scale:

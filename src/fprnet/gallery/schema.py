@@ -87,6 +87,13 @@ class Tables:
         self.metadata = MetaData(schema=schema)
         meta, prefix = self.metadata, f"{schema}." if schema else ""
         self.gallery = gallery_table(meta)
+        self.projection = Table(
+            "projection",
+            meta,
+            Column("checkpoint_sha256", Text, nullable=False),
+            Column("size", Integer, nullable=False),
+            Column("matrix", LargeBinary, nullable=False),  # (D, d) float32
+        )
         self.record = Table(
             "record",
             meta,

@@ -53,6 +53,12 @@ class Searcher:
                 f"the calibration is of model {calibration.checkpoint_sha256[:12]}, the gallery's "
                 f"is {model.checkpoint_sha256[:12]}; make one with 'fprnet calibrate'"
             )
+        if calibration is not None and calibration.projection_sha256 != model.projection_sha256:
+            raise GalleryModelError(
+                "the calibration is of embeddings of another size or projection than the "
+                f"gallery's {model.embedding_size} numbers; make a gallery with the model as it "
+                "is calibrated now, or leave the calibration out"
+            )
         self.embedder = embedder
         self.gallery = gallery
         self.calibration = calibration

@@ -43,8 +43,8 @@ def drawn_records(count: int) -> list[GalleryRecord]:
             id=hashlib.sha256(str(row).encode()).hexdigest(),
             path=f"{row}.jpg",
             modality="visible",
-            location=row % LOCATIONS,
-            identity=row // IMAGES_PER_PERSON,
+            location=str(row % LOCATIONS),
+            identity=str(row // IMAGES_PER_PERSON),
         )
         for row in range(count)
     ]

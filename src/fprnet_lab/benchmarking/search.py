@@ -13,13 +13,13 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from fprnet.gallery.lite_search import milvus_search
 from numpy.typing import NDArray
 from PIL import Image
 
 from fprnet.embeddings.embedder import Embedder, load_model
 from fprnet.gallery.adding import add_images
 from fprnet.gallery.gallery import Gallery
-from fprnet.gallery.lite_search import milvus_search
 from fprnet.gallery.records import Filters, GalleryRecord, ModelIdentity
 from fprnet.gallery.searcher import Searcher
 from fprnet.gallery.sources import of_folder

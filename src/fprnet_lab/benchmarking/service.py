@@ -175,7 +175,9 @@ def _fill(folder: Path, checkpoint: Path, count: int, queries: list[bytes]) -> N
         pixels.append(read_image(file, embedder.size))
     known = embedder.embed(np.stack(pixels), "infrared")
     records = [
-        GalleryRecord(_sha256(content), f"{number}.jpg", "visible", location=1)
+        GalleryRecord(
+            id=_sha256(content), path=f"{number}.jpg", modality="visible", location="1"
+        )
         for number, content in enumerate(queries)
     ]
     model = ModelIdentity.of(embedder, str(checkpoint))

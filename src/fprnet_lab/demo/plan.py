@@ -59,9 +59,9 @@ class Plan:
         """Return the file of the features of a row of scores."""
         return self.work / "features" / f"{label.replace(' ', '-')}.npz"
 
-    def gallery(self, checkpoint_sha256: str) -> Path:
-        """Return the folder of the gallery of a model; another training has another one."""
-        return self.work / f"people-{checkpoint_sha256[:12]}.db"
+    def gallery(self, model_sha256: str) -> Path:
+        """Return the file of the gallery of a model; another training or projection has another one."""
+        return self.work / f"people-{model_sha256[:12]}.db"
 
     def jobs(self) -> list[Job]:
         """Return the trainings, which need the warm start."""

@@ -12,12 +12,13 @@ from PIL import Image
 from fprnet.data.data_set import DataSet
 from fprnet.data.images import read_image
 from fprnet.embeddings.embedder import Embedder
-from fprnet.embeddings.from_disk import extract_data_set
+from fprnet.embeddings.projection import projection_path, write_projection
 from fprnet.embeddings.store import Features
 from fprnet.evaluation.data_set_protocol import make_protocol
 from fprnet.gallery.adding import add_images
 from fprnet.gallery.answers import Answer
-from fprnet.gallery.calibrating import Measured, calibrate, pairs_of
+from fprnet.gallery.calibrated_model import calibrate_model
+from fprnet.gallery.calibrating import Measured
 from fprnet.gallery.calibration import Calibration, calibration_path, write_calibration
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.pictures import below, draw_answer, draw_explanations
@@ -27,7 +28,7 @@ from fprnet.gallery.sources import of_records, only
 from fprnet_lab.demo.plan import SEED, Plan
 from fprnet_lab.reporting.ranked_gallery import draw_queries
 
-__all__ = ["Found", "calibrate_model", "fill_and_search"]
+__all__ = ["Found", "calibrate_demo", "fill_and_search"]
 
 TOP = 10
 EXPLAINED = 3  # first matches
@@ -55,7 +56,8 @@ class Found:
     def sentence(self) -> str:
         """What was found, for the terminal."""
         first = self.answer.matches[0]
-        who = "the same person" if first.record.identity == self.identity else "somebody else"
+        same = first.identity == str(self.identity)
+        who = "the same person" if same else "somebody else"
         there = "in the gallery" if self.answer.in_gallery else "not in the gallery"
         return (
             f"one search among {self.answer.candidates} images: {there}; the first match is {who}, "
@@ -63,16 +65,21 @@ class Found:
         )
 
 
-def calibrate_model(
+def calibrate_demo(
     plan: Plan, embedder: Embedder, data_set: DataSet
-) -> tuple[Calibration, dict[str, Measured]]:
-    """Calibrate fprnet on the validation people, beside its checkpoint, as ``fprnet calibrate``."""
-    records, people = data_set.records(), data_set.validation
-    features = extract_data_set(embedder, records, identities=people)
-    pairs = pairs_of(features, records.of(people).location)
-    calibration, measured = calibrate(pairs, embedder.about["checkpoint_sha256"])
-    write_calibration(calibration_path(plan.trainings["fprnet"].best), calibration)
-    return calibration, measured
+) -> tuple[Embedder, Calibration, dict[str, Measured]]:
+    """Calibrate fprnet on the validation people, beside its checkpoint, as ``fprnet calibrate``.
+
+    Returns:
+        The model with the embeddings that galleries hold, its calibration, and how good it is.
+    """
+    outcome = calibrate_model(embedder, data_set, data_set.validation)
+    checkpoint = plan.trainings["fprnet"].best
+    write_calibration(calibration_path(checkpoint), outcome.calibration)
+    if outcome.projection is not None:
+        write_projection(projection_path(checkpoint), outcome.projection)
+        embedder = embedder.compact(outcome.projection)
+    return embedder, outcome.calibration, dict(outcome.measured)
 
 
 def fill_and_search(
@@ -96,9 +103,12 @@ def fill_and_search(
     records = data_set.records()
     path = str(plan.trainings["fprnet"].out.resolve())
     model = ModelIdentity.of(embedder, path)
-    uri = plan.gallery(model.checkpoint_sha256)
+    projection = embedder.projection if model.projection_sha256 else None
+    uri = plan.gallery(model.projection_sha256 or model.checkpoint_sha256)
     opened = (
-        Gallery.open(str(uri), writable=True) if uri.exists() else Gallery.create(str(uri), model)
+        Gallery.open(str(uri), writable=True)
+        if uri.exists()
+        else Gallery.create(str(uri), model, projection=projection)
     )
     with opened as gallery:
         add_images(gallery, embedder, only(of_records(records.of(data_set.test)), "visible"))
@@ -110,13 +120,13 @@ def fill_and_search(
         searcher = Searcher(embedder, gallery, calibration)
         answer = searcher.search(
             [query],
-            filters=Filters(exclude_location=int(records.location[place])),
+            filters=Filters(exclude_location=str(records.location[place])),
             top=TOP,
         )
-        shown = [Image.fromarray(read_image(Path(match.record.path))) for match in answer.matches]
+        shown = [Image.fromarray(read_image(Path(match.path))) for match in answer.matches]
         image = Image.fromarray(read_image(query))
         explained = [
-            (searcher.explain(query, Path(match.record.path)), image, picture)
+            (searcher.explain(query, Path(match.path)), image, picture)
             for match, picture in zip(answer.matches[:EXPLAINED], shown[:EXPLAINED], strict=True)
         ]
     picture = below(draw_answer(answer, [image], shown), draw_explanations(explained))

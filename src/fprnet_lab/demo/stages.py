@@ -31,7 +31,7 @@ from fprnet.evaluation.scores import score
 from fprnet.files import locked, write_text
 from fprnet_lab.demo.plan import ROWS, SEED, Plan, plan_demo
 from fprnet_lab.demo.report import Result, write_report, write_scores
-from fprnet_lab.demo.search import calibrate_model, fill_and_search
+from fprnet_lab.demo.search import calibrate_demo, fill_and_search
 from fprnet_lab.jobs import run_jobs
 from fprnet_lab.synthetic.writer import generate
 
@@ -88,8 +88,8 @@ def run_demo(out: Path, *, quick: bool = False) -> Result:
                 }
             ours = load_model(plan.trainings["fprnet"].out)
             with stages.stage("calibrating on the validation people"):
-                calibration, measured = calibrate_model(
-                    plan, ours, open_data_set(plan.data, needed=("validation",))
+                ours, calibration, measured = calibrate_demo(
+                    plan, ours, open_data_set(plan.data, needed=("train", "validation"))
                 )
             with stages.stage("gallery and one search"):
                 found = fill_and_search(
