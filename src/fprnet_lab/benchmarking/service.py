@@ -175,14 +175,12 @@ def _fill(folder: Path, checkpoint: Path, count: int, queries: list[bytes]) -> N
         pixels.append(read_image(file, embedder.size))
     known = embedder.embed(np.stack(pixels), "infrared")
     records = [
-        GalleryRecord(
-            id=_sha256(content), path=f"{number}.jpg", modality="visible", location="1"
-        )
+        GalleryRecord(id=_sha256(content), path=f"{number}.jpg", modality="visible", location="1")
         for number, content in enumerate(queries)
     ]
     model = ModelIdentity.of(embedder, str(checkpoint))
     with Gallery.create(str(folder / "people.db"), model) as gallery:
-        gallery.add(np.concatenate([vectors, known]), [*drawn_records(count), *records])
+        gallery.add(np.concatenate([vectors, known]), [*drawn_records(range(count)), *records])
 
 
 @contextmanager

@@ -202,11 +202,12 @@ def _search(result: Result) -> Illustration:
     answer = result.found.answer
     people = len(result.data_set.test)
     assert answer.decision is not None  # the demo calibrates its model
+    threshold = answer.decision.threshold
     caption = (
         f"One search, as fprnet search does it, of the visible images of {people} "
         "people, without those of the query's own location. Under each match: its similarity and "
         "the probability p that it is the same person. A green frame and *: the similarity "
-        f"reaches {answer.decision.threshold:.3f}, which at most about one in 100 searches for people "
+        f"reaches {threshold:.3f}, which at most about one in 100 searches for people "
         "who are not in the gallery should reach. Below, why the first ones are alike: what each "
         "place adds to the similarity (orange) or takes from it (blue), and each level's cosine."
     )
