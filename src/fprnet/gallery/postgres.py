@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Engine, create_engine, func, select, text
+from sqlalchemy import Connection, Engine, Float, create_engine, func, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.schema import CreateSchema
@@ -41,6 +41,7 @@ EXACT = 20_000  # records that pass, up to which all of them are compared
 MAX_INDEXED = 4000  # numbers of a halfvec that HNSW takes
 CONTENT_REST = 60.0  # seconds for which the usual number of a person's images is kept
 ABSENT_RIGHT = "42501"
+NEGATIVE_PRODUCT = "<#>"  # pgvector's; it sorts ascending, so that the index can
 OPTIONS = "-c plan_cache_mode=force_custom_plan -c application_name=fprnet"
 
 
@@ -144,7 +145,7 @@ class ServerSearch:
                 chosen = select(table.c.number, table.c.embedding).where(passes)
                 source = chosen.cte("chosen").prefix_with("MATERIALIZED").c
             for query in queries:
-                distance = source.embedding.max_inner_product(query.astype(np.float16).tolist())
+                distance = source.embedding.op(NEGATIVE_PRODUCT, return_type=Float())(query)
                 nearest = select(source.number, distance.label("distance"))
                 if not exact:
                     nearest = nearest.where(passes)
