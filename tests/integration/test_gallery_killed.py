@@ -1,89 +1,285 @@
-"""A gallery whose writer is killed at random moments, and one that is asked for by two."""
+"""One file, many processes: killed writers, readers beside a writer, a full disk."""
 
+import json
 import os
 import random
-import subprocess
-import sys
+import signal
+import sqlite3
 import time
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from conftest import environment
+from fprnet.errors import GalleryError
+from fprnet.gallery import database
 from fprnet.gallery.gallery import Gallery
-from gallery_cases import MODEL, record, vectors
+from fprnet.gallery.records import Filters
+from fprnet.gallery.schema import MIGRATIONS
+from gallery_cases import MODEL, kept, record, vectors
 
-WRITER = """
-import sys
-from fprnet.gallery.gallery import Gallery
-from gallery_cases import record, vectors
-
-with Gallery.open(sys.argv[1], writable=True) as gallery:
-    for number in range(int(sys.argv[2]), 10**6):
-        gallery.add(vectors(1, seed=number), [record(number)])
-        print(number, flush=True)  # acknowledged
-"""
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
+KILLS = 200
+LONGEST = 0.06  # seconds that a writer lives after its first word
+OLD = datetime.now(UTC) - timedelta(days=400)
 
 
-def start_writer(uri, first):
-    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
-    return subprocess.Popen(
-        [sys.executable, "-c", WRITER, uri, str(first)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=environment() | {"PYTHONPATH": path},
-    )
+@contextmanager
+def child(work):
+    """Run ``work(say)`` in a process of its own; yields its id and the file of what it says."""
+    reading, writing = os.pipe()
+    process = os.fork()
+    if process == 0:
+        os.close(reading)
+        status = 1
+        try:
+            work(lambda *words: os.write(writing, json.dumps(words).encode() + b"\n"))
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as said:
+        try:
+            yield process, said
+        finally:
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+
+
+def said_before_the_end(said):
+    return [json.loads(line) for line in said if line.endswith(b"\n")]
+
+
+def changes(seed, numbers):
+    """Random changes of a gallery that holds some numbers, without an end."""
+    generator = random.Random(seed)
+    there, last = sorted(numbers), max(numbers, default=0)
+    while True:
+        some = generator.sample(there, min(len(there), generator.randint(1, 3)))
+        kind = generator.choice(("add", "add", "hide", "correct", "erase", "expire"))
+        if kind == "add" or not some:
+            kind, some = "add", [last + 1 + n for n in range(generator.randint(1, 5))]
+            there, last = there + some, some[-1]
+        elif kind == "erase":
+            there = [number for number in there if number not in some]
+        elif kind == "expire":
+            some = [number for number in there if number % 7 == 0]
+            there = [number for number in there if number % 7]
+        yield kind, some, generator.randrange(100)
+
+
+def time_of(number):
+    return OLD if number % 7 == 0 else None
+
+
+def apply_to_gallery(gallery, kind, some, value):
+    ids = [record(number).id for number in some]
+    if kind == "add":
+        embeddings = np.concatenate([vectors(1, seed=number) for number in some])
+        gallery.add(embeddings, [record(n, camera=value, time=time_of(n)) for n in some])
+    elif kind == "hide":
+        gallery.remove(ids)
+    elif kind == "correct":
+        gallery.correct(ids[0], {"camera": value, "identity": f"somebody {value}"})
+    elif kind == "erase":
+        gallery.erase(ids)
+    else:
+        gallery.expire("clerk", "command line")
+
+
+def apply_to_model(model, kind, some, value):
+    """Number -> camera, whether it is hidden."""
+    model = dict(model)
+    if kind == "add":
+        model |= {number: (str(value), False) for number in some}
+    elif kind == "hide":
+        model |= {number: (model[number][0], True) for number in some}
+    elif kind == "correct":
+        model[some[0]] = (str(value), model[some[0]][1])
+    else:
+        for number in some:
+            del model[number]
+    return model
+
+
+def state_of(gallery, numbers):
+    ids = {record(number).id: number for number in numbers}
+    known = sorted(gallery.known(ids))
+    hidden = gallery.hidden(known)
+    for id, embedding in zip(known, gallery.embeddings(known), strict=True):
+        np.testing.assert_array_equal(embedding, kept(vectors(1, seed=ids[id]))[0])
+    return {ids[one.id]: (one.camera, one.id in hidden) for one in gallery.get(known)}
 
 
 @pytest.mark.slow
-def test_what_was_acknowledged_survives_a_kill(tmp_path):
+def test_writers_that_are_killed_leave_all_that_they_acknowledged_and_nothing_half(tmp_path):
     uri = str(tmp_path / "people.db")
-    Gallery.create(uri, MODEL).close()
+    Gallery.create(uri, MODEL, keep_days=300).close()
     moments = random.Random(0)
-    acknowledged = []
-    for start in (0, 1000, 2000):
-        with start_writer(uri, start) as process:
-            acknowledged.append(int(process.stdout.readline()))
-            time.sleep(moments.uniform(0, 0.5))
-            process.kill()
-            acknowledged += [int(line) for line in process.stdout if line.endswith("\n")]
+    model, ever, killed_at = {}, set(), set()
+    for seed in range(KILLS):
+
+        def write(say, seed=seed, model=model):
+            with Gallery.open(uri, writable=True) as gallery:
+                for kind, some, value in changes(seed, model):
+                    say("begin", kind, some, value)
+                    apply_to_gallery(gallery, kind, some, value)
+                    say("done")
+
+        with child(write) as (process, said):
+            first = said.readline()
+            time.sleep(moments.uniform(0, LONGEST))
+            os.kill(process, signal.SIGKILL)
+            words = [json.loads(first), *said_before_the_end(said)]
+        under_way = None
+        for word in words:
+            if word[0] == "begin":
+                under_way = word[1:]
+                ever |= set(under_way[1])
+            else:
+                model, under_way = apply_to_model(model, *under_way), None
         with Gallery.open(uri, writable=True) as gallery:
-            ids = [record(number).id for number in acknowledged]
-            assert gallery.known(ids) == set(ids)
-            expected = np.concatenate([vectors(1, seed=number) for number in acknowledged])
-            np.testing.assert_array_equal(gallery.embeddings(ids), expected)
-            # At most the one that was under way is there without having been acknowledged.
-            assert len(acknowledged) <= len(gallery) <= len(acknowledged) + start // 1000 + 1
+            found = state_of(gallery, ever)
+            assert len(gallery.search(vectors(1), top=1000).matches[0]) == len(gallery)
+        if under_way is not None:
+            killed_at.add(under_way[0])
+            if found != model:
+                model = apply_to_model(model, *under_way)
+        assert found == model
+        content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+        assert not [n for n in ever - set(model) if record(n).id.encode() in content]
+    assert killed_at == {"add", "hide", "correct", "erase", "expire"}
 
 
-def test_a_second_process_gets_one_line(fprnet, tmp_path):
+@pytest.mark.slow
+def test_migrations_that_are_killed_are_done_or_not_begun(tmp_path, monkeypatch):
+    uri = str(tmp_path / "people.db")
+    with Gallery.create(uri, MODEL) as gallery:
+        known = np.concatenate([vectors(1, seed=number) for number in range(2000)])
+        gallery.add(known, [record(number) for number in range(2000)])
+
+    def migration(version):
+        def migrate(connection, tables):
+            connection.exec_driver_sql(f"ALTER TABLE record ADD COLUMN new_{version} TEXT")
+            connection.exec_driver_sql(f"UPDATE record SET new_{version} = path")
+
+        return migrate
+
+    moments = random.Random(0)
+    done = 1
+    for _ in range(40):
+        monkeypatch.setitem(MIGRATIONS, done, migration(done))
+        monkeypatch.setattr(database, "VERSION", done + 1)
+
+        def migrate(say):
+            say("begin")
+            Gallery.open(uri).close()
+            say("done")
+
+        with child(migrate) as (process, said):
+            said.readline()
+            time.sleep(moments.uniform(0, 0.03))
+            os.kill(process, signal.SIGKILL)
+            acknowledged = bool(said_before_the_end(said))
+        connection = sqlite3.connect(uri)
+        (version,) = connection.execute("SELECT version FROM gallery").fetchone()
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(record)")]
+        connection.close()
+        assert version == done + 1 or not acknowledged
+        assert [name for name in columns if name.startswith("new_")] == [
+            f"new_{number}" for number in range(1, version)
+        ]
+        done = version
+        if done > 8:
+            break
+    with Gallery.open(uri) as gallery:
+        assert len(gallery.search(vectors(1), top=1000).matches[0]) == 1000
+
+
+def test_readers_in_other_processes_see_states_that_existed(tmp_path):
+    """A writer adds, hides and erases pairs; a reader never finds half a pair, or an erased one."""
+    uri = str(tmp_path / "people.db")
+    with Gallery.create(uri, MODEL) as gallery:
+        gallery.add(vectors(2, seed=999), [record(998), record(999)])
+
+    def write(say):
+        with Gallery.open(uri, writable=True) as gallery:
+            for start in range(0, 60, 2):
+                pair = [record(start, camera=1), record(start + 1, camera=1)]
+                ids = [one.id for one in pair]
+                gallery.add(vectors(2, seed=start), pair)
+                if start % 4:
+                    gallery.remove(ids)
+                if start % 6 == 0:
+                    gallery.erase(ids)
+            say("done")
+
+    def read(say):
+        searches = 0
+        with Gallery.open(uri) as gallery:
+            end = time.monotonic() + 60
+            while time.monotonic() < end:
+                found = gallery.search(vectors(1), filters=Filters(cameras=(1,)), top=1000)
+                numbers = {match.record.path for match in found.matches[0]}
+                pairs = {int(path[4:8]) // 2 for path in numbers}
+                if len(numbers) != 2 * len(pairs) or len(numbers) != found.candidates:
+                    say("half a pair", sorted(numbers), found.candidates)
+                searches += 1
+                if len(gallery.known([record(58).id, record(59).id])) == 2 and searches > 20:
+                    break
+        say("searches", searches)
+
+    with child(read) as (_, first), child(read) as (_, second), child(write) as (_, writer):
+        assert said_before_the_end(writer) == [["done"]]
+        for reader in (first, second):
+            ((word, searches),) = said_before_the_end(reader)
+            assert (word, searches > 20) == ("searches", True)
+
+
+def test_a_writer_waits_for_another(tmp_path):
     uri = str(tmp_path / "people.db")
     Gallery.create(uri, MODEL).close()
-    with start_writer(uri, 0) as process:
-        process.stdout.readline()
-        result = fprnet("gallery", "info", "--uri", uri)
-        process.kill()
-    assert result.status == 2
-    assert f"open in process {process.pid}" in result.complaint
+
+    def write(start):
+        def work(say):
+            with Gallery.open(uri, writable=True) as gallery:
+                for number in range(start, start + 30):
+                    gallery.add(vectors(1, seed=number), [record(number)])
+            say("done")
+
+        return work
+
+    with child(write(0)) as (_, first), child(write(100)) as (_, second):
+        assert said_before_the_end(first) == said_before_the_end(second) == [["done"]]
+    with Gallery.open(uri) as gallery:
+        assert len(gallery) == 60
 
 
-def test_an_embedded_gallery_listens_on_no_network_address(tmp_path):
-    def listening():
-        """Sockets of this machine in state LISTEN, by inode."""
-        inodes = set()
-        for table in ("tcp", "tcp6"):
-            for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
-                fields = line.split()
-                if fields[3] == "0A":
-                    inodes.add(f"socket:[{fields[9]}]")
-        files = [file for file in Path("/proc/self/fd").iterdir() if file.is_symlink()]
-        own = {str(file.readlink()) for file in files}
-        return inodes & own
-
-    if not Path("/proc/net/tcp").is_file():
-        pytest.skip("this system has no /proc/net/tcp to look up listening sockets")
-    before = listening()
-    with Gallery.create(str(tmp_path / "people.db"), MODEL):
-        assert listening() == before
+def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path, monkeypatch):
+    uri = str(tmp_path / "people.db")
+    Gallery.create(uri, MODEL).close()
+    pages = Path(uri).stat().st_size // 4096
+    with monkeypatch.context() as patch:
+        # What SQLite answers is what it answers on a disk without space.
+        patch.setattr(database, "PRAGMAS", (*database.PRAGMAS, f"max_page_count = {pages + 20}"))
+        acknowledged = []
+        with Gallery.open(uri, writable=True) as gallery:
+            complaint = None
+            while complaint is None:
+                number = len(acknowledged)
+                try:
+                    gallery.add(vectors(2, seed=number), [record(number), record(number + 1)])
+                    acknowledged += [number, number + 1]
+                except GalleryError as error:
+                    complaint = str(error)
+            assert "disk is full; nothing was changed" in complaint
+            assert len(gallery) == len(acknowledged)
+            assert len(gallery.search(vectors(1), top=1000).matches[0]) == len(acknowledged)
+    with Gallery.open(uri, writable=True) as gallery:
+        assert gallery.known([record(n).id for n in range(len(acknowledged) + 9)]) == {
+            record(number).id for number in acknowledged
+        }
+        gallery.add(vectors(1, seed=77), [record(100_000)])
+        assert len(gallery) == len(acknowledged) + 1

@@ -365,7 +365,7 @@ def test_columns_follow_what_another_process_would_write(uri, monkeypatch, page)
 
 
 def test_a_log_of_changes_that_is_cut_makes_columns_load_anew(uri, monkeypatch):
-    monkeypatch.setattr("fprnet.gallery.gallery.KEPT_CHANGES", 2)
+    monkeypatch.setattr("fprnet.gallery.rows.KEPT_CHANGES", 2)
     with Gallery.create(uri, MODEL) as writer, Gallery.open(uri) as reader:
         writer.add(vectors(9), records(9))
         assert len(search(reader, vectors(1))[0]) == 9
