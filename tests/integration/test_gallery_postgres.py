@@ -144,9 +144,7 @@ def test_addresses_without_a_gallery(server, gallery, name):
 
 def test_what_was_erased_is_in_no_file_of_the_server(server, gallery):
     # Numbers and embeddings that no other gallery of this server has.
-    some = [
-        record(5000 + n, path=f"secret-{n}-.jpg", identity=f"person {n}.") for n in range(300)
-    ]
+    some = [record(5000 + n, path=f"secret-{n}-.jpg", identity=f"person {n}.") for n in range(300)]
     known = vectors(300, seed=5000)
     gallery.add(known, some)
     gallery.remove([some[4].id])

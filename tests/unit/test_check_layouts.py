@@ -145,10 +145,8 @@ def test_manifest_is_checked_through_its_images(tmp_path: Path) -> None:
         "c/2.png is wider than tall (50 x 20 pixels); crop it to one standing person",
     ]
     assert problems(root / "manifest.csv") == problems(root)
-    (root / "manifest.csv").write_text("path,identity,modality\na.png,x,visible\n")
-    assert problems(root) == [
-        "manifest.csv row 0 has identity 'x'; give a whole number from 0 to 999999999"
-    ]
+    (root / "manifest.csv").write_text("path,identity,modality\na.png,,visible\n")
+    assert problems(root) == ["manifest.csv row 0 has no identity; give one"]
 
 
 def test_a_folder_of_two_layouts_is_one_line(tmp_path: Path) -> None:

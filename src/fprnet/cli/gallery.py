@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from fprnet.cli.arguments import Subcommands
     from fprnet.data.records import Modality
+    from fprnet.gallery.gallery import Gallery
     from fprnet.gallery.records import Counted, GalleryInfo, ImageFacts
 
 CREATE = "Make an empty gallery for the embeddings of one model."
@@ -260,6 +261,8 @@ def run_change(args: argparse.Namespace) -> int:
         )
         change = {"remove": gallery.remove, "restore": gallery.restore, "erase": gallery.erase}
         changed = change[args.change](ids, audit=[entry])
+        if erase:
+            _sweep(args.uri, gallery)
         count = len(gallery)
     if args.json:
         print(json.dumps({"changed": changed, "records": count}))
@@ -267,6 +270,26 @@ def run_change(args: argparse.Namespace) -> int:
         done = {"remove": "hidden", "restore": "brought back", "erase": "erased"}[args.change]
         print(f"{changed} images {done}; {count} can be found")
     return 0
+
+
+def _sweep(uri: str, gallery: Gallery) -> None:
+    """Erase what a service's own folder still has of erased images; say where others have it."""
+    from fprnet.gallery.database import is_server
+
+    if is_server(uri):
+        print(
+            "fprnet: replicas follow; archives of the write-ahead log, backups and the folders of "
+            "services on other machines still hold what was erased, each until it is renewed",
+            file=sys.stderr,
+        )
+        return
+    folder = Path(f"{uri.rstrip('/')}.service")
+    if folder.is_dir():
+        from fprnet.serving.feedback import FeedbackStore
+        from fprnet.serving.pictures import Pictures
+
+        Pictures(folder / "images", (), 0).sweep(gallery.known)
+        FeedbackStore(gallery.database, folder / "feedback").sweep()
 
 
 def run_expire(args: argparse.Namespace) -> int:
@@ -286,6 +309,7 @@ def run_expire(args: argparse.Namespace) -> int:
                 f"gallery {gallery.uri} keeps images for ever; give --keep-days N to change that"
             )
         erased = gallery.expire(user_name(), COMMAND_LINE)
+        _sweep(args.uri, gallery)
         count = len(gallery)
     if args.json:
         print(json.dumps({"changed": erased, "keep_days": days, "records": count}))

@@ -1,16 +1,18 @@
 """A manifest: a table of anybody's images becomes records, a split, and roles.
 
 ``manifest.csv`` (or ``.parquet``) stands beside the images. Columns: ``path`` (from the manifest's
-folder), ``identity``, ``modality`` ("visible" or "infrared"); and where they are known ``camera``,
-``location`` (cameras that see one place share it; the camera itself where there is no such column),
-``split`` ("train", "validation" or "test"; without it everybody is tested) and ``role`` ("query" or
-"gallery"), and ``time`` (any text; images of one instant have the same one). Identity, camera and
-location are whole numbers.
+folder, or absolute), ``identity``, ``modality`` ("visible" or "infrared"); and where they are known
+``camera``, ``location`` (cameras that see one place share it; the camera itself where there is no
+such column), ``split`` ("train", "validation" or "test"; without it everybody is tested), ``role``
+("query" or "gallery") and ``time`` (any text; images of one instant have the same one). Identity,
+camera and location are whole numbers, or any texts, which are numbered in their order.
 Shapes: N images.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -30,7 +32,7 @@ MANIFEST = TableKind(
     optional=("camera", "location", "split", "role", "time"),
     fault=DataError,
 )
-NUMBERS = (0, 999_999_999)  # of identities, cameras and locations
+NUMBER = re.compile(r"[0-9]{1,9}")
 UNKNOWN = -1  # stands for a camera or location that is not given
 PARTS = ("train", "validation", "test")
 ROLES = ("query", "gallery")
@@ -82,16 +84,13 @@ def read_manifest(root: Path) -> ManifestSplit:
         DataError: The table is missing or cannot be understood: the message names the row.
     """
     file = manifest_file(root)
-    read = MANIFEST.read_parquet if file.suffix.lower() == ".parquet" else MANIFEST.read_csv
-    table = read(file)
+    table = MANIFEST.read(file)
     if not table.length:
         raise DataError(f"{file} lists no images; write one row for each")
     path = _paths(table)
-    identity = table.whole_numbers("identity", limits=NUMBERS)
-    modality = _words(table, "modality", MODALITIES, empty=False)
-    camera = table.whole_numbers("camera", empty=UNKNOWN, limits=NUMBERS)
-    location = table.whole_numbers("location", empty=UNKNOWN, limits=NUMBERS)
-    location = np.where(location == UNKNOWN, camera, location)
+    identity = _numbers(table, "identity", needed=True)
+    modality = np.array(table.words("modality", MODALITIES))
+    camera, location = _places(table)
     records = Records(
         root=file.parent,
         path=path,
@@ -107,10 +106,10 @@ def read_manifest(root: Path) -> ManifestSplit:
     records = Records(**{**vars(records), "index": number})
     role = None
     if "role" in table.columns:
-        role = _words(table, "role", ROLES, empty=True)[order]
+        role = np.array(table.words("role", ROLES, empty=True))[order]
     parts = _parts(table, identity)
     check_apart(parts)
-    time = table.texts("time", empty=True)[order] if "time" in table.columns else None
+    time = np.array(table.moments("time"))[order] if "time" in table.columns else None
     people = parts["train"], parts["validation"], parts["test"]
     return ManifestSplit(*people, records, role, time)
 
@@ -118,19 +117,19 @@ def read_manifest(root: Path) -> ManifestSplit:
 def _parts(table: Table, identity: NDArray[np.int64]) -> dict[str, tuple[int, ...]]:
     if "split" not in table.columns:
         return {"train": (), "validation": (), "test": tuple(np.unique(identity).tolist())}
-    part = _words(table, "split", PARTS, empty=True)
+    part = np.array(table.words("split", PARTS, empty=True))
     return {name: tuple(np.unique(identity[part == name]).tolist()) for name in PARTS}
 
 
 def _paths(table: Table) -> NDArray[np.str_]:
     file = table.file
     paths: dict[str, int] = {}
-    for row, given in enumerate(table.texts("path", empty=True).tolist()):
-        text = given.replace("\\", "/")
+    for row, text in enumerate(table.paths()):
         path = PurePosixPath(text)
-        if not text or path.is_absolute() or ".." in path.parts:
+        if ".." in path.parts:
             raise DataError(
-                f"{file} row {row} has path {text!r}; give a path inside {file.parent}, from there"
+                f"{file} row {row} has path {text!r}; give a path from {file.parent}, or an "
+                "absolute one"
             )
         if path.as_posix() in paths:
             raise DataError(
@@ -140,12 +139,33 @@ def _paths(table: Table) -> NDArray[np.str_]:
     return np.array(list(paths))
 
 
-def _words(table: Table, name: str, allowed: tuple[str, ...], *, empty: bool) -> NDArray[np.str_]:
-    words = np.char.lower(table.texts(name, empty=True))
-    for row, word in enumerate(words.tolist()):
-        if word not in allowed and not (empty and not word):
-            raise DataError(
-                f"{table.file} row {row} has {name} {word!r}; give {' or '.join(allowed)}"
-                + (" or leave it empty" if empty else "")
-            )
-    return words
+def _numbers(table: Table, name: str, *, needed: bool = False) -> NDArray[np.int64]:
+    """Return the names of a column as numbers ``(N,)``; -1 where empty."""
+    names = table.names(name)
+    if needed and None in names:
+        raise DataError(f"{table.file} row {names.index(None)} has no {name}; give one")
+    return _coded(names, set(names))
+
+
+def _places(table: Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return camera and location ``(N,)``; where no location is given it is the camera."""
+    cameras, locations = table.names("camera"), table.names("location")
+    locations = [
+        camera if location is None else location
+        for camera, location in zip(cameras, locations, strict=True)
+    ]
+    # Both are numbered together, so that a camera's name is not another location's number.
+    every = {*cameras, *locations}
+    return _coded(cameras, every), _coded(locations, every)
+
+
+def _coded(names: Sequence[str | None], every: set[str | None]) -> NDArray[np.int64]:
+    """Return numbers for names: the numbers that they are, or their places in order.
+
+    Names are the numbers that they are where all are whole numbers and no two the same one.
+    """
+    known = sorted(name for name in every if name is not None)
+    numbers = [int(name) for name in known if NUMBER.fullmatch(name)]
+    plain = len(set(numbers)) == len(known)
+    codes = dict(zip(known, numbers if plain else range(len(known)), strict=True))
+    return np.array([UNKNOWN if name is None else codes[name] for name in names], dtype=np.int64)

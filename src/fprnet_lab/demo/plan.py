@@ -60,7 +60,7 @@ class Plan:
         return self.work / "features" / f"{label.replace(' ', '-')}.npz"
 
     def gallery(self, model_sha256: str) -> Path:
-        """Return the file of the gallery of a model; another training or projection has another one."""
+        """Return the file of the gallery of a model; another model has another one."""
         return self.work / f"people-{model_sha256[:12]}.db"
 
     def jobs(self) -> list[Job]:

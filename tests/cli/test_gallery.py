@@ -1,0 +1,157 @@
+"""``fprnet gallery``, ``search`` and ``keys`` as users type them, with an untrained model."""
+
+import json
+import shutil
+import sqlite3
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from service_cases import IDS, image_bytes, sha256
+
+
+@pytest.fixture
+def uri(stock, tmp_path):
+    """A copy of the stock: 12 images, cameras 1 to 3, people 0 to 5 and six unknown."""
+    shutil.copy(stock / "people.db", tmp_path / "people.db")
+    connection = sqlite3.connect(tmp_path / "people.db")
+    connection.execute("UPDATE gallery SET path = 'fprnet'")  # an untrained preset, at tiny scale
+    connection.commit()
+    connection.close()
+    return tmp_path / "people.db"
+
+
+@pytest.fixture
+def gallery(fprnet, uri):
+    def run(action, *words):
+        result = fprnet("gallery", action, "--uri", uri, *words, "--json")
+        return json.loads(result.out) if result.out else result
+
+    return run
+
+
+def write_images(folder, *seeds):
+    folder.mkdir(exist_ok=True)
+    for seed in seeds:
+        (folder / f"{seed}.png").write_bytes(image_bytes(seed))
+
+
+def test_an_identity_is_a_text_and_no_marker(fprnet, uri, gallery):
+    for action in ("erase", "remove", "restore"):
+        result = fprnet("gallery", action, "--uri", uri, "--identity=-1")
+        assert (result.status, "'-1'" in result.complaint) == (2, True)
+    assert gallery("info")["records"] == 12
+    assert gallery("erase", "--identity", "3") == {"changed": 1, "records": 11}
+    assert gallery("info")["known_identities"] == 5
+
+
+def test_what_is_added_again_otherwise_is_left_out_or_corrected(fprnet, uri, gallery, tmp_path):
+    write_images(tmp_path / "day", 4)
+    (tmp_path / "day.csv").write_text("Path;camera;identity\nday\\4.png;dock 7;0012\n")
+    words = ("--table", tmp_path / "day.csv")
+    result = fprnet("gallery", "add", "--uri", uri, *words)
+    assert result.status == 2
+    assert "left out" in result.err
+    assert "camera 2, not dock 7; location 0, not dock 7; identity 4, not 0012" in result.err
+    corrected = gallery("add", *words, "--update")
+    assert (corrected["updated"], corrected["left_out"], corrected["records"]) == (1, [], 12)
+    again = gallery("add", *words)
+    assert (again["updated"], again["already"], again["left_out"]) == (0, 1, [])
+    query = ("search", tmp_path / "day/4.png", "--gallery", uri, "--modality", "visible")
+    found = json.loads(fprnet(*query, "--camera", "dock 7", "--json").out)
+    assert [match["identity"] for match in found["matches"]] == ["0012"]
+    assert found["filters"]["cameras"] == ["dock 7"]
+    assert "dock 7" in fprnet(*query, "--group").out
+    assert "camera 8" in fprnet(*query, "--camera", 8).complaint
+    shown = fprnet("gallery", "info", "--uri", uri)
+    assert "dock 7: 1" in shown.out
+
+
+def test_images_that_cannot_be_read_are_named_and_the_others_added(gallery, tmp_path):
+    write_images(tmp_path / "day", 50, 51)
+    (tmp_path / "day" / "52.png").write_bytes(image_bytes(52)[:90])
+    (tmp_path / "day" / "53.png").write_bytes(image_bytes(50))  # the same image again
+    words = ("--images", tmp_path / "day", "--modality", "visible", "--camera", "9")
+    added = gallery("add", *words)
+    assert (added["new"], added["already"], added["records"]) == (2, 1, 14)
+    assert ["52.png" in fault for fault in added["left_out"]] == [True]
+
+
+def test_old_images_expire(fprnet, uri, gallery, tmp_path):
+    refused = fprnet("gallery", "expire", "--uri", uri)
+    assert "--keep-days" in refused.complaint
+    write_images(tmp_path / "day", 60, 61)
+    now = datetime.now(UTC)
+    rows = [f"day/{60 + n}.png,{(now - timedelta(days=40 * n)).isoformat()}" for n in range(2)]
+    (tmp_path / "day.csv").write_text("path,time\n" + "\n".join(rows))
+    gallery("add", "--table", tmp_path / "day.csv")
+    # The stock's images were taken on 2026-03-01.
+    keep = max(30, (now - datetime(2026, 3, 1, tzinfo=UTC)).days - 1)
+    erased = [sha256(image_bytes(61)), *IDS] if keep < 40 else IDS
+    assert gallery("expire", "--keep-days", keep)["changed"] == len(erased)
+    info = gallery("info")
+    assert (info["keep_days"], info["records"]) == (keep, 14 - len(erased))
+    content = uri.read_bytes().decode("latin-1")
+    assert not [id for id in erased if id in content]
+    assert gallery("expire")["changed"] == 0
+
+
+def test_audit_log_says_what_the_command_line_did(fprnet, uri, gallery, stock):
+    gallery("remove", stock / "day" / "1.png")
+    gallery("restore", IDS[1])
+    gallery("erase", IDS[2])
+    result = fprnet("gallery", "audit", "--uri", uri)
+    entries = [json.loads(line) for line in result.out.splitlines()]
+    assert [entry["event"] for entry in entries] == ["hide", "show", "erase"]
+    assert {entry["role"] for entry in entries} == {"command line"}
+    assert entries[0]["ids"] == [IDS[1]]
+    assert IDS[2] not in result.out
+    assert entries[2]["records"] == 1
+
+
+def test_erasing_reaches_the_copies_of_the_service(fprnet, uri, gallery, tmp_path):
+    folder = tmp_path / "people.db.service" / "images"
+    for number in (2, 3):
+        (folder / IDS[number][:2]).mkdir(parents=True, exist_ok=True)
+        (folder / IDS[number][:2] / f"{IDS[number]}.png").write_bytes(image_bytes(number))
+    gallery("erase", IDS[2])
+    assert [file.stem for file in folder.rglob("*.png")] == [IDS[3]]
+
+
+def test_mistakes_are_one_line(fprnet, uri, tmp_path):
+    for words, said in (
+        (("erase",), "no image is named"),
+        (("erase", "nothing.jpg"), "nothing.jpg"),
+        (("erase", "0" * 64), "no record"),
+        (("erase", "--until", "soon"), "soon"),
+        (("add", "--images", tmp_path, "--modality", "visible"), "no images"),
+        (("add", "--table", tmp_path / "none.csv"), "none.csv"),
+        (("add", "--images", tmp_path), "--modality"),
+        (("add", "--data", tmp_path, "--camera", "1"), "--images"),
+    ):
+        result = fprnet("gallery", words[0], "--uri", uri, *words[1:])
+        assert result.status == 2, words
+        assert said in result.complaint, words
+    (tmp_path / "old.db").mkdir()
+    old = fprnet("gallery", "info", "--uri", tmp_path / "old.db")
+    assert "make a new gallery" in old.complaint
+    elsewhere = fprnet("gallery", "info", "--uri", "http://127.0.0.1:19530")
+    assert "postgresql://" in elsewhere.complaint
+
+
+def test_an_empty_gallery_says_so(fprnet, tmp_path, stock):
+    uri = tmp_path / "empty.db"
+    made = fprnet("gallery", "create", "--uri", uri, "--model", "fprnet", "--scale", "tiny")
+    assert made.status == 0, made.err
+    words = ("search", stock / "day" / "1.png", "--gallery", uri, "--modality", "visible")
+    assert "gallery is empty" in fprnet(*words).err
+
+
+def test_keys_are_made_listed_and_revoked(fprnet, uri):
+    made = fprnet("keys", "add", "ward-3", "--role", "search", "--gallery", uri)
+    assert made.status == 0
+    assert made.out.strip() not in uri.read_bytes().decode("latin-1")
+    listed = json.loads(fprnet("keys", "list", "--gallery", uri, "--json").out)
+    assert {"ward-3"} <= {key["name"] for key in listed["keys"]}
+    assert fprnet("keys", "revoke", "ward-3", "--gallery", uri).status == 0
+    assert "ward-3 has no key" in fprnet("keys", "revoke", "ward-3", "--gallery", uri).complaint

@@ -1,0 +1,87 @@
+"""Images to add: folders, and tables as people have them."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from fprnet.errors import DataError, GalleryError
+from fprnet.gallery.sources import of_folder, of_table, only
+
+ROWS = [
+    ["Path", "MODALITY", "camera", "location", "Timestamp", "identity"],
+    ["day\\1.png", "Visible", "gate", "", "2026-03-01T08:00+01:00", "0012"],
+    ["/abs/2.png", "INFRARED", "3", "yard", "2026-03-01", "b7f3-uuid"],
+    ["3.png", "", "", "", "", ""],
+]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+def test_tables_as_spreadsheets_write_them(tmp_path, separator, start):
+    text = start + "\n".join(separator.join(row) for row in ROWS)
+    (tmp_path / "day.csv").write_text(text, encoding="utf-8")
+    first, second, third = of_table(tmp_path / "day.csv")
+    assert first.as_dict() == {
+        "path": str(tmp_path / "day/1.png"),
+        "modality": "visible",
+        "camera": "gate",
+        "location": "gate",  # the camera itself where it is not known
+        "time": "2026-03-01T07:00:00Z",
+        "identity": "0012",
+    }
+    assert (second.path, second.modality, second.location) == ("/abs/2.png", "infrared", "yard")
+    assert second.as_dict()["camera"] == 3
+    assert (third.modality, third.camera, third.identity, third.time) == ("visible", *[None] * 3)
+
+
+def test_parquet_with_numbers_and_times(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow", reason="needs pip install 'fprnet[formats]'")
+    from pyarrow import parquet
+
+    when = datetime(2026, 3, 1, 7, tzinfo=UTC)
+    columns = {
+        "PATH": ["1.png", "2.png"],
+        "camera": [12.0, None],  # as pandas writes integers of which one is missing
+        "identity": pyarrow.array([7, None], pyarrow.int64()),
+        "time": [when, None],
+    }
+    parquet.write_table(pyarrow.table(columns), tmp_path / "day.parquet")
+    first, second = of_table(tmp_path / "day.parquet", modality="infrared")
+    assert (first.camera, first.identity, first.time, first.modality) == (
+        "12",
+        "7",
+        when,
+        "infrared",
+    )
+    assert (second.camera, second.identity, second.time) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("camera\n1\n", "path"),
+        ("path\n", "lists no images"),
+        ("path,modality\na.png,thermal\n", "row 0 has modality 'thermal'"),
+        ("path,timestamp\na.png,noon\n", "row 0.*noon"),
+        ("path,timestamp\na.png,0001-01-01T00:00:00+14:00\n", "row 0"),
+        ("path,identity\na.png," + "x" * 300, "row 0 has identity"),
+        ('path,identity\na.png,"a\nb"\n', "row 0.*identity"),
+        ("path,camera\na.png\n", "row 0 has 1 values"),
+    ],
+)
+def test_tables_that_cannot_be_used(tmp_path, text, said):
+    (tmp_path / "day.csv").write_text(text)
+    with pytest.raises(DataError, match=f"(?s){said}"):
+        of_table(tmp_path / "day.csv")
+
+
+def test_folder_gives_what_it_holds(tmp_path):
+    for name in ("b.png", "a.jpg", "c.txt"):
+        (tmp_path / name).write_bytes(b"")
+    images = of_folder(tmp_path, "visible", camera="3", location="yard")
+    assert [image.path for image in images] == [str(tmp_path / n) for n in ("a.jpg", "b.png")]
+    assert {(image.camera, image.location) for image in images} == {("3", "yard")}
+    with pytest.raises(GalleryError, match="camera"):
+        of_folder(tmp_path, "visible", camera="\n")
+    with pytest.raises(DataError, match="none of the 2 images is infrared"):
+        only(images, "infrared")
