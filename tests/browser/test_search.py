@@ -249,7 +249,7 @@ def test_filters_reach_the_service_and_the_address_holds_nothing_else(desk, doub
 
 def test_an_address_that_makes_no_sense_sets_no_filter(desk, double, night):
     desk.open(
-        double.address + "#camera=x,-1&since=never&identity=%3Cb%3E&top=1000&group=maybe&no=1"
+        double.address + "#camera=%01,&since=never&identity=%3Cb%3E&top=1000&group=maybe&no=1"
     )
     desk.page.reload()
     desk.search(night())

@@ -145,6 +145,76 @@ def test_bulk_with_a_damaged_image_keeps_the_others(client, running):
     assert ("erase", "ok") in events
 
 
+def test_image_that_is_there_with_other_facts_is_refused_or_corrected(client):
+    fresh = image_bytes(54)
+    about = {"modality": "visible", "camera": "gate", "identity": "0012"}
+    address = f"/v1/gallery/images/{sha256(fresh)}"
+    try:
+        assert add(client, (about, fresh))[0]["status"] == "added"
+        other = {**about, "camera": 4, "time": "2026-03-02T08:00:00Z"}
+        (line,) = add(client, (other, fresh))
+        assert (line["status"], line["error"]["code"]) == ("refused", "record_differs")
+        assert "camera gate, not 4" in line["error"]["message"]
+        assert client.get(address).json()["camera"] == "gate"
+        (line,) = add(client, ({**other, "update": True}, fresh))
+        assert line["status"] == "updated"
+        record = client.get(address).json()
+        assert (record["camera"], record["identity"]) == (4, "0012")
+        assert record["time"] == "2026-03-02T08:00:00Z"
+        # What is not said is no difference.
+        assert add(client, ({"modality": "visible"}, fresh))[0]["status"] == "known"
+        found = search(client, fresh, modality="visible", filters={"cameras": ["4"]})
+        assert found["matches"][0]["id"] == sha256(fresh)
+    finally:
+        client.delete(address)
+
+
+def test_record_is_corrected_field_by_field(client, running):
+    fresh = image_bytes(55)
+    address = f"/v1/gallery/images/{sha256(fresh)}"
+    add(client, ({"modality": "visible", "camera": 3, "identity": 9}, fresh))
+    try:
+        for change in (
+            {"camera": "gate"},
+            {"location": 2},
+            {"identity": None},
+            {"time": "2026-03-02T08:00:00Z"},
+            {"path": "elsewhere/55.png"},
+            {"modality": "infrared"},  # embedded anew, as an infrared image
+        ):
+            answer = client.patch(address, json=change)
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["changed"] is True
+            record = answer.json()["record"]
+            assert {name: record[name] for name in change} == change
+        assert client.patch(address, json={"camera": "gate"}).json()["changed"] is False
+        found = search(client, fresh, modality="infrared")
+        assert found["matches"][0]["id"] == sha256(fresh)
+        assert found["matches"][0]["similarity"] == pytest.approx(1, abs=2e-3)
+        both = client.patch(address, json={"hidden": True, "camera": None}).json()
+        assert (both["hidden"], both["record"]["camera"]) == (True, None)
+        for change in ({}, {"camera": -1}, {"camera": "a\nb"}, {"id": "x"}, {"time": "noon"}):
+            assert problem(client.patch(address, json=change)) == (422, "invalid")
+        events = [entry for entry in audit(running[0].folder) if entry["event"] == "correct"]
+        assert events[-1]["fields"] == ["camera"]
+    finally:
+        client.delete(address)
+
+
+def test_a_path_that_a_client_names_shows_no_file(client):
+    """00003.png lies in the folder that is shown; a record that only names it gets its own copy."""
+    fresh = image_bytes(56)
+    add(client, ({"modality": "visible", "path": "3.png"}, fresh))
+    try:
+        shown = client.get(f"/v1/gallery/images/{sha256(fresh)}/content", params={"height": 64})
+        other = client.get(f"/v1/gallery/images/{IDS[3]}/content", params={"height": 64})
+        assert shown.status_code == other.status_code == 200
+        assert shown.content != other.content
+    finally:
+        erased = client.delete(f"/v1/gallery/images/{sha256(fresh)}").json()
+    assert erased["image_erased"] is True
+
+
 def test_image_may_come_before_what_is_known_about_it(client):
     content = image_bytes(53)
     files = [("image", ("a.png", content)), ("metadata", (None, '{"modality": "visible"}'))]

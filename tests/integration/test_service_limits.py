@@ -149,6 +149,35 @@ def test_what_was_acknowledged_before_sigkill_is_there(revived):
         assert line["status"] == "known"
 
 
+def test_what_a_killed_service_left_is_swept_and_old_images_are_erased(serve, stock):
+    """Half a copy without a record, and an image that is older than the gallery keeps it."""
+    old = image_bytes(520)
+    taken = "2020-01-01T00:00:00Z"
+    with serve("--rate", 0) as (process, client):
+        (line,) = add(client, ({"modality": "visible", "time": taken}, old))
+        assert line["status"] == "added"
+        process.process.kill()
+        process.process.wait()
+        half = process.folder / "people.db.service" / "images" / "ab" / f".{'ab' * 32}.1.part.png"
+        half.parent.mkdir()
+        half.write_bytes(image_bytes(521))
+        with Gallery.open(str(process.folder / "people.db"), writable=True) as gallery:
+            gallery.keep(1000)
+        fixed = ("--gallery", process.folder / "people.db", *MODEL, "--rate", 0)
+        with process_of(*fixed) as again, client_at(again.address) as late:
+            deadline = time.monotonic() + 30
+            address = f"/v1/gallery/images/{sha256(old)}"
+            while late.get(address).status_code == 200 and time.monotonic() < deadline:
+                time.sleep(0.1)
+            assert problem(late.get(address)) == (404, "record_unknown")
+            assert again.stop() == 0
+        content = [f.read_bytes() for f in process.folder.rglob("*") if f.is_file()]
+        for trace in (old, image_bytes(521), sha256(old).encode()):
+            assert not [one for one in content if trace in one]
+        events = [entry for entry in audit(process.folder) if entry["event"] == "expire"]
+        assert [(entry["by"], entry["records"]) for entry in events] == [("service", 1)]
+
+
 def test_without_keys_only_this_machine_is_served(revived):
     """Neither a proxy's clients nor a foreign name that points here."""
     with client_at(revived.address) as client:

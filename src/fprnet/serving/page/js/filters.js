@@ -26,11 +26,11 @@ const DEFAULTS = {
 };
 // Name of each filter in the address, and how its text is read; what cannot be read is left out.
 const IN_ADDRESS = {
-  cameras: ["camera", wholeNumbers],
-  locations: ["location", wholeNumbers],
+  cameras: ["camera", names],
+  locations: ["location", names],
   since: ["since", moment],
   until: ["until", moment],
-  excludeLocation: ["not-location", (text) => wholeNumbers(text)?.[0]],
+  excludeLocation: ["not-location", (text) => names(text)?.[0]],
   identity: ["identity", oneOf("any", "known", "unknown")],
   among: ["among", oneOf("visible", "infrared", "both")],
   queries: ["images", oneOf("visible", "infrared")],
@@ -44,9 +44,26 @@ let filters = { ...DEFAULTS };
 
 export const currentFilters = () => filters;
 
-function wholeNumbers(text) {
-  const parts = text.split(",").filter((part) => /^\d{1,15}$/.test(part));
-  return parts.length ? parts.map(Number) : undefined;
+/** Names of cameras or locations; a whole number written plainly is a number to the service. */
+function names(text) {
+  const parts = text.split(",").map(decoded).filter((part) => /^[^\x00-\x1f\x7f]{1,200}$/.test(part));
+  return parts.length ? parts.map(plain) : undefined;
+}
+
+const plain = (text) => (/^(0|[1-9]\d{0,8})$/.test(text) ? Number(text) : text);
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return "";
+  }
+}
+
+/** Numbers in their order, then texts. */
+function inOrder(one, other) {
+  if (typeof one !== typeof other) return typeof one === "number" ? -1 : 1;
+  return one < other ? -1 : Number(one > other);
 }
 
 function moment(text) {
@@ -73,11 +90,18 @@ function writeAddress() {
   const parts = Object.entries(IN_ADDRESS)
     .filter(([name]) => !isDefault(name, filters[name]))
     .map(([name, [short]]) => {
-      const value = filters[name] === true ? "1" : String(filters[name]);
+      const value = inAddress(filters[name]);
       return `${short}=${encodeURIComponent(value).replaceAll("%2C", ",").replaceAll("%3A", ":")}`;
     });
   const address = location.pathname + location.search + (parts.length ? `#${parts.join("&")}` : "");
   history.replaceState(null, "", address);
+}
+
+/** A comma stands between names, so one within a name is encoded twice. */
+function inAddress(value) {
+  if (value === true) return "1";
+  const encoded = (name) => (typeof name === "string" ? name.replace(/[%,]/g, encodeURIComponent) : name);
+  return Array.isArray(value) ? value.map(encoded).join(",") : String(encoded(value));
 }
 
 /** The options of POST /v1/search, except confirmed matches. */
@@ -152,7 +176,7 @@ function chips(box, name, counted, label) {
 
 function toggle(name, value, chosen) {
   const others = filters[name].filter((other) => other !== value);
-  filters = { ...filters, [name]: (chosen ? [...others, value] : others).sort((a, b) => a - b) };
+  filters = { ...filters, [name]: (chosen ? [...others, value] : others).sort(inOrder) };
   writeAddress();
   showCount();
   changed("filters");
@@ -187,7 +211,7 @@ function fillForm() {
 function showValues() {
   for (const name of ["cameras", "locations"]) {
     for (const box of byId(name).querySelectorAll("input")) {
-      box.checked = filters[name].includes(Number(box.value));
+      box.checked = filters[name].map(String).includes(box.value);
     }
   }
   for (const name of ["since", "until"]) {
@@ -242,7 +266,7 @@ export function prepareFilters() {
     byId(id).addEventListener("change", (event) => changeFilters(read(event.target)));
   listen("since", ({ value }) => ({ since: fromLocalInput(value) }));
   listen("until", ({ value }) => ({ until: fromLocalInput(value) }));
-  listen("exclude-location", ({ value }) => ({ excludeLocation: value ? Number(value) : null }));
+  listen("exclude-location", ({ value }) => ({ excludeLocation: value ? plain(value) : null }));
   for (const name of ["identity", "among", "queries"]) {
     listen(name, ({ value }) => ({ [name]: value }));
   }
