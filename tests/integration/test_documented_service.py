@@ -10,8 +10,10 @@ import subprocess
 import pytest
 
 from conftest import ROOT, run_process
+from fprnet.gallery.gallery import Gallery
 from fprnet.serving.settings import Settings
-from service_cases import image_bytes, sha256
+from gallery_cases import MODEL
+from service_cases import audit, image_bytes, search, sha256
 
 PAGE = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE, flags=re.DOTALL)
@@ -25,6 +27,7 @@ def section(title):
 
 def test_key_commands(fprnet, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    Gallery.create("people.db", MODEL).close()
     lines = [shlex.split(line) for line in LINES if line.startswith("fprnet keys")]
     assert len(lines) == 5
     results = [fprnet(*words[1:]) for words in lines]
@@ -55,7 +58,7 @@ def test_requests(running, keys, tmp_path):
             (tmp_path / folder).mkdir(exist_ok=True)
             (tmp_path / folder / f"{number:04d}.jpg").write_bytes(image)
     script = "\n".join(block for block in BLOCKS if "$URL" in block or "URL=" in block)
-    assert script.count("curl ") == 15
+    assert script.count("curl ") == 16
     script = script.replace("http://127.0.0.1:8000", process.address)
     script = script.replace("curl ", "curl --no-progress-meter --fail-with-body ")
     done = subprocess.run(
@@ -113,9 +116,7 @@ def test_limits_are_those_of_the_settings(running):
 
 def test_line_of_the_audit_log_has_the_keys_of_a_real_one(running):
     process, client = running
-    client.post("/v1/search", json={"embeddings": [[1.0] * 3]})  # refused, so without ids
     shown = json.loads(re.findall(r"```json\n(.*?)```", PAGE, flags=re.DOTALL)[0])
-    body = {"embeddings": [[1.0] * client.get("/v1/gallery").json()["embedding_size"]]}
-    assert client.post("/v1/search", json=body).status_code == 200
-    log = process.folder / "people.db.service" / "audit.jsonl"
-    assert shown.keys() == json.loads(log.read_text().splitlines()[-1]).keys()
+    search(client, image_bytes(3), modality="visible", filters={"exclude_location": 1})
+    entries = [entry for entry in audit(process.folder) if entry["event"] == "search"]
+    assert shown.keys() == entries[-1].keys()

@@ -7,10 +7,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-
-# Before any test's capture begins: importing it closes all handlers of logging, and that of absl
-# closes the stream it has.
-import pymilvus  # noqa: F401
 import pytest
 import torch
 

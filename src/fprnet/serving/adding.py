@@ -8,7 +8,6 @@ record.
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -26,7 +25,7 @@ from fprnet.serving.answers import Added, Problem
 from fprnet.serving.bodies import parsed, unknown_part
 from fprnet.serving.callers import Caller
 from fprnet.serving.images import Upload
-from fprnet.serving.problems import ProblemError, as_problem
+from fprnet.serving.problems import ProblemError, any_problem
 from fprnet.serving.requests import AddMetadata
 from fprnet.serving.service import Noted, Service, shutting_down
 from fprnet.serving.uploads import Part, parts
@@ -146,7 +145,7 @@ async def _add_batch(batch: list[_Sent], service: Service, caller: Caller) -> li
     except (FprnetError, OSError) as error:
         for sent in batch:
             if sent.index in uploads:
-                lines[sent.index] = _refused(sent, _problem(error))
+                lines[sent.index] = _refused(sent, any_problem(error))
     else:
         for sent in batch:
             if (upload := uploads.get(sent.index)) is not None:
@@ -253,17 +252,6 @@ def _answered(sent: _Sent, upload: Upload, stored: _Stored) -> Added:
         status=stored.status.get(sent.index, "known"),
         id=upload.sha256,
         warnings=list(upload.warnings),
-    )
-
-
-def _problem(error: FprnetError | OSError) -> ProblemError:
-    if isinstance(error, FprnetError):
-        return as_problem(error)
-    return ProblemError(
-        503,
-        "disk_full" if error.errno == errno.ENOSPC else "disk",
-        f"the image cannot be kept ({error.strerror})",
-        "tell the operator of this service, then send it again",
     )
 
 

@@ -33,7 +33,7 @@ from fprnet.serving.images import Upload, decode_upload
 from fprnet.serving.keys import list_keys
 from fprnet.serving.metrics import Metrics
 from fprnet.serving.pictures import Pictures
-from fprnet.serving.problems import ProblemError, as_problem
+from fprnet.serving.problems import ProblemError, any_problem, as_problem
 from fprnet.serving.sessions import RecentSearches
 from fprnet.serving.settings import Settings
 
@@ -361,8 +361,7 @@ class Service:
         try:
             result = await self.in_thread(lambda: function([] if in_file else [done]))
         except (FprnetError, OSError) as error:
-            code = as_problem(error).code if isinstance(error, FprnetError) else "disk"
-            await self.record(caller, noted.entry(caller, event, code))
+            await self.record(caller, noted.entry(caller, event, any_problem(error).code))
             raise
         if in_file:
             await self.record(caller, done)

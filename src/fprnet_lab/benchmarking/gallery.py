@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.records import NO_FILTERS, Filters, GalleryRecord, ModelIdentity
 from fprnet_lab.benchmarking.drawn_gallery import LOCATIONS, drawn_embeddings, drawn_records
+from fprnet_lab.benchmarking.reranking import peak_gib
 
 __all__ = ["FILTERS", "GallerySpeed", "measure_gallery", "milliseconds"]
 
@@ -45,10 +46,13 @@ class GallerySpeed:
         added_alone_per_second: Records added one by one.
         opening_seconds: Until the first search of a newly opened gallery is answered.
         p50: Name of a filter -> milliseconds of a search.
-        p95: Likewise.
+        processor_p50: Name of a filter -> milliseconds of this process's processors in a search;
+            in a server the searching is another process's.
+        p95: Name of a filter -> milliseconds within which 95 of 100 searches are answered.
         recall: Name of a filter -> share of the ten best records that a search finds, by comparing
             all in NumPy.
-        size_bytes: Of the gallery's files.
+        size_bytes: Size of the gallery's files.
+        filling_peak_gib: Largest resident memory until the gallery was filled.
     """
 
     filled_per_second: float
@@ -56,9 +60,11 @@ class GallerySpeed:
     added_alone_per_second: float
     opening_seconds: float
     p50: dict[str, float]
+    processor_p50: dict[str, float]
     p95: dict[str, float]
     recall: dict[str, float]
     size_bytes: int
+    filling_peak_gib: float
 
 
 def measure_gallery(uri: str, records: int, size: int, *, name: str = "gallery") -> GallerySpeed:
@@ -78,6 +84,7 @@ def measure_gallery(uri: str, records: int, size: int, *, name: str = "gallery")
             for start in range(0, len(some), CALL):
                 gallery.add(vectors[start : start + CALL], some[start : start + CALL])
             seconds += time.perf_counter() - started
+    peak = peak_gib()
     queries = drawn_embeddings(records, size, QUERIES, rows=range(0))[1]
     started = time.perf_counter()
     with Gallery.open(uri, name=name, writable=True) as gallery:
@@ -85,6 +92,14 @@ def measure_gallery(uri: str, records: int, size: int, *, name: str = "gallery")
         opening = time.perf_counter() - started
         times = {
             kind: milliseconds(lambda query: _search(gallery, query, filters), queries)  # noqa: B023
+            for kind, filters in FILTERS.items()
+        }
+        busy = {
+            kind: milliseconds(
+                lambda query: _search(gallery, query, filters),  # noqa: B023
+                queries,
+                time.process_time,
+            )
             for kind, filters in FILTERS.items()
         }
         recall = _recall(gallery, records, size, queries)
@@ -96,21 +111,27 @@ def measure_gallery(uri: str, records: int, size: int, *, name: str = "gallery")
         added_alone_per_second=alone,
         opening_seconds=opening,
         p50={kind: float(np.median(some)) for kind, some in times.items()},
+        processor_p50={kind: float(np.median(some)) for kind, some in busy.items()},
         p95={kind: float(np.quantile(some, 0.95)) for kind, some in times.items()},
         recall=recall,
         size_bytes=used,
+        filling_peak_gib=peak,
     )
 
 
-def milliseconds(work: Callable[[Question], object], questions: Iterable[Question]) -> list[float]:
+def milliseconds(
+    work: Callable[[Question], object],
+    questions: Iterable[Question],
+    clock: Callable[[], float] = time.perf_counter,
+) -> list[float]:
     """Return how long each question takes, after one to warm up."""
     asked = list(questions)
     work(asked[0])
     found = []
     for question in asked:
-        started = time.perf_counter()
+        started = clock()
         work(question)
-        found.append(1000 * (time.perf_counter() - started))
+        found.append(1000 * (clock() - started))
     return found
 
 
