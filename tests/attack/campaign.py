@@ -53,14 +53,17 @@ def _rows(seed: int, share: float, only: str | None) -> Iterator[Row]:
 def _service(seed: int, tries: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        make_stock(folder, load_model("fprnet", scale="tiny", device="cpu"))
+        model = load_model("fprnet", scale="tiny", device="cpu")
+        make_stock(folder, model)
         file = folder / "keys.json"
         keys = {role: add_key(file, role, role) for role in ROLES}
         keys["gone"] = add_key(file, "gone", "admin")
         revoke_key(file, "gone")
         words = ("--gallery", folder / "people.db", *MODEL, "--images", folder / "day")
         with process_of(*words, "--keys", file, "--rate", 0) as process:
-            yield from attack_service(process, keys, seed, tries)
+            yield from attack_service(
+                process, keys, seed, tries, embedding_size=model.embedding_size
+            )
             yield end_under_load(process, keys["search"])
             log = process.log.read_text()
             row = Row("log of the service")

@@ -26,7 +26,8 @@ __all__ = ["attack_service", "end_under_load"]
 FORM = {"Content-Type": "multipart/form-data; boundary=x"}
 JSON = {"Content-Type": "application/json"}
 SOUND_JSON = (
-    b'{"embeddings": [[1.0, 0.5]], "top": 3, "filters": {"cameras": [1], "modality": "visible"}}',
+    b'{"embeddings": [EMBEDDING], "top": 3, "false_match_rate": 0.3, "rerank": true}',
+    b'{"embeddings": [EMBEDDING, EMBEDDING], "filters": {"modality": "visible"}, "group": true}',
     b'{"search": "0123456789abcdef0123456789abcdef", "confirmed": [], "rerank": true}',
     b'{"search": "x", "match": "y", "verdict": "right"}',
     b'{"hidden": true}',
@@ -78,7 +79,9 @@ class Caller:
         return answer.status
 
 
-def attack_service(process: Process, keys: dict[str, str], seed: int, tries: int) -> Iterator[Row]:
+def attack_service(
+    process: Process, keys: dict[str, str], seed: int, tries: int, *, embedding_size: int
+) -> Iterator[Row]:
     """Throw everything at a service that is reachable with keys.
 
     Args:
@@ -86,11 +89,12 @@ def attack_service(process: Process, keys: dict[str, str], seed: int, tries: int
         keys: Role -> key.
         seed: Seed of what is tried.
         tries: Of each kind, about.
+        embedding_size: Numbers of an embedding of the service's model.
     """
     caller = Caller(port_of(process), keys["admin"])
     yield _bodies(caller, random.Random(f"{seed} bodies"), tries)
     yield _uploads(caller, random.Random(f"{seed} uploads"), max(1, tries // 4))
-    yield _json(caller, random.Random(f"{seed} json"), tries)
+    yield _json(caller, random.Random(f"{seed} json"), tries, embedding_size)
     yield _names(caller)
     yield _keys(caller.port, keys, random.Random(f"{seed} keys"))
     yield _raw(caller, random.Random(f"{seed} raw"), max(1, tries // 4))
@@ -131,7 +135,7 @@ def _form(chance: random.Random, content: bytes) -> bytes:
 
 
 def _bodies(caller: Caller, chance: random.Random, tries: int) -> Row:
-    row = Row("changed multipart bodies")
+    row = Row("changed multipart bodies", PATIENCE / 2)
     sound = image_bytes(1)
     for number in range(tries):
         path = chance.choice(("/v1/search", "/v1/gallery/images"))
@@ -145,7 +149,7 @@ def _bodies(caller: Caller, chance: random.Random, tries: int) -> Row:
 
 
 def _uploads(caller: Caller, chance: random.Random, tries: int) -> Row:
-    row = Row("changed images over HTTP")
+    row = Row("changed images over HTTP", PATIENCE / 2)
     sound = list(images(2))
     for number in range(tries):
         kind, content = chance.choice(sound)
@@ -154,8 +158,9 @@ def _uploads(caller: Caller, chance: random.Random, tries: int) -> Row:
     return row
 
 
-def _json(caller: Caller, chance: random.Random, tries: int) -> Row:
-    row = Row("changed JSON")
+def _json(caller: Caller, chance: random.Random, tries: int, size: int) -> Row:
+    row = Row("changed JSON", PATIENCE / 2)
+    embedding = json.dumps([1.0] * size).encode()
     numbers = ("5e-324", "1e308", "-1", "NaN", "9" * 400, '"\\ud800"', "[" * 900, "null", "true")
     for number in range(tries):
         body = chance.choice(SOUND_JSON)
@@ -163,6 +168,7 @@ def _json(caller: Caller, chance: random.Random, tries: int) -> Row:
             body = body.replace(b"3", chance.choice(numbers).encode(), 1)
         else:
             body = changed(body, chance)
+        body = body.replace(b"EMBEDDING", embedding)
         path = chance.choice(("/v1/search", "/v1/explanations", "/v1/feedback"))
         _ask(row, caller, f"JSON {number}", "POST", path, body=body, **JSON)
     return row
