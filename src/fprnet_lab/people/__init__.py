@@ -4,6 +4,6 @@ mesh -> body -> garments -> figure (who) -> pose -> camera -> rasteriser -> pain
 scene (over a place of a world) -> sensor -> writer (in the layout of a public data set).
 """
 
-GENERATOR_VERSION = 3  # raised whenever any picture's bytes change; written into each set
+GENERATOR_VERSION = 4  # raised whenever any picture's bytes change; written into each set
 
 __all__ = ["GENERATOR_VERSION"]

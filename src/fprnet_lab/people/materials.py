@@ -209,4 +209,4 @@ def _tint(rng: np.random.Generator, spread: float) -> NDArray[np.float64]:
 
 
 def _row(visible: NDArray[np.floating], infrared: float | np.floating) -> Reflectance:
-    return np.append(visible, infrared).astype(np.float32)
+    return np.clip(np.append(visible, infrared), 0.002, 0.92).astype(np.float32)

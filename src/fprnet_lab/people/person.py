@@ -116,7 +116,7 @@ def draw_person(seed: tuple[int, ...], population: Population, detail: Detail = 
         old=old,
         muscle=float(np.clip(rng.normal(0.5, 0.18), 0, 1)),
         weight=float(np.clip(rng.normal(0.45, 0.19), 0.05, 1)),
-        height=float(np.clip(rng.normal(0.5, 0.2), 0, 1)),
+        height=float(np.clip(rng.normal(0.47, 0.1), 0.15, 0.8)),
         ancestry=(float(ancestry[0]), float(ancestry[1]), float(ancestry[2])),
     )
     vertices, joints, eyes = template_mesh(detail).shaped(shape)
