@@ -204,7 +204,8 @@ def _source_of_object(thing: Any, named: Any) -> str:  # noqa: ANN401
     """Return what `source_of` would say of its file or distribution, were it a plugin."""
     module = sys.modules.get(named.__module__)
     file = getattr(module, "__file__", None)
-    if file is not None and named.__module__ != "__main__":
+    importable = named.__module__ != "__main__" and "<locals>" not in named.__qualname__
+    if file is not None and importable:
         top = named.__module__.partition(".")[0]
         for owner in _owners().get(top, []):
             if _belongs(top, owner):
