@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fprnet_lab.people import lighting
-from fprnet_lab.people.layer import Shot, person_layer
 from fprnet_lab.people.camera import Box, View
+from fprnet_lab.people.layer import Shot, person_layer
 from fprnet_lab.people.person import Look
 from fprnet_lab.people.pose import draw_action
 from fprnet_lab.people.rasteriser import rasterised
@@ -99,7 +99,16 @@ def test_a_roof_throws_a_shadow_on_the_floor_below():
 def test_what_lies_behind_its_surroundings_is_darker():
     # A square with a hole of one sample through which a far square is seen.
     points = np.array(
-        [[0, 0, 9], [16, 0, 9], [16, 16, 9], [0, 16, 9], [0, 0, 5], [16, 0, 5], [16, 8, 5], [0, 8, 5]],
+        [
+            [0, 0, 9],
+            [16, 0, 9],
+            [16, 16, 9],
+            [0, 16, 9],
+            [0, 0, 5],
+            [16, 0, 5],
+            [16, 8, 5],
+            [0, 8, 5],
+        ],
         np.float32,
     )
     triangles = np.array([[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]], np.int32)
