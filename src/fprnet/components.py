@@ -158,7 +158,9 @@ def plain(value: Any) -> Any:
     return value
 
 
-def parse_component(kind: Kind, value: Any, *, key: str, default: str | None = None) -> Component:
+def parse_component(
+    kind: Kind, value: Any, *, key: str, default: str | None = None, of_config: bool = True
+) -> Component:
     """Return the component that a config's value means, with every option checked.
 
     Args:
@@ -166,6 +168,7 @@ def parse_component(kind: Kind, value: Any, *, key: str, default: str | None = N
         value: A word; ``{class_path: ..., init_args: {...}}``; or options alone, of ``default``.
         key: Where it stands, for messages.
         default: Name that is meant where none is given.
+        of_config: Whether messages say that they are about a config.
 
     Raises:
         ConfigError: No such component, or it is not allowed, or an option of it is wrong: all
@@ -173,7 +176,7 @@ def parse_component(kind: Kind, value: Any, *, key: str, default: str | None = N
     """
     component, faults = _parse(kind, value, key, default)
     if faults:
-        raise ConfigError(faults_text(faults))
+        raise ConfigError(faults_text(faults).removeprefix("" if of_config else "config: "))
     assert component is not None
     return component
 

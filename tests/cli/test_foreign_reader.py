@@ -89,7 +89,7 @@ def test_train_extract_and_evaluate(fprnet, root, tmp_path):
     [
         (("--layout", "my_reader:NoReader"), "my_reader:NoReader is no reader"),
         (("--layout", "my_reader:Nobody"), "no such function or class"),
-        (("--layout", "sysu"), "did you mean sysu-mm01"),
+        (("--layout", "sysu"), "fprnet: layout is sysu, expected one of"),
         ((*LAYOUT, "--protocol-option", "shots=1"), "which takes every"),
         ((*LAYOUT, "--protocol-option", "every=x"), "every is x"),
         ((*LAYOUT, "--protocol-option", "every"), "no NAME=VALUE"),

@@ -8,7 +8,6 @@ tracklet in each line: ``1911 RGB G25 1``, in training ``1746 RGB/IR TSG2 1`` fo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from fprnet.data.lists import read_text
 from fprnet.data.records import Modality
 from fprnet.data.tracklets import Tracklet, TrackletSplit
 from fprnet.errors import DataError
+from fprnet.plain_text import parse_json
 
 __all__ = ["CAMERAS", "read_split"]
 
@@ -39,8 +39,8 @@ def read_split(root: Path, *, needed: Sequence[str] = ("train", "test")) -> Trac
     """
     file = root / PATHS
     try:
-        paths = json.loads(read_text(file))
-    except json.JSONDecodeError as error:
+        paths = parse_json(read_text(file))
+    except ValueError as error:
         raise DataError(f"{file} is no JSON text ({error}); copy it again") from error
     tracklets: list[Tracklet] = []
     for part, names in LISTS.items():

@@ -20,9 +20,8 @@ from fprnet.data.records import Modality
 from fprnet.data.tracklets import Tracklet, TrackletSplit
 from fprnet.errors import DataError
 
-__all__ = ["SHORTEST", "read_split"]
+__all__ = ["read_split"]
 
-SHORTEST = 12  # images of a tracklet that the protocol of its authors uses
 MODALITY: dict[int, tuple[Modality, str]] = {1: ("infrared", "ir"), 2: ("visible", "rgb")}
 NAME = re.compile(r"(\d{4})M([12])(D\d+)T\d+F(.+)")
 FOLDERS = {"train": "Train", "test": "Test"}

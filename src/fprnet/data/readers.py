@@ -147,7 +147,7 @@ class HitszVcm(Reader):
         check_listed(records)
 
     def look(self, findings: Findings) -> tuple[Lists, list[Seen]]:
-        return _look_at_lists(findings, hitsz_vcm.read_split, hitsz_vcm.SHORTEST)
+        return _look_at_lists(findings, hitsz_vcm.read_split)
 
 
 class BuptCampus(Reader):
@@ -167,7 +167,7 @@ class BuptCampus(Reader):
         check_listed(records)
 
     def look(self, findings: Findings) -> tuple[Lists, list[Seen]]:
-        return _look_at_lists(findings, buptcampus.read_split, 1)
+        return _look_at_lists(findings, buptcampus.read_split)
 
 
 READERS: dict[str, type[Reader]] = {
@@ -190,7 +190,7 @@ def layout_component(layout: str) -> Component:
         UsageError: There is no such reader.
         ConfigError: It is code of somebody else that was not allowed.
     """
-    component = parse_component(READER, layout, key="layout")
+    component = parse_component(READER, layout, key="layout", of_config=False)
     target = component.target
     if Reader not in getattr(target, "__mro__", ()):  # issubclass needs methods only
         raise UsageError(
@@ -211,14 +211,14 @@ def reader_of(layout: str) -> Reader:
 
 
 def _look_at_lists(
-    findings: Findings, read_split: Callable[[Path], TrackletSplit], shortest: int
+    findings: Findings, read_split: Callable[[Path], TrackletSplit]
 ) -> tuple[Lists, list[Seen]]:
     try:
         split = read_split(findings.root)
     except DataError as error:
         findings.add_error(findings.root, error)
         return {"train": (), "test": ()}, []
-    return look_at_tracklets(findings, split, shortest=shortest)
+    return look_at_tracklets(findings, split)
 
 
 def _of_modality(records: Records, visible_only: bool) -> Records:

@@ -115,21 +115,10 @@ def check_listed(records: Records) -> None:
         )
 
 
-def look_at_tracklets(
-    findings: Findings, split: TrackletSplit, *, shortest: int
-) -> tuple[Lists, list[Seen]]:
-    """Note listed images that are missing, and tracklets that no protocol uses.
-
-    Args:
-        findings: Takes the problems.
-        split: What the lists say.
-        shortest: Images of a tracklet that the protocol uses.
-    """
+def look_at_tracklets(findings: Findings, split: TrackletSplit) -> tuple[Lists, list[Seen]]:
+    """Return who is listed for which part and all images; note listed images that are missing."""
     images: list[Seen] = []
     for one in split.tracklets:
-        if one.part == "test" and len(one.paths) < shortest and one.paths:
-            what = f"begins a tracklet of {len(one.paths)} images, which the protocol leaves out"
-            findings.add(findings.root / one.paths[0], what, "nothing need be done")
         for path in one.paths:
             file = findings.root / path
             if file.is_file():

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from fprnet.text_table import text_table
+
 __all__ = ["Corrupted"]
 
 
@@ -53,14 +55,15 @@ class Corrupted:
     def table(self) -> str:
         """Return the scores as text, in percent."""
         title = ", ".join(f"{name} {value}" for name, value in self.settings.items())
-        lines = [f"corrupted: {title}", f"{'':<10}{'clean':>10}{'corrupted':>17}{'loss':>10}"]
+        rows = []
         for name, values in self.draws.items():
             mean, std = _mean(values)
             clean = self.clean[name]
             spread = f"{100 * mean:.2f} ± {100 * std:.2f}"
-            lines.append(f"{name:<10}{100 * clean:>10.2f}{spread:>17}{100 * (clean - mean):>10.2f}")
-        lines.append("percent: mean ± sample standard deviation over the draws of corruptions")
-        return "\n".join(lines)
+            rows.append([name, f"{100 * clean:.2f}", spread, f"{100 * (clean - mean):.2f}"])
+        table = text_table(["", "clean", "corrupted", "loss"], rows)
+        note = "percent: mean ± sample standard deviation over the draws of corruptions"
+        return "\n".join([f"corrupted: {title}", table, note])
 
 
 def _mean(values: Sequence[float]) -> tuple[float, float]:

@@ -66,7 +66,8 @@ def make_protocol(
                 f"{name} {value} has no meaning for {layout}, which takes "
                 f"{', '.join(sorted(allowed)) or 'no options'}; leave it out"
             )
-    component = parse_component(kind, {"class_path": layout, "init_args": chosen}, key="protocol")
+    wanted = {"class_path": layout, "init_args": chosen}
+    component = parse_component(kind, wanted, key="protocol", of_config=False)
     protocol: Protocol = component.build(features, data_set.split, identities)
     if identities is not None:  # nobody publishes scores on other people
         return protocol

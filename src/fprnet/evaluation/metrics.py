@@ -131,7 +131,7 @@ def parse_metrics(chosen: Sequence[str | Metric] | None = None) -> Metrics:
     components: dict[str, Component] = {}
     for metric in METRICS if chosen is None else chosen:
         path = metric if isinstance(metric, str) else plugins.offer(metric)
-        component = parse_component(METRIC, path, key="metrics")
+        component = parse_component(METRIC, path, key="metrics", of_config=False)
         name = path if path in METRICS else path.rpartition(":")[2].rpartition(".")[2]
         try:
             inspect.signature(component.target).bind(None)

@@ -29,6 +29,7 @@ from fprnet.evaluation.open_set_bootstrap import Bootstrap
 from fprnet.evaluation.ranking import Distance
 from fprnet.evaluation.searches import Enrolment, Template, compare_trials, enrol
 from fprnet.evaluation.sequences import refuse_pairs, with_means
+from fprnet.text_table import text_table
 
 __all__ = [
     "OpenSet",
@@ -164,26 +165,27 @@ class OpenSet:
 
     def table(self) -> str:
         """Return the result as text, in percent."""
-        lines = [
-            f"open set, {version()}, rank {self.rank}, template {self.template}: "
-            f"{self.enrolments} enrolments x {self.draws} galleries, {self.mated:.0f} mated and "
-            f"{self.non_mated} non-mated searches ({self.strangers} people), "
-            f"{self.skipped} searches skipped",
-            f"{'':<14}{'TPIR':>16}{'95 % interval':>18}{'FPIR':>16}{'threshold':>12}",
-        ]
+        head = ["", "TPIR", "95 % interval", "FPIR", "threshold"]
+        rows, refusals = [], []
         for point in self.points:
             if point.refused:
-                lines.append(f"{point.name:<14}  not reported: {point.refused}")
+                refusals.append(f"{point.name} is not reported: {point.refused}")
                 continue
             tpir, fpir, threshold = (
                 _spread(values) for values in (point.tpir, point.fpir, point.threshold)
             )
             low, high = point.ci95 or (float("nan"), float("nan"))
             interval = f"{100 * low:.2f}–{100 * high:.2f}"
-            lines.append(
-                f"{point.name:<14}{_percent(tpir):>16}{interval:>18}{_percent(fpir):>16}"
-                f"{threshold['mean']:>12.4f}"
-            )
+            cells = (_percent(tpir), interval, _percent(fpir), f"{threshold['mean']:.4f}")
+            rows.append([point.name, *cells])
+        lines = [
+            f"open set, {version()}, rank {self.rank}, template {self.template}: "
+            f"{self.enrolments} enrolments x {self.draws} galleries, {self.mated:.0f} mated and "
+            f"{self.non_mated} non-mated searches ({self.strangers} people), "
+            f"{self.skipped} searches skipped",
+            *([text_table(head, rows)] if rows else []),
+            *refusals,
+        ]
         lines.append(
             "percent: mean ± standard deviation over the enrolments; interval: bootstrap over "
             "identities"

@@ -34,6 +34,7 @@ from fprnet.evaluation.sequences import (
     with_means,
 )
 from fprnet.evaluation.statistics import PerIdentity, confidence_interval
+from fprnet.text_table import text_table
 
 __all__ = ["CURVE", "FORMAT", "ScoreRow", "Scores", "Trials", "score"]
 
@@ -228,24 +229,21 @@ class Scores:
         """Return the scores as text, in percent."""
         settings = "".join(f", {name} {value}" for name, value in self.settings.items())
         names = list(self.metrics.components)
-        width = max(len(label) for label in self.rows) + len(" (95 % interval)")
+        rows = []
+        for label, row in self.rows.items():
+            titles = {label: row.metrics, f"{label} (image level)": row.image_level}
+            for title, metrics in titles.items():
+                if metrics:
+                    cells = (_percent(metrics[n]) if n in metrics else "" for n in names)
+                    rows.append([title, *cells])
+            if self.trials > 1:
+                intervals = (_interval(row.metrics[name]) for name in names)
+                rows.append([f"{label} (95 % interval)", *intervals])
         lines = [
             f"{self.protocol}{settings}, trials {self.trials}: {self.queries} queries, "
             f"{self.valid_queries} with a match, against {self.gallery_size} gallery images",
-            " " * width + "".join(f"{name:>15}" for name in names),
+            text_table(["", *names], rows),
         ]
-        for label, row in self.rows.items():
-            for title, metrics in (
-                (label, row.metrics),
-                (f"{label} (image level)", row.image_level),
-            ):
-                if not metrics:
-                    continue
-                cells = (_percent(metrics[name]) if name in metrics else "" for name in names)
-                lines.append(f"{title:<{width}}" + "".join(f"{c:>15}" for c in cells).rstrip())
-            if self.trials > 1:
-                intervals = "".join(f"{_interval(row.metrics[name]):>15}" for name in names)
-                lines.append(f"{label + ' (95 % interval)':<{width}}" + intervals)
         lines.append("percent: mean ± sample standard deviation over the trials")
         if self.model.get("precision"):
             lines.append(

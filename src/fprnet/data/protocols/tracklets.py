@@ -9,6 +9,7 @@ Shapes: N images (rows of the features), S images drawn from a tracklet.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -71,15 +72,19 @@ def hitsz_vcm_protocol(
             return tracklet.role
         return "gallery" if tracklet.role == "query" else "query"
 
-    return _protocol(
+    tested = _tested(split, identities)
+    used = [tracklet for tracklet in tested if len(tracklet.paths) >= SHORTEST]
+    protocol = _protocol(
         "hitsz-vcm",
         features,
-        [t for t in _tested(split, identities) if len(t.paths) >= SHORTEST],
+        used,
         (direction, sequences, images),
         role,
         drawn,
         exclude=True,
     )
+    left_out = f"{len(tested) - len(used)} tracklets of fewer than {SHORTEST} images"
+    return replace(protocol, settings={**protocol.settings, "left_out": left_out})
 
 
 def buptcampus_protocol(
