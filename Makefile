@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install chromium demo test lint unit clean
+.PHONY: install chromium demo check test lint unit clean
 
 install: $(VENV)/.installed
 
@@ -23,6 +23,10 @@ chromium:
 
 demo: install
 	$(BIN)/fprnet demo
+
+# Lint, types and every test that is not slow: what a developer runs before each commit.
+check: lint
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
 test: lint chromium
 	$(BIN)/pytest -n 2 --dist worksteal
