@@ -24,11 +24,12 @@ chromium:
 demo: install
 	$(BIN)/fprnet demo
 
-test: lint chromium
-	$(BIN)/pytest -n 2 --dist worksteal
-
+# Lint, types and every test that is not slow: what a developer runs before each commit.
 check: lint
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
+
+test: lint chromium
+	$(BIN)/pytest -n 2 --dist worksteal
 
 docs: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -17,6 +17,13 @@ from fprnet_lab.synthetic import GeneratorOptions, generate
 
 ROOT = Path(__file__).parents[1]
 TRAINING_IDENTITIES = 12
+# 'make check' leaves out what trains, starts processes, services or browsers, or measures: whole
+# folders, and files elsewhere. Single slow tests are marked where they stand.
+SLOW_FOLDERS = ("attack", "browser", "integration", "oracle")
+SLOW_FILES = (
+    *("test_benchmark.py", "test_demo.py", "test_generator.py", "test_generator_drawing.py"),
+    *("test_export.py", "test_reproduction_runs.py", "test_superres_train.py"),
+)
 
 pytest_plugins = ["service_fixtures", "stranger_cases"]
 
@@ -28,6 +35,14 @@ TINY = [
     *("--batches.identities", "4", "--training.steps_per_epoch", "2", "--training.epochs", "2"),
     *("--training.precision", "float32"),
 ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of slow folders and files."""
+    for item in items:
+        folders = item.path.relative_to(ROOT).parts
+        if item.path.name in SLOW_FILES or set(SLOW_FOLDERS) & set(folders):
+            item.add_marker(pytest.mark.slow)
 
 
 @dataclass(frozen=True)

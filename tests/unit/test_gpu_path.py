@@ -112,8 +112,18 @@ def losses(config, gpu, *, resident: bool) -> list[torch.Tensor]:
     return totals
 
 
+QUICK = ("fprnet", "paper", "cmgan")  # a folder of methods each
+
+
 @pytest.mark.parametrize(
-    ("preset", "resident"), [*((name, True) for name in preset_names()), ("fprnet", False)]
+    ("preset", "resident"),
+    [
+        *(
+            pytest.param(name, True, marks=() if name in QUICK else pytest.mark.slow)
+            for name in preset_names()
+        ),
+        ("fprnet", False),
+    ],
 )
 @pytest.mark.filterwarnings("ignore:.*CUDA is not available")  # of autocast
 def test_steps_on_a_gpu(preset, resident, monkeypatch):

@@ -45,7 +45,16 @@ def own_cache(tmp_path, monkeypatch):
     return tmp_path / "cache" / "graphs"
 
 
-@pytest.mark.parametrize("name", preset_names())
+QUICK = ("fprnet", "paper", "zero-padding")  # levels, cross-modality, a channel per modality
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in QUICK else pytest.param(name, marks=pytest.mark.slow)
+        for name in preset_names()
+    ],
+)
 def test_every_preset_gives_the_same_embeddings(name):
     model, config = preset(name)
     images = pictures(5)
