@@ -21,15 +21,17 @@ __all__ = ["BodyShape", "Detail", "TemplateMesh", "detail_of", "template_mesh"]
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int32]
-Detail = Literal["coarse", "fine"]
+Detail = Literal["small", "coarse", "fine"]
 
 ASSET = Path(__file__).parent / "assets" / "makehuman.npz"
-FINE_FROM = 176  # pixels of image height from which on the fine mesh is used
+COARSE_FROM, FINE_FROM = 73, 176  # pixels of image height
 SUBDIVISIONS: dict[Detail, dict[str, int]] = {
+    "small": {"tights": 0, "skirt": 0, "hair": 1, "head": 0, "hands": 0},
     "coarse": {"tights": 0, "skirt": 0, "hair": 1, "head": 0, "hands": 0},
     "fine": {"tights": 1, "skirt": 1, "hair": 2, "head": 0, "hands": 0},
 }
 CELLS: dict[Detail, dict[str, float]] = {  # vertices within one cell of this width are merged
+    "small": {"head": 0.16, "hands": 0.24},
     "coarse": {"head": 0.13, "hands": 0.2},
     "fine": {},
 }
@@ -37,6 +39,8 @@ CELLS: dict[Detail, dict[str, float]] = {  # vertices within one cell of this wi
 
 def detail_of(height: int) -> Detail:
     """Return the level of detail for an image of this height in pixels."""
+    if height < COARSE_FROM:
+        return "small"
     return "fine" if height >= FINE_FROM else "coarse"
 
 
@@ -132,7 +136,7 @@ def _thirds(value: float) -> dict[str, float]:
     }
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def template_mesh(detail: Detail) -> TemplateMesh:
     """Load the mesh at a level of detail."""
     with np.load(ASSET) as asset:

@@ -101,7 +101,7 @@ def rendered(
     place = setting.world(worlds[int(rng.integers(len(worlds)))])
     detail = detail_of(size[0])
     person = person_of(setting, identity, detail)
-    other = passer_by(setting.home(identity).population.warmth, rng, detail)
+    other = passer_by(place.population.warmth, rng, detail)
     # Many worlds have many places already.
     places = 3 if len(worlds) == 1 else 2 if len(worlds) <= 8 else 1
     eye = place.cameras[camera]

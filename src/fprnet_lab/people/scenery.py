@@ -23,6 +23,7 @@ _PLACE, _PASSER_BY = 103, 104  # streams of random numbers
 PASSERS_BY = 12  # for each season, the same in all worlds; no identity of a set is one of them
 SEASONS = 3
 CANVAS: dict[Detail, tuple[int, int, float]] = {  # rows, columns and focal length in pixels
+    "small": (216, 320, 270.0),
     "coarse": (432, 640, 540.0),
     "fine": (605, 896, 756.0),
 }

@@ -97,7 +97,7 @@ def test_a_roof_throws_a_shadow_on_the_floor_below():
 
 
 def test_what_lies_behind_its_surroundings_is_darker():
-    # A square with a hole of one sample through which a far square is seen.
+    # A far square, whose upper half is hidden by a near one.
     points = np.array(
         [
             [0, 0, 9],
