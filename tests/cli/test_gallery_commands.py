@@ -139,6 +139,24 @@ def test_mistakes_are_one_line(fprnet, uri, tmp_path):
     assert "postgresql://" in elsewhere.complaint
 
 
+def test_each_image_has_its_answer_unless_all_show_one_person(fprnet, uri, stock, tmp_path):
+    images = [stock / "day" / f"{number}.png" for number in (1, 4, 7)]
+    words = ("--gallery", uri, "--modality", "visible", "--top", "2")
+    answers = [
+        json.loads(line) for line in fprnet("search", *images, *words, "--json").out.splitlines()
+    ]
+    assert [answer["images"] for answer in answers] == [[str(image)] for image in images]
+    assert [answer["matches"][0]["id"] for answer in answers] == [IDS[1], IDS[4], IDS[7]]
+    (together,) = fprnet("search", *images, *words, "--json", "--same-person").out.splitlines()
+    assert json.loads(together)["queries"] == 3
+    picture = tmp_path / "found.png"
+    table = fprnet("search", *images, *words, "--picture", picture)
+    assert [line for line in table.out.splitlines() if line in map(str, images)] == [
+        str(image) for image in images
+    ]
+    assert picture.stat().st_size > 0
+
+
 def test_an_empty_gallery_says_so(fprnet, tmp_path, stock):
     uri = tmp_path / "empty.db"
     made = fprnet("gallery", "create", "--uri", uri, "--model", "fprnet", "--scale", "tiny")

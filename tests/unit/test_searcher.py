@@ -113,6 +113,14 @@ def test_in_the_gallery_or_not(gallery):
         searcher.search_embeddings(AXES[:1], false_match_rate=0.0)
 
 
+def test_images_that_disagree_are_mentioned(gallery):
+    """Strangers are up to 0.95 alike; the first two axes are not alike at all."""
+    searcher = Searcher(Embedder(), gallery, calibration())
+    assert "no more alike" in searcher.search_embeddings(AXES[:2]).warnings[0]
+    assert searcher.search_embeddings(AXES[[0, 0]]).warnings == []
+    assert Searcher(Embedder(), gallery).search_embeddings(AXES[:2]).warnings == []
+
+
 def test_filters_and_top(gallery):
     searcher = Searcher(Embedder(), gallery)
     answer = searcher.search_embeddings(AXES[:1], filters=Filters(cameras=(1, 3)), top=1)

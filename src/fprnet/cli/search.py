@@ -1,10 +1,12 @@
-"""Search a gallery for the person of some images: who is it, how surely, and why."""
+"""Search a gallery for the people of some images: who is it, how surely, and why."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
     from fprnet.gallery.searcher import Searcher
 
 EXAMPLE = """\
-  fprnet search night/0001.jpg night/0002.jpg --gallery people.db --picture found.png
+  fprnet search night/0001.jpg night/0002.jpg --gallery people.db --same-person --picture found.png
+  fprnet search night/*.jpg --gallery people.db --json > answers.jsonl
   fprnet search night/0001.jpg --gallery people.db --camera 1 --camera 4 --since 2026-11-20 --json
   fprnet search night/0001.jpg --gallery people.db --rerank --group --explain"""
 
@@ -36,7 +39,12 @@ def add_parser(subcommands: Subcommands) -> None:
         nargs="+",
         type=Path,
         metavar="IMAGE",
-        help="query image; several must all show the same person",
+        help="query image; each of several gets an answer of its own, unless --same-person is said",
+    )
+    parser.add_argument(
+        "--same-person",
+        action="store_true",
+        help="all query images show one person: search for that person once",
     )
     add_address(parser, "--gallery")
     parser.add_argument(
@@ -78,7 +86,7 @@ def add_parser(subcommands: Subcommands) -> None:
     parser.add_argument(
         "--explain",
         action="store_true",
-        help=f"say what matched in the first {EXPLAINED}, for the first image",
+        help=f"say what matched in the first {EXPLAINED}; of one person's images, for the first",
     )
     parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the answer")
     add_json(parser)
@@ -125,6 +133,24 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
     )
 
 
+@dataclass(frozen=True)
+class _Found:
+    """An answer, the images that were searched for, and explanations by rank."""
+
+    images: list[Path]
+    answer: Answer
+    explained: dict[int, Explanation]
+
+    def as_dict(self, *, explain: bool) -> dict[str, Any]:
+        result = {"images": [str(image) for image in self.images], **self.answer.as_dict()}
+        if explain:
+            result["explanations"] = [
+                {"rank": rank, **explanation.as_dict()}
+                for rank, explanation in self.explained.items()
+            ]
+        return result
+
+
 def run(args: argparse.Namespace) -> int:
     """Print the matches."""
     from fprnet.gallery.opening import open_searcher
@@ -136,33 +162,35 @@ def run(args: argparse.Namespace) -> int:
         model=args.model,
         calibration=args.calibration,
     )
+    people = [args.images] if args.same_person else [[image] for image in args.images]
+    found = []
     with searcher.gallery as gallery:
         mention_untrained(searcher.embedder)
         gallery.check_filters(filters)
-        answer = searcher.search(
-            args.images,
-            args.modality,
-            filters=filters,
-            top=args.top,
-            group=args.group,
-            rerank=args.rerank,
-            false_match_rate=args.false_match_rate,
-            confirmed=args.confirmed,
-        )
-    for warning in answer.warnings:
-        print(f"fprnet: {warning}", file=sys.stderr)
-    explained = _explanations(args, searcher, answer) if args.explain else {}
+        for images in people:
+            answer = searcher.search(
+                images,
+                args.modality,
+                filters=filters,
+                top=args.top,
+                group=args.group,
+                rerank=args.rerank,
+                false_match_rate=args.false_match_rate,
+                confirmed=args.confirmed,
+            )
+            of = f"{images[0]}: " if len(people) > 1 else ""
+            for warning in answer.warnings:
+                print(f"fprnet: {of}{warning}", file=sys.stderr)
+            explained = _explanations(args, searcher, images[0], answer) if args.explain else {}
+            found.append(_Found(images, answer, explained))
     if args.picture is not None:
-        _draw(args, answer, explained)
-    if args.json:
-        result: dict[str, Any] = answer.as_dict()
-        if args.explain:
-            result["explanations"] = [
-                {"rank": rank, **explanation.as_dict()} for rank, explanation in explained.items()
-            ]
-        print(json.dumps(result))
-    else:
-        print(_text(answer, explained))
+        _draw(args.picture, found)
+    for one in found:
+        if args.json:
+            print(json.dumps(one.as_dict(explain=args.explain)))
+        else:
+            head = f"{one.images[0]}\n" if len(people) > 1 else ""
+            print(head + _text(one.answer, one.explained))
     return 0
 
 
@@ -182,7 +210,7 @@ def _filters(args: argparse.Namespace) -> Filters:
 
 
 def _explanations(
-    args: argparse.Namespace, searcher: Searcher, answer: Answer
+    args: argparse.Namespace, searcher: Searcher, image: Path, answer: Answer
 ) -> dict[int, Explanation]:
     """Explain the first matches whose images are there, by their ranks."""
     explained = {}
@@ -192,7 +220,7 @@ def _explanations(
             print(f"fprnet: match {match.rank} is not explained: no file {path}", file=sys.stderr)
             continue
         explained[match.rank] = searcher.explain(
-            args.images[0],
+            image,
             path,
             query_modality=args.modality,
             match_modality=match.modality,
@@ -200,19 +228,25 @@ def _explanations(
     return explained
 
 
-def _draw(args: argparse.Namespace, answer: Answer, explained: dict[int, Explanation]) -> None:
+def _draw(file: Path, found: Sequence[_Found]) -> None:
+    """Draw the answers, one below the other."""
     from fprnet.files import replacing
     from fprnet.gallery.pictures import below, draw_answer, draw_explanations
 
-    queries = [_opened(image) for image in args.images]
-    shown = [_shown(match) for match in answer.matches]
-    picture = draw_answer(answer, queries, shown)
-    if explained:
-        rows = [
-            (explanation, queries[0], shown[rank - 1]) for rank, explanation in explained.items()
-        ]
-        picture = below(picture, draw_explanations(rows))
-    with replacing(args.picture) as temporary:
+    picture = None
+    for one in found:
+        queries = [_opened(image) for image in one.images]
+        shown = [_shown(match) for match in one.answer.matches]
+        drawn = draw_answer(one.answer, queries, shown)
+        if one.explained:
+            rows = [
+                (explanation, queries[0], shown[rank - 1])
+                for rank, explanation in one.explained.items()
+            ]
+            drawn = below(drawn, draw_explanations(rows))
+        picture = drawn if picture is None else below(picture, drawn)
+    assert picture is not None  # there is an image
+    with replacing(file) as temporary:
         picture.save(temporary)
 
 

@@ -161,8 +161,23 @@ class Searcher:
             reranked=rerank,
             matches=matches,
             people=_people(matches) if group else [],
-            warnings=[] if found.candidates else [self._nobody(filters)],
+            warnings=[
+                *self._disagreement(vectors[:queries]),
+                *([] if found.candidates else [self._nobody(filters)]),
+            ],
         )
+
+    def _disagreement(self, vectors: NDArray[np.float32]) -> list[str]:
+        """Say where the query's images are no more alike than most of two people are."""
+        if self.calibration is None or len(vectors) < 2:
+            return []
+        least = float((vectors @ vectors.T).min())
+        if least > self.calibration.stranger_quantiles[-1]:
+            return []
+        return [
+            f"two of the query images are no more alike ({least:.2f}) than images of different "
+            "people; search for each by itself if they may show several"
+        ]
 
     def _nobody(self, filters: Filters) -> str:
         if filters != NO_FILTERS and len(self.gallery):
