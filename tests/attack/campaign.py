@@ -16,6 +16,7 @@ from outcomes import Row, table  # noqa: E402
 from service import attack_service, end_under_load  # noqa: E402
 
 from fprnet.embeddings.embedder import load_model  # noqa: E402
+from fprnet.gallery.gallery import Gallery  # noqa: E402
 from fprnet.serving.keys import add_key, revoke_key  # noqa: E402
 from fprnet.serving.roles import ROLES  # noqa: E402
 from service_cases import MODEL, make_stock, process_of  # noqa: E402
@@ -55,12 +56,12 @@ def _service(seed: int, tries: int) -> Iterator[Row]:
         folder = Path(place)
         model = load_model("fprnet", scale="tiny", device="cpu")
         make_stock(folder, model)
-        file = folder / "keys.json"
-        keys = {role: add_key(file, role, role) for role in ROLES}
-        keys["gone"] = add_key(file, "gone", "admin")
-        revoke_key(file, "gone")
+        with Gallery.open(str(folder / "people.db"), writable=True) as gallery:
+            keys = {role: add_key(gallery.database, role, role) for role in ROLES}
+            keys["gone"] = add_key(gallery.database, "gone", "admin")
+            revoke_key(gallery.database, "gone")
         words = ("--gallery", folder / "people.db", *MODEL, "--images", folder / "day")
-        with process_of(*words, "--keys", file, "--rate", 0) as process:
+        with process_of(*words, "--keys", "--rate", 0) as process:
             yield from attack_service(
                 process, keys, seed, tries, embedding_size=model.embedding_size
             )

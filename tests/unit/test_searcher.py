@@ -7,7 +7,7 @@ from fprnet.errors import GalleryError, GalleryModelError, UsageError
 from fprnet.gallery.calibration import Calibration
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.records import Filters, ModelIdentity
-from fprnet.gallery.searcher import Searcher, modality_warnings
+from fprnet.gallery.searcher import Searcher, image_warnings
 from gallery_cases import SIZE, record, unit, vectors
 
 SHA = "c" * 64
@@ -155,11 +155,19 @@ def test_what_does_not_belong_together(gallery, tmp_path):
         searcher.search_embeddings(vectors(0))
 
 
-def test_images_of_the_other_modality_are_mentioned():
-    colour = np.zeros((2, 4, 4, 3), dtype=np.uint8)
-    colour[0, ..., 0] = 200
-    (warning,) = modality_warnings(colour, "infrared")
-    assert "1 of 2 query images are in colour" in warning
-    gray = np.full((1, 4, 4, 3), 90, dtype=np.uint8)
-    assert modality_warnings(gray, "infrared") == ()
-    assert "without colour" in modality_warnings(gray, "visible")[0]
+def noise(colour: bool, height: int = 64, width: int = 32) -> np.ndarray:
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return pixels if colour else np.repeat(pixels[..., :1], 3, axis=2)
+
+
+def test_odd_query_images_are_mentioned():
+    images = [noise(colour=True), noise(colour=False)]
+    (warning,) = image_warnings(images, np.stack(images), "infrared")
+    assert warning.startswith("query image 1 was declared infrared but is coloured")
+    (warning,) = image_warnings(images, np.stack(images), "visible")
+    assert warning.startswith("query image 2 was declared visible but is gray")
+    frame = noise(colour=True, height=108, width=192)
+    (warning,) = image_warnings([frame], images[0][None], "visible")
+    assert "wider than tall (192 x 108 pixels)" in warning
+    (warning,) = image_warnings([frame[:, :40]], np.zeros((1, 64, 32, 3), np.uint8), "infrared")
+    assert "without contrast" in warning

@@ -223,8 +223,11 @@ def run_add(args: argparse.Namespace) -> int:
         count = len(gallery)
     for fault in added.left_out:
         print(f"fprnet: left out: {fault}", file=sys.stderr)
+    for doubt in added.doubts:
+        print(f"fprnet: {doubt}", file=sys.stderr)
     if args.json:
-        print(json.dumps({**vars(added), "left_out": list(added.left_out), "records": count}))
+        lists = {"left_out": list(added.left_out), "doubts": list(added.doubts)}
+        print(json.dumps({**vars(added), **lists, "records": count}))
     else:
         hidden = f" ({added.hidden} of them hidden)" if added.hidden else ""
         corrected = f"{added.updated} corrected, " if args.update else ""

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from fprnet.data.image_formats import format_of, formats_in_words
 from fprnet.data.image_headers import StructureError, check_structure, scans_of
-from fprnet.data.pixels import DepthRange, colour_of, contrast_of, resized, upright
+from fprnet.data.pixels import DepthRange, colour_of, contrast_of, resized, upright, upright_size
 from fprnet.errors import DataError, ImageFileError
 from fprnet.file_kinds import kind_of
 
@@ -32,6 +32,7 @@ __all__ = [
     "MAX_SIDE",
     "ImageFacts",
     "decode_image",
+    "facts_of_pixels",
     "inspect_image",
     "map_in_order",
     "map_with_bar",
@@ -157,6 +158,29 @@ def inspect_image(path: Path, *, depth_range: DepthRange = "own") -> ImageFacts:
         ImageFileError: As `read_image`.
     """
     return read_with_facts(path, depth_range=depth_range)[1]
+
+
+def facts_of_pixels(
+    pixels: NDArray[np.uint8], original: Path | Image.Image | NDArray[np.uint8]
+) -> ImageFacts:
+    """Say what an image holds whose pixels were read already.
+
+    Args:
+        pixels: ``(H, W, 3)``, resized.
+        original: What they were read from, for its size.
+
+    Raises:
+        ImageFileError: As `read_image`, of a file.
+    """
+    if isinstance(original, np.ndarray):
+        height, width = original.shape[:2]
+    elif isinstance(original, Image.Image):
+        width, height = original.size
+    else:
+        with _opened(_content(original), str(original), MAX_PIXELS) as image:
+            width, height = upright_size(image)
+    picture = Image.fromarray(pixels)
+    return ImageFacts(width, height, "RGB", False, contrast_of(picture), colour_of(picture))
 
 
 def map_in_order(

@@ -14,7 +14,15 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from fprnet.errors import ImageFileError
 
-__all__ = ["DepthRange", "colour_of", "contrast_of", "fit_image", "resized", "upright"]
+__all__ = [
+    "DepthRange",
+    "colour_of",
+    "contrast_of",
+    "fit_image",
+    "resized",
+    "upright",
+    "upright_size",
+]
 
 ORIENTATION = 274  # EXIF tag
 MAX_ENTRIES = 512  # of an EXIF directory that are looked through
@@ -81,6 +89,12 @@ def upright(
     if orientation in UPRIGHT:
         picture = picture.transpose(UPRIGHT[orientation])
     return picture, orientation in QUARTER_TURNS
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Return width and height of an opened image once it is upright, without decoding it."""
+    turned = not isinstance(image, TiffImageFile) and _orientation(image) in QUARTER_TURNS
+    return image.size[::-1] if turned else image.size
 
 
 def resized(picture: Image.Image, size: tuple[int, int] | None) -> Image.Image:

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from fprnet.data.images import map_in_order, read_image
+from fprnet.data.image_doubts import DoubtCounter
+from fprnet.data.images import map_in_order, read_with_facts
 from fprnet.data.records import MODALITIES
 from fprnet.embeddings.embedder import Embedder
 from fprnet.errors import FprnetError
@@ -43,6 +44,7 @@ class AddedImages:
         hidden: How many of the records that were there are hidden, and stay so.
         left_out: A sentence for each file that cannot be read as an image, and for each image
             whose record says something else; the others were added.
+        doubts: A sentence for each kind of image that was added but looks odd.
     """
 
     new: int
@@ -50,6 +52,7 @@ class AddedImages:
     already: int
     hidden: int
     left_out: tuple[str, ...]
+    doubts: tuple[str, ...]
 
 
 def add_images(
@@ -80,6 +83,7 @@ def add_images(
     workers = workers or os.cpu_count() or 1
     new = updated = already = hidden = 0
     left_out: list[str] = []
+    doubts = DoubtCounter()
     with tqdm(total=len(images), desc="add", unit=" images", disable=not progress) as bar:
         for start in range(0, len(images), CHUNK):
             some = images[start : start + CHUNK]
@@ -99,13 +103,13 @@ def add_images(
                 for id, text in planned.differing.items()
             ]
             wanted = [records[id] for id in (*planned.new, *planned.updated)]
-            read = partial(read_image, size=embedder.size)
+            read = partial(read_with_facts, size=embedder.size, depth_range=embedder.depth_range)
             decoded = _outcomes(read, [Path(one.path) for one in wanted], workers, left_out)
-            ready = [
-                (record, pixels)
-                for record, pixels in zip(wanted, decoded, strict=True)
-                if pixels is not None
-            ]
+            ready = []
+            for record, outcome in zip(wanted, decoded, strict=True):
+                if outcome is not None:
+                    ready.append((record, outcome[0]))
+                    doubts.add(record.path or record.id, outcome[1], record.modality)
             if ready:
                 ids = [record.id for record, _ in ready]
                 entry = AuditEntry("add", by, "command line", images={"ids": ids})
@@ -118,7 +122,7 @@ def add_images(
                 new += len(added.new)
                 updated += len(added.updated)
             bar.update(len(some))
-    return AddedImages(new, updated, already, hidden, tuple(left_out))
+    return AddedImages(new, updated, already, hidden, tuple(left_out), tuple(doubts.lines()))
 
 
 def _outcomes(

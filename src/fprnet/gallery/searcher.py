@@ -6,11 +6,14 @@ Shapes: q query images of one person, D numbers per embedding.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fprnet.data.image_doubts import doubts_about
+from fprnet.data.images import facts_of_pixels
 from fprnet.data.records import Modality
 from fprnet.embeddings.embedder import Embedder
 from fprnet.embeddings.explanation import Explanation, Picture, explain
@@ -21,11 +24,9 @@ from fprnet.gallery.calibration import Calibration
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.records import NO_FILTERS, Filters, Match, ModelIdentity
 
-__all__ = ["Searcher", "modality_warnings"]
+__all__ = ["Searcher", "image_warnings"]
 
 RERANKED = 100  # best matches among which re-ranking finds its order
-COLOURFUL = 12.0  # mean distance of the largest and smallest channel of a colour image
-GRAY = 1.0  # ... of an image without colour
 
 
 class Searcher:
@@ -105,7 +106,7 @@ class Searcher:
             false_match_rate=false_match_rate,
             confirmed=confirmed,
         )
-        warnings = [*modality_warnings(pixels, modality), *answer.warnings]
+        warnings = [*image_warnings(images, pixels, modality), *answer.warnings]
         return answer.model_copy(update={"warnings": warnings})
 
     def search_embeddings(
@@ -215,27 +216,25 @@ class Searcher:
         return [found[place] for place in np.argsort(distance, kind="stable")]
 
 
-def modality_warnings(pixels: NDArray[np.uint8], modality: Modality) -> tuple[str, ...]:
-    """Say where images ``(q, H, W, 3)`` look as if they were of the other modality.
+def image_warnings(
+    images: Sequence[Picture], pixels: NDArray[np.uint8], modality: Modality
+) -> list[str]:
+    """Say what is odd about query images: the other modality, no contrast, a whole frame.
 
-    Infrared images have three equal channels, up to what JPEG does to them.
+    Args:
+        images: As they were given; an image is named by its path or its number.
+        pixels: The same ones, ``(q, H, W, 3)``.
+        modality: What they are said to be.
     """
-    red, green, blue = np.moveaxis(pixels, 3, 0)  # many times faster than a maximum over axis 3
-    largest, smallest = (combine(combine(red, green), blue) for combine in (np.maximum, np.minimum))
-    spread = (largest - smallest).mean(axis=(1, 2))
-    if modality == "infrared" and (spread > COLOURFUL).any():
-        count = int((spread > COLOURFUL).sum())
-        return (
-            f"{count} of {len(pixels)} query images are in colour but were searched as infrared; "
-            "say modality visible if a daytime camera took them",
-        )
-    if modality == "visible" and (spread < GRAY).any():
-        count = int((spread < GRAY).sum())
-        return (
-            f"{count} of {len(pixels)} query images are without colour but were searched as "
-            "visible; say modality infrared if a night camera took them",
-        )
-    return ()
+    warnings = []
+    for number, (image, row) in enumerate(zip(images, pixels, strict=True), start=1):
+        named = isinstance(image, (str, Path))
+        facts = facts_of_pixels(row, Path(image) if isinstance(image, (str, Path)) else image)
+        name = str(image) if named else f"query image {number}"
+        warnings += [
+            f"{name} {doubt.what}; {doubt.next_step}" for doubt in doubts_about(facts, modality)
+        ]
+    return warnings
 
 
 def _people(matches: Sequence[RankedMatch]) -> list[Person]:
