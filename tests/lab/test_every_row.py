@@ -138,6 +138,9 @@ def test_model_is_trained_embedded_scored_and_exported(label, data, written, tmp
         export_model(embedder, "onnx", tmp_path / "onnx")
     for exported in tmp_path.glob("o[np]*"):  # the folders of both formats
         again = extract_data_set(
-            load_model(exported), data_set.records(), identities=data_set.test, cache=resized
+            load_model(exported, precision="float32"),
+            data_set.records(),
+            identities=data_set.test,
+            cache=resized,
         )
         np.testing.assert_allclose(again.features, rows[1], atol=FLOAT32)
