@@ -32,9 +32,9 @@ def features_file(trained, tiny_set, tmp_path_factory):
 def test_the_same_command_gives_the_same_digits(fprnet, trained, tiny_set, monkeypatch):
     """Whatever a stopwatch would say about bfloat16, and whatever else the machine is doing."""
     words = ("evaluate", trained, "--data", tiny_set, "--json", "--trials", 2)
-    monkeypatch.setattr(backend, "_bfloat16_pays", lambda: False)
+    monkeypatch.setattr(backend, "bfloat16_is_faster", lambda: False)
     first = fprnet(*words)
-    monkeypatch.setattr(backend, "_bfloat16_pays", lambda: True)
+    monkeypatch.setattr(backend, "bfloat16_is_faster", lambda: True)
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
         second = fprnet(*words)
