@@ -65,9 +65,9 @@ def run(args: argparse.Namespace) -> int:
     from fprnet.files import replacing
     from fprnet.gallery.calibrated_model import calibrate_model
     from fprnet.gallery.calibration import calibration_path, write_calibration
-    from fprnet.gallery.opening import checkpoint_of
     from fprnet.reporting.plots import png
     from fprnet.reporting.reliability import reliability_figure
+    from fprnet.runs.pretrained import weights_file
 
     embedder = load_model(args.model)
     if not embedder.about["trained"]:
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
         embedder, data_set, people, compact=not args.full_size, cache=args.cache
     )
     calibration, measured = outcome.calibration, outcome.measured
-    checkpoint = checkpoint_of(args.model)
+    checkpoint = weights_file(args.model)
     if outcome.projection is None:
         projection_path(checkpoint).unlink(missing_ok=True)
     else:

@@ -19,6 +19,7 @@ from fprnet.cli.arguments import (
     mention_untrained,
     positive,
 )
+from fprnet.pretrained import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +68,12 @@ def add_parser(subcommands: Subcommands) -> None:
     parser = add_command(subcommands, "gallery", summary=__doc__, example=examples)
     inner = parser.add_subparsers(metavar="ACTION", required=True)
     create = _action(inner, "create", CREATE, CREATE_EXAMPLE)
-    create.add_argument("--model", required=True, help="checkpoint, run folder or preset")
+    create.add_argument(
+        "--model",
+        default=DEFAULT_MODEL,
+        help="checkpoint, run folder, saved model or preset (default: the shipped model "
+        "%(default)s)",
+    )
     create.add_argument(
         "--scale", choices=("tiny", "full"), default="full", help="scale of a preset (%(default)s)"
     )
@@ -189,13 +195,14 @@ def run_create(args: argparse.Namespace) -> int:
     from fprnet.embeddings.embedder import load_model
     from fprnet.gallery.gallery import Gallery
     from fprnet.gallery.records import ModelIdentity
+    from fprnet.runs.pretrained import remembered_as
 
     embedder = load_model(args.model, scale=args.scale, precision="auto")
     mention_untrained(embedder)
     projection = None if args.full_size else embedder.projection
     if projection is not None:
         embedder = embedder.compact(projection)
-    path = str(Path(args.model).resolve()) if embedder.about["trained"] else args.model
+    path = remembered_as(args.model) if embedder.about["trained"] else args.model
     model = ModelIdentity.of(embedder, path)
     with Gallery.create(
         args.uri, model, name=args.name, projection=projection, keep_days=args.keep_days

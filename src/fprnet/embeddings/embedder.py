@@ -35,6 +35,7 @@ from fprnet.pretrained import DEFAULT_MODEL, shipped_models
 from fprnet.runs.model_card import short_card
 from fprnet.runs.pretrained import (
     HUB,
+    WEIGHTS,
     download,
     find_pretrained,
     read_pretrained,
@@ -386,7 +387,7 @@ def _pretrained(folder: Path, device: str | torch.device, options: dict[str, Any
         "layout": found.config.data.layout,
         "split": found.config.data.split,
     }
-    projection = _projection(folder / EXPORTED_PROJECTION, found.sha256)
+    projection = _projection(projection_path(folder / WEIGHTS), found.sha256)
     model = found.model.to(device)
     return Embedder(model, found.config, about, projection=projection, **options)
 

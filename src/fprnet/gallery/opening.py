@@ -11,8 +11,9 @@ from fprnet.gallery.calibration import Calibration, calibration_path, read_calib
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.records import ModelIdentity
 from fprnet.gallery.searcher import Searcher
+from fprnet.runs.pretrained import weights_file
 
-__all__ = ["checkpoint_of", "find_calibration", "load_gallery_model", "open_searcher"]
+__all__ = ["find_calibration", "load_gallery_model", "open_searcher"]
 
 
 def open_searcher(
@@ -78,19 +79,13 @@ def load_gallery_model(
     return embedder, source
 
 
-def checkpoint_of(source: str | Path) -> Path:
-    """Return the checkpoint that a model's name stands for: a run folder's is its best."""
-    path = Path(source)
-    return path / "checkpoints" / "best.pt" if path.is_dir() else path
-
-
 def find_calibration(source: str | Path, embedder: Embedder) -> Calibration | None:
     """Return the calibration beside a checkpoint; None without one, or where it is of another.
 
     A checkpoint that a continued run has written anew leaves its old calibration behind, and a
     gallery that was made before the model was calibrated anew has embeddings of another projection.
     """
-    path = calibration_path(checkpoint_of(source))
+    path = calibration_path(weights_file(source))
     if not embedder.about["trained"] or not path.is_file():
         return None
     calibration = read_calibration(path)

@@ -2,7 +2,8 @@
 
 The folder holds ``config.json`` (the run's config and what the weights are), ``model.safetensors``
 (weights without the classifiers of the training people, matrices in half precision), perhaps
-``model.calibration.json``, and ``README.md``, the model card. Nothing in it is unpickled.
+``model.calibration.json`` and ``model.projection.safetensors``, and ``README.md``, the model card.
+Nothing in it is unpickled.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ __all__ = [
 FORMAT = 1
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
+# What 'fprnet calibrate' writes beside the weights; both belong to these weights alone.
 CALIBRATION = "model.calibration.json"
+PROJECTION = "model.projection.safetensors"
 CARD = "README.md"
 HUB = "hf:"
 """What the name of a model on the hub begins with: ``hf:owner/name`` or ``hf:owner/name@tag``."""
@@ -145,7 +148,7 @@ def download(
                 revision=revision,
                 cache_dir=cache_dir,
                 local_files_only=local_files_only,
-                allow_patterns=[CONFIG, WEIGHTS, CALIBRATION, CARD],
+                allow_patterns=[CONFIG, WEIGHTS, CALIBRATION, PROJECTION, CARD],
             )
         )
     except (OSError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
@@ -174,7 +177,8 @@ def write_pretrained(
 ) -> None:
     """Write a trained model; a complete older one is replaced file by file, the config last.
 
-    A calibration that lies in the folder belongs to other weights from then on, so it is removed.
+    A calibration and a projection that lie in the folder belong to other weights from then on, so
+    they are removed.
 
     Args:
         folder: Folder to write, made if it is not there.
@@ -211,7 +215,8 @@ def write_pretrained(
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / CALIBRATION).unlink(missing_ok=True)
+        for name in (CALIBRATION, PROJECTION):
+            (folder / name).unlink(missing_ok=True)
         with replacing(folder / WEIGHTS) as temporary:
             temporary.write_bytes(save(weights, metadata={"format": "pt"}))
         write_text(folder / CARD, card)

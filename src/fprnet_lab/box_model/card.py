@@ -78,7 +78,7 @@ def card_of(recipe: Recipe, scores: Mapping[str, Any], config: str) -> str:
             "",
             "## Calibration and threshold",
             "",
-            *_calibration(scores["calibration"]),
+            *_calibration(scores["calibration"], training["gallery_size"]),
             "",
             "## For whom it does worse",
             "",
@@ -132,13 +132,15 @@ def _sites(sites: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def _calibration(measured: Mapping[str, Any]) -> list[str]:
+def _calibration(measured: Mapping[str, Any], kept: int) -> list[str]:
     error = measured["expected_calibration_error"]
     shown = "not measured" if error is None else f"{100 * error:.2f} percent"
     return [
         f"`model.calibration.json` beside the weights ({measured['method']}) was fitted on "
         f"{measured['people']} rendered people of world {measured['world']}; expected calibration "
         f"error on people left out: {shown}.",
+        f"Galleries hold {kept} numbers per image, by the projection beside it; the scores above "
+        "are of these.",
         "Similarities of other cameras lie elsewhere: until the model is calibrated or adapted on",
         "the site (`fprnet calibrate`), its probabilities and thresholds are worth little there.",
     ]

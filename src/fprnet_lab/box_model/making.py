@@ -19,9 +19,11 @@ import torch
 from fprnet.config import to_yaml
 from fprnet.data.data_set import open_data_set
 from fprnet.embeddings.embedder import Embedder, load_model
+from fprnet.embeddings.from_disk import extract_data_set
+from fprnet.embeddings.projection import Projection, projection_path, write_projection
 from fprnet.errors import TrainingError
 from fprnet.files import write_text
-from fprnet.gallery.calibrating import calibrate, pairs_of
+from fprnet.gallery.calibrating import calibrate, choose_projection, pairs_of
 from fprnet.gallery.calibration import Calibration, calibration_path, write_calibration
 from fprnet.runs.pretrained import weights_file
 from fprnet.training.run import run_training
@@ -35,6 +37,7 @@ from fprnet_lab.people.writer import FINISHED, generate
 
 __all__ = ["make_box_model", "pack"]
 
+PROJECTED_PEOPLE = 200  # training people on whom the projection is fitted
 RATE = 0.01  # of searches for absent people that the shipped threshold answers
 
 
@@ -83,23 +86,36 @@ def pack(recipe: Recipe, out: Path) -> Path:
     trained = load_model(run, runtime="pytorch", device="cpu", precision="float32")
     trained.save_pretrained(folder)
     embedder = load_model(folder, runtime="pytorch", device="cpu", precision="float32")
-    calibration = _calibrate(embedder, _site_folder(out, recipe.calibration.world), folder)
+    site = _site_folder(out, recipe.calibration.world)
+    calibration, projection = _calibrate(embedder, out / "people", site)
+    if projection is not None:
+        embedder = embedder.compact(projection)
     scores = _scores(recipe, out, embedder, calibration)
     write_text(out / "scores.json", json.dumps(scores, indent=1) + "\n")
     config = replace(trained.config, data=replace(trained.config.data, root="", cache=None))
     trained.save_pretrained(folder, card=card_of(recipe, scores, to_yaml(config)))
-    write_calibration(calibration_path(weights_file(folder)), calibration)
+    weights = weights_file(folder)
+    write_calibration(calibration_path(weights), calibration)
+    if projection is not None:
+        write_projection(projection_path(weights), projection)
     return folder
 
 
-def _calibrate(embedder: Embedder, root: Path, folder: Path) -> Calibration:
-    features = features_of_site(embedder, root)
-    data_set = open_data_set(root, needed=("test",))
-    location = data_set.records().of(data_set.test).location
+def _calibrate(
+    embedder: Embedder, people: Path, site: Path
+) -> tuple[Calibration, Projection | None]:
+    """Fit a projection on training people, and the calibration on the people of a site."""
     digest = embedder.about["checkpoint_sha256"]
-    calibration, _ = calibrate(pairs_of(features, location), digest)
-    write_calibration(calibration_path(weights_file(folder)), calibration)
-    return calibration
+    trained_on = open_data_set(people, needed=("train",))
+    some = trained_on.train[:PROJECTED_PEOPLE]
+    training = extract_data_set(embedder, trained_on.records(), identities=some)
+    features = features_of_site(embedder, site)
+    data_set = open_data_set(site, needed=("test",))
+    location = data_set.records().of(data_set.test).location
+    projection = choose_projection(training, features, location, digest)
+    shorter = "" if projection is None else projection.sha256
+    calibration, _ = calibrate(pairs_of(features, location, projection), digest, shorter)
+    return calibration, projection
 
 
 def _scores(
@@ -131,7 +147,8 @@ def _scores(
             **_duration(out / "run"),
             "generator_version": _generator_version(out / "people"),
             "parameters": sum(p.numel() for p in embedder.model.parameters()),
-            "embedding_size": embedder.embedding_size,
+            "embedding_size": embedder.model.embedding_size,
+            "gallery_size": embedder.embedding_size,
             "weights_bytes": weights_file(out / "model").stat().st_size,
             "weights_sha256": embedder.about["checkpoint_sha256"],
             "images": _images(recipe.people.options(), out / "people"),
