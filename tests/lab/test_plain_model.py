@@ -2,11 +2,10 @@
 
 import pytest
 import torch
-from fprnet.losses.builders import build_objective
-from fprnet.models.builders import build_model
 
 from fprnet.config import load_config
 from fprnet.data.augmentation import apply, draw
+from fprnet.methods.network import untrained
 from fprnet.training.optimizer import make_optimizers
 from fprnet_lab.benchmarking.plain_augmentation import plain_augmented
 from fprnet_lab.benchmarking.plain_model import (
@@ -18,7 +17,7 @@ from fprnet_lab.benchmarking.plain_model import (
 )
 
 IDENTITIES = 7
-NARROW = ["--model.width", "8", "--model.weights", "none"]
+NARROW = ["--model.backbone.width", "8", "--model.weights", "none"]
 
 
 @pytest.fixture
@@ -26,7 +25,7 @@ def both():
     """The preset and the plain network with the same weights, in float64."""
     config = load_config("released", overrides=NARROW)
     torch.manual_seed(0)
-    model = build_model(config.model, identities=IDENTITIES).double()
+    model = untrained(config.model).build(IDENTITIES).double()
     plain = PlainFprnet(IDENTITIES, width=8).double()
     copy_released_weights(plain, model.state_dict())
     return config, model, plain
@@ -56,7 +55,7 @@ def test_embeddings_are_the_presets(both, modality):
 
 def test_two_steps_are_the_presets(both):
     config, model, plain = both
-    objective = build_objective(config.loss, config.model)
+    objective = config.loss.build()
     optimizer = make_optimizers(model, config.optimizer)["model"]
     plain_sgd = plain_optimizer(plain)
     visible, infrared, labels = batch()

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from fprnet.errors import CheckpointError
+from fprnet.models.foreign_keys import unwrap
 from fprnet.models.resnet import ResNet
 from fprnet.models.streams import Streams
 from fprnet.models.weights import backbone_state, load_backbone_weights
@@ -234,3 +235,9 @@ def test_nobody_is_advised_to_read_unsafely(tmp_path) -> None:
     assert "plain values and tensors" in str(caught.value)
     assert "weights_only" not in str(caught.value)
     assert "\x1b" not in str(caught.value)
+
+
+def test_sums_of_a_training_beside_its_weights_are_no_weights():
+    weights = {"conv1.weight": torch.ones(1)}
+    assert unwrap({"lowest": torch.zeros(()), "model": weights, "step": 3}) is weights
+    assert unwrap(weights) is weights

@@ -29,8 +29,12 @@ def add_parser(subcommands: Subcommands) -> None:
     """Declare ``fprnet export``."""
     parser = add_command(subcommands, "export", summary=__doc__, example=EXAMPLE)
     parser.add_argument("model", metavar="MODEL", help="checkpoint, run folder or preset")
-    parser.add_argument("--format", choices=("onnx", "openvino"), required=True)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder")
+    parser.add_argument(
+        "--format", choices=("onnx", "openvino"), required=True, help="format of the graphs"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="new folder of the export"
+    )
     parser.add_argument(
         "--int8",
         action="store_true",
@@ -41,12 +45,14 @@ def add_parser(subcommands: Subcommands) -> None:
         "--data",
         type=existing_data_set,
         metavar="ROOT",
-        help="check with these images, and compare scores on the validation people "
-        "(default: a few made images)",
+        help="data set whose images the graphs are checked with, and whose validation people they "
+        "are scored on (default: a few synthetic images, no scores)",
     )
     add_layout(parser)
     parser.add_argument("--cache", type=Path, metavar="DIR", help="folder of the resized images")
-    parser.add_argument("--scale", choices=("tiny", "full"), default="full", help="of a preset")
+    parser.add_argument(
+        "--scale", choices=("tiny", "full"), default="full", help="size of the preset"
+    )
     add_json(parser)
     parser.set_defaults(run=run)
 

@@ -39,18 +39,25 @@ def add_parser(subcommands: Subcommands) -> None:
         "%(default)s)",
     )
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--data", type=existing_data_set, metavar="ROOT", help="data set")
-    source.add_argument("--images", type=existing_folder, metavar="FOLDER", help="images")
+    source.add_argument(
+        "--data", type=existing_data_set, metavar="ROOT", help="folder of the data set, or manifest"
+    )
+    source.add_argument("--images", type=existing_folder, metavar="FOLDER", help="folder of images")
     add_layout(parser)
     parser.add_argument(
         "--modality", choices=("visible", "infrared"), help="modality of the images of --images"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.npz")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE.npz", help="features file to write"
+    )
     parser.add_argument(
         "--flip", action="store_true", help="average each embedding with that of the mirror image"
     )
     parser.add_argument(
-        "--scale", choices=("tiny", "full"), default="full", help="size of a preset"
+        "--scale",
+        choices=("tiny", "full"),
+        default="full",
+        help="size of the preset, where MODEL is one",
     )
     add_runtime(parser, precision="reference")
     add_corruption(parser)

@@ -40,7 +40,7 @@ def add_parser(subcommands: Subcommands) -> None:
         "--split",
         type=positive,
         metavar="N",
-        help="of RegDB: 1 to 10; 'fprnet cross-validate' does all",
+        help="split of RegDB, 1 to 10; 'fprnet cross-validate' trains on all of them",
     )
     parser.add_argument(
         "--max-steps",
@@ -58,15 +58,28 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
         metavar="NAME",
-        help="see 'fprnet models' (default: that of --config, or fprnet)",
+        help="preset; 'fprnet models' lists them (default: that of --config, or fprnet)",
     )
-    parser.add_argument("--data", type=existing_data_set, metavar="ROOT", help="data set")
-    add_layout(parser)
-    parser.add_argument("--out", type=Path, metavar="RUN", help="run folder")
     parser.add_argument(
-        "--scale", choices=("tiny", "full"), help="(default: that of --config, or full)"
+        "--data", type=existing_data_set, metavar="ROOT", help="folder of the data set, or manifest"
     )
-    parser.add_argument("--seed", type=int, help="(default: that of --config, or 0)")
+    add_layout(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="RUN",
+        help="folder of the run; an unfinished run there is continued",
+    )
+    parser.add_argument(
+        "--scale",
+        choices=("tiny", "full"),
+        help="size of the preset (default: that of --config, or full)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        help="seed of every random number of the run (default: that of --config, or 0)",
+    )
     parser.add_argument(
         "--config",
         type=Path,

@@ -21,12 +21,12 @@ def augmentation_overrides(preset: str, *, wanted: str, scale: Scale) -> tuple[s
     Args:
         preset: The preset that they are for.
         wanted: The preset whose augmentation it gets.
-        scale: Of both.
+        scale: Scale of both presets.
     """
     section: Literal["augmentation"] = "augmentation"
-    target, own = (
+    target, present = (
         dataclasses.asdict(getattr(load_config(name, scale=scale), section))
         for name in (wanted, preset)
     )
-    changed = [name for name in target if target[name] != own[name]]
+    changed = [name for name in target if target[name] != present[name]]
     return tuple(word for name in changed for word in (f"--{section}.{name}", str(target[name])))

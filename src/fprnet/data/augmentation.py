@@ -42,8 +42,8 @@ def apply(
     Args:
         images: ``(N, H, W, 3)`` uint8, on any device.
         parameters: N rows, from `draw`.
-        dtype: Of the result.
-        memory_format: Of the result.
+        dtype: Type of the result.
+        memory_format: Memory format of the result.
 
     Returns:
         ``(N, 3, H, W)``, ImageNet mean 0 and standard deviation 1.
@@ -80,8 +80,8 @@ def normalise(
 
     Args:
         images: ``(N, H, W, 3)`` uint8.
-        dtype: Of the result.
-        memory_format: Of the result.
+        dtype: Type of the result.
+        memory_format: Memory format of the result.
 
     Returns:
         ``(N, 3, H, W)``, ImageNet mean 0 and standard deviation 1.

@@ -40,8 +40,8 @@ class Chunks:
         """Return the chunks that are there from the first image on, without a gap.
 
         Args:
-            modality: Of the images.
-            images: How many there are altogether.
+            modality: Modality of the images.
+            images: Number of images of that modality.
         """
         chunks: list[Embeddings] = []
         if self.folder is None:

@@ -51,13 +51,13 @@ class Embedder:
 
     Args:
         model: Network; it is put into evaluation mode. None for exported graphs.
-        config: That it was trained with.
+        config: Config that the network was trained with.
         about: What a features file says about the model: preset, checkpoint, ...; runtime and
             precision are added to it.
         runtime: "openvino" (on the CPU), "pytorch", or "auto": the faster one.
         precision: "float32", "bfloat16", or "auto": the faster one; embeddings differ by a cosine
             of less than 0.001.
-        backend: Of exported graphs; it replaces model, runtime and precision.
+        backend: Backend of exported graphs; it replaces model, runtime and precision.
         trained_on: Sorted identities that the model was trained on; () where it is not known.
         projection: What makes the model's embeddings compact; see :meth:`compact`.
 
@@ -243,7 +243,7 @@ def load_model(
             or ``hf:owner/name@revision``, the folder of an export (or a graph in it), a shipped
             model's name, or a preset's, whose random weights come from seed 0. None takes the
             shipped model ``fprnet-people``.
-        scale: Of a preset.
+        scale: Scale of the preset, where the source is one.
         device: None takes a CUDA device if there is one and runtime is not "openvino", else the
             CPU.
         runtime: "openvino" (on the CPU), "pytorch" or "auto": the faster one.

@@ -39,7 +39,7 @@ class PartSimilarity:
 
     Attributes:
         name: "main", "level5", "level4", ...
-        cosine: Of the two images' features of this part alone, -1 to 1.
+        cosine: Cosine of the two images' features of this part alone, -1 to 1.
         share: What it adds to the similarity; the shares of all parts sum to the similarity.
         query_stripes: What each horizontal stripe of the query adds, top to bottom; they sum to
             ``share``. One stripe is the whole image.

@@ -41,7 +41,7 @@ class ExportedGraphs:
 
     Attributes:
         backend: Runs them.
-        config: Of the run that made the model.
+        config: Config of the run that made the model.
         about: What a features file says about the model.
         metadata: Modality -> what its file says.
     """
@@ -75,7 +75,7 @@ def open_graphs(
     Args:
         path: The folder, or one of the two graphs in it.
         runtime: "auto" or "openvino", which reads both formats.
-        precision: Of the convolutions; eight-bit graphs take "auto" only.
+        precision: Precision of the convolutions; eight-bit graphs take "auto" only.
         threads: None takes `fprnet.embeddings.backend.worker_threads`.
 
     Raises:

@@ -58,7 +58,7 @@ def embed_images(
     Args:
         backend: Runs the model.
         images: ``(A, H, W, 3)`` uint8, of the size the model was trained with; may be a memory map.
-        modality: Of all of them.
+        modality: Modality of all images.
         rows: ``(N,)`` which images are meant; None is all.
         flip: Average each image's embedding with its mirror image's.
         progress: Show a progress bar on stderr.

@@ -22,7 +22,7 @@ def as_float32(values: NDArray[Any], where: str) -> NDArray[np.float32]:
     """Return the numbers as float32, each rounded once.
 
     Args:
-        values: Of any dtype.
+        values: Numbers of any dtype.
         where: What the message names.
 
     Raises:

@@ -117,7 +117,7 @@ def extract_folder(
         embedder: The model.
         folder: Where the images are.
         files: Those that are meant; None is all under the folder.
-        modality: Of all of them.
+        modality: Modality of all images.
         flip: Average with the mirror image.
         resume: See `extract_data_set`.
 

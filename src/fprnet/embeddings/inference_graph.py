@@ -27,8 +27,8 @@ class InferenceGraph(nn.Module):
     Normalisation is part of the graph, so that whoever runs it cannot get it wrong.
 
     Args:
-        model: It is copied, and BatchNorm is folded in the copy.
-        modality: Of the images.
+        model: Network; it is copied, and BatchNorm is folded in the copy.
+        modality: Modality of the images.
         projection: ``(D, d)`` float32, for a second output of compact embeddings; None for none.
     """
 

@@ -58,9 +58,9 @@ class OpenVinoBackend:
     """Compiled graphs and idle requests of them; graphs are compiled when first needed.
 
     Args:
-        source: Of the graphs.
-        precision: Of the convolutions.
-        threads: None takes `worker_threads`.
+        source: Opens the graph of each modality.
+        precision: Precision of the convolutions.
+        threads: Number of threads; None takes `worker_threads`.
     """
 
     runtime: Runtime = "openvino"
@@ -141,9 +141,9 @@ def backend_of_model(
 
     Args:
         model: In evaluation mode, on the CPU.
-        size: H, W of its input.
-        precision: Of the convolutions.
-        threads: None takes `worker_threads`.
+        size: H, W of the model's input.
+        precision: Precision of the convolutions.
+        threads: Number of threads; None takes `worker_threads`.
         keep: Whether compiled graphs are looked for and kept on disk.
     """
 
@@ -164,8 +164,8 @@ def converted(
 
     Args:
         model: In evaluation mode.
-        size: H, W of its input.
-        modality: Of the images.
+        size: H, W of the model's input.
+        modality: Modality of the images.
         projection: ``(D, d)``, for a second output "compact" (B, d); None for none.
     """
     graph = InferenceGraph(model, modality, projection)

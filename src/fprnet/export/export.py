@@ -102,12 +102,12 @@ def export_model(
 
     Args:
         embedder: The model, on the CPU.
-        format: Of the files.
+        format: Format of the files.
         out: Folder to be. An earlier export of the same format in it is replaced.
         weights: "int8" quantises with images of training people.
         data: Data set whose images the check uses, and whose validation people score model and
             graphs; None checks with seeded images.
-        layout: Of the data set.
+        layout: Layout of the data set.
         cache: Folder of the data set's resized images; None is ROOT/.fprnet-cache.
 
     Raises:

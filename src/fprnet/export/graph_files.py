@@ -43,7 +43,7 @@ def write_graph_file(
     Args:
         model: In evaluation mode.
         size: H, W of its input, pixels.
-        modality: Of the images.
+        modality: Modality of the images.
         format: ONNX is one file, OpenVINO two (``.xml`` and ``.bin``).
         folder: Is there.
         metadata: As JSON holds it.

@@ -28,8 +28,8 @@ class Parity:
 
     Attributes:
         images: How many were compared.
-        max_difference: Of any number of any embedding; embeddings have unit length.
-        min_cosine: Of any image's two embeddings.
+        max_difference: Largest difference of any number of any embedding; each has unit length.
+        min_cosine: Smallest cosine of any image's two embeddings.
     """
 
     images: int

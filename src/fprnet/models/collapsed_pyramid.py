@@ -53,7 +53,7 @@ def collapsed_levels(
     Args:
         stages: Stage number -> map ``(N, C_k, H_k, W_k)``; fastest in channels-last memory.
         stripes: Level -> horizontal stripes of its pooling.
-        order: Of the pyramid.
+        order: Order of the pyramid, "linear", "released" or "paper".
         lateral: Stage number -> 1x1 convolution, of every stage of the pyramid.
         smooth: Level -> 3x3 convolution; none in order "linear".
 

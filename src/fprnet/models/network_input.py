@@ -27,7 +27,7 @@ class ZeroPadding(nn.Module):
     It has no weights: nothing of it is in a checkpoint.
 
     Args:
-        modality: Of the images.
+        modality: Modality of the images.
     """
 
     kernel: Tensor

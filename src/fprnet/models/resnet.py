@@ -25,7 +25,7 @@ class BasicBlock(nn.Module):
     Args:
         inputs: Channels that come in.
         planes: Channels of the convolutions, and that go out.
-        stride: Of the first convolution.
+        stride: Stride of the first convolution.
     """
 
     expansion = 1
@@ -55,7 +55,7 @@ class Bottleneck(nn.Module):
     Args:
         inputs: Channels that come in.
         planes: Channels of the 3x3; 4 x planes go out.
-        stride: Of the 3x3 convolution.
+        stride: Stride of the 3x3 convolution.
     """
 
     expansion = 4
@@ -94,7 +94,7 @@ class ResNet(nn.Sequential):
         width: Channels of the stem; planes are ``width x (1, 2, 4, 8)``. 64 is the real thing, 32
             the tiny scale.
         last_stride: 2, or 1 for a twice larger C(5).
-        input_channels: Of the images.
+        input_channels: Channels of the images.
     """
 
     def __init__(

@@ -19,8 +19,8 @@ class PresetSummary:
     """What a preset costs and is for.
 
     Attributes:
-        parameters: All of them, frozen ones and classifiers included.
-        multiply_adds: Of embedding one image (convolutions and matrix products).
+        parameters: Number of parameters, with frozen ones and classifiers.
+        multiply_adds: Multiply-adds of embedding one image (convolutions and matrix products).
         embedding_size: Numbers per embedding.
         input_size: (height, width), pixels.
         purpose: One sentence.

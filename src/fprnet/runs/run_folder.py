@@ -47,9 +47,9 @@ class RunFolder(Generic[Config]):
     """The files of one run. Making this object reads and writes nothing but looks at the config.
 
     Args:
-        path: The folder; it need not exist.
+        path: Path of the folder, which need not exist.
         config: What is to be computed there.
-        kind: Of the run.
+        kind: Kind of the run: what it computes and how its config is written.
 
     Raises:
         ConfigError: The folder holds a run of another config, or something that is no run.

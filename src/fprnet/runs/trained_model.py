@@ -39,11 +39,11 @@ class TrainedModel:
 
     Attributes:
         model: A `fprnet.methods.network.Network`, in evaluation mode, on the CPU.
-        config: Of the run.
+        config: Config of the run.
         identities: The training people, in label order.
         selection: How this checkpoint was chosen: "validation", "last" or "test".
         step: Optimiser steps behind it.
-        sha256: Of the file.
+        sha256: SHA-256 of the file, hexadecimal.
     """
 
     model: Any

@@ -95,10 +95,10 @@ def epoch_record(
     """Return the record of a finished epoch: mean losses, wins of each block, learning rates.
 
     Args:
-        state: At the end of the epoch.
+        state: State of the run at the end of the epoch.
         epoch: Counted from 0; the record counts from 1.
-        steps: Of the epoch.
-        learning_rates: Of its last step, by parameter group.
+        steps: Number of steps of the epoch.
+        learning_rates: Learning rates of the epoch's last step, by parameter group.
     """
     losses = {
         name: float(value) / steps

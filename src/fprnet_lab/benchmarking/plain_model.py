@@ -40,11 +40,11 @@ RELEASED_NAMES = {
     "infrared.lateral": "pyramids.infrared.lateral.",
     "visible.smooth": "pyramids.visible.smooth.",
     "infrared.smooth": "pyramids.infrared.smooth.",
-    "main.": "prediction.main_head.layers.0.",
-    "main_classifier.": "prediction.main_classifier.linear.",
-    "fusion1.": "prediction.fusion_head.layers.0.",
-    "fusion2.": "prediction.fusion_head.layers.1.",
-    "fusion_classifier.": "prediction.fusion_classifier.linear.",
+    "main.": "head.main_head.layers.0.",
+    "main_classifier.": "head.main_classifier.linear.",
+    "fusion1.": "head.fusion_head.layers.0.",
+    "fusion2.": "head.fusion_head.layers.1.",
+    "fusion_classifier.": "head.fusion_classifier.linear.",
 }
 
 

@@ -107,8 +107,8 @@ class LevelPrediction(nn.Module):
         level_size: Size of each level's features.
         main_size: Size of a layer before the main head's neck; None leaves it out.
         main_layer: Kind of that layer: "linear" or "eigenlayer".
-        pooling: Of C(5) for the main head: "mean", or "gem" with a learnt power from 3.
-        neck: Of the main head; levels always have a BatchNorm neck.
+        pooling: Pooling of C(5) for the main head: "mean", or "gem" with a learnt power from 3.
+        neck: Neck of the main head; levels always have a BatchNorm neck.
         dropout: Between the main head's neck and its classifier.
         classifier_layers: Sizes of hidden layers between the main head's neck and its classifier.
         embedding_from: Where test embeddings are taken from: "before" or "after" the neck, or the
@@ -185,7 +185,7 @@ class LevelPrediction(nn.Module):
         """Return every head's output.
 
         Args:
-            vectors: Of the whole batch: "main" ``(R, C)``, and "level<k>" ``(R, s_k P)``.
+            vectors: Vectors of the whole batch: "main" ``(R, C)``, and "level<k>" ``(R, s_k P)``.
             labels: ``(R,)``.
         """
         return {name: head(vectors[name], labels) for name, head in self._heads().items()}

@@ -202,8 +202,9 @@ class CrossModalityPrediction(nn.Module):
         """Return every head's output.
 
         Args:
-            vectors: Of the whole batch: "main" ``(V + I, C)``, and "level<k>", each modality's
-                ``(., P)``; a modality that the fusion block takes no such level of may lack it.
+            vectors: Vectors of the whole batch: "main" ``(V + I, C)``, and "level<k>", each
+                modality's ``(., P)``; a modality of which the fusion block takes no such level may
+                lack it.
             labels: ``(V + I,)``.
 
         With "shared" modality blocks the main head's BatchNorm runs three times (both modalities,
