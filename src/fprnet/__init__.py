@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from fprnet.embeddings.embedder import from_pretrained, load_model
     from fprnet.embeddings.store import Features
     from fprnet.evaluation.scores import Scores
+    from fprnet.gallery.opening import open_searcher
+    from fprnet.gallery.steps import calibrate, create_gallery, fill_gallery
     from fprnet.plugins import allow_plugins
 
 _HOMES = {
@@ -29,12 +31,16 @@ _HOMES = {
     "Run": "fprnet.api",
     "Scores": "fprnet.evaluation.scores",
     "allow_plugins": "fprnet.plugins",
+    "calibrate": "fprnet.gallery.steps",
+    "create_gallery": "fprnet.gallery.steps",
     "evaluate": "fprnet.api",
     "extract": "fprnet.api",
+    "fill_gallery": "fprnet.gallery.steps",
     "from_pretrained": "fprnet.embeddings.embedder",
     "load_config": "fprnet.config",
     "load_model": "fprnet.embeddings.embedder",
     "open_data_set": "fprnet.data.data_set",
+    "open_searcher": "fprnet.gallery.opening",
     "presets": "fprnet.api",
     "read_features": "fprnet.api",
     "rerank": "fprnet.api",
@@ -46,12 +52,16 @@ __all__ = [
     "Scores",
     "__version__",
     "allow_plugins",
+    "calibrate",
+    "create_gallery",
     "evaluate",
     "extract",
+    "fill_gallery",
     "from_pretrained",
     "load_config",
     "load_model",
     "open_data_set",
+    "open_searcher",
     "presets",
     "read_features",
     "rerank",

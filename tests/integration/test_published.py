@@ -24,14 +24,18 @@ FOR_USERS = [name for name in EXTRAS if name not in ("dev", "docs")]
 
 # Python runs this at its start: what an extra brings is not installed, unless it is asked for.
 ABSENT = """
-import os, sys
+import importlib.machinery
+import os
 
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in os.environ["ABSENT"].split(","):
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+find = importlib.machinery.PathFinder.find_spec
+absent = os.environ["ABSENT"].split(",")
 
-sys.meta_path.insert(0, Absent())
+
+def find_spec(name, path=None, target=None):
+    return None if name.partition(".")[0] in absent else find(name, path, target)
+
+
+importlib.machinery.PathFinder.find_spec = staticmethod(find_spec)
 """
 
 

@@ -33,7 +33,7 @@ def test_import_loads_nothing_heavy():
 
 
 def test_about_fifteen_names_all_of_them_there():
-    assert 12 <= len(fprnet.__all__) <= 20
+    assert 12 <= len(fprnet.__all__) <= 20  # about fifteen
     assert list(fprnet.__all__) == sorted(fprnet.__all__)
     assert dir(fprnet) == fprnet.__all__
     for name in fprnet.__all__:

@@ -14,12 +14,12 @@ LABORATORY = "fprnet_lab"
 
 # A folder or file imports only from its own layer or an earlier one; CONTRIBUTING.md explains them.
 LAYERS = (
-    ("errors", "files", "ranges", "plain_text", "file_kinds", "text_table"),
-    ("plugins", "typed_values", "tensor_files"),
+    ("errors", "files", "ranges", "plain_text", "file_kinds", "text_table", "cores"),
+    ("plugins", "typed_values", "tensor_files", "precision", "pretrained"),
     ("components",),
     ("kinds",),
-    ("config",),
     ("data",),
+    ("config",),
     ("models",),
     ("losses",),
     ("methods",),

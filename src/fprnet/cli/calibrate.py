@@ -58,43 +58,25 @@ def add_parser(subcommands: Subcommands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the calibration, and print how good it is."""
-    from fprnet.data.data_set import open_data_set
-    from fprnet.embeddings.embedder import load_model
-    from fprnet.embeddings.projection import projection_path, write_projection
-    from fprnet.errors import UsageError
     from fprnet.files import replacing
-    from fprnet.gallery.calibrated_model import calibrate_model
-    from fprnet.gallery.calibration import calibration_path, write_calibration
+    from fprnet.gallery.calibration import calibration_path
+    from fprnet.gallery.steps import calibrate
     from fprnet.reporting.plots import png
     from fprnet.reporting.reliability import reliability_figure
     from fprnet.runs.pretrained import weights_file
 
-    embedder = load_model(args.model)
-    if not embedder.about["trained"]:
-        raise UsageError(f"preset {args.model} is not trained; give a checkpoint or run folder")
-    if args.people == "validation" and embedder.config.data.identities == "train+validation":
-        raise UsageError(
-            f"{args.model} was trained on the validation people, too, and would trust itself too "
-            "much; train with --data.identities train, or give --people test"
-        )
-    data_set = open_data_set(
+    outcome = calibrate(
+        args.model,
         args.data,
+        people=args.people,
         layout=args.layout,
         split=args.split,
-        needed=(args.people,) if args.full_size else ("train", args.people),
-    )
-    people = data_set.validation if args.people == "validation" else data_set.test
-    outcome = calibrate_model(
-        embedder, data_set, people, compact=not args.full_size, cache=args.cache
+        compact=not args.full_size,
+        out=args.out,
+        cache=args.cache,
     )
     calibration, measured = outcome.calibration, outcome.measured
-    checkpoint = weights_file(args.model)
-    if outcome.projection is None:
-        projection_path(checkpoint).unlink(missing_ok=True)
-    else:
-        write_projection(projection_path(checkpoint), outcome.projection)
-    out = args.out or calibration_path(checkpoint)
-    write_calibration(out, calibration)
+    out = args.out or calibration_path(weights_file(args.model))
     if args.picture is not None:
         with replacing(args.picture) as temporary:
             temporary.write_bytes(png(reliability_figure(measured)))
@@ -103,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
         compact = {"size": outcome.size, "mAP": sizes}
         print(json.dumps({**calibration.as_dict(), "embedding": compact}))
     else:
-        print(_text(outcome, len(people), out))
+        print(_text(outcome, calibration.measured["people"], out))
     return 0
 
 

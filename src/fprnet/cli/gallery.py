@@ -16,7 +16,6 @@ from fprnet.cli.arguments import (
     add_workers,
     existing_data_set,
     existing_folder,
-    mention_untrained,
     positive,
 )
 from fprnet.pretrained import DEFAULT_MODEL
@@ -192,22 +191,19 @@ def _add_add(subcommands: Subcommands) -> None:
 
 def run_create(args: argparse.Namespace) -> int:
     """Make the gallery."""
-    from fprnet.embeddings.embedder import load_model
-    from fprnet.gallery.gallery import Gallery
-    from fprnet.gallery.records import ModelIdentity
-    from fprnet.runs.pretrained import remembered_as
+    from fprnet.gallery.steps import create_gallery
 
-    embedder = load_model(args.model, scale=args.scale, precision="auto")
-    mention_untrained(embedder)
-    projection = None if args.full_size else embedder.projection
-    if projection is not None:
-        embedder = embedder.compact(projection)
-    path = remembered_as(args.model) if embedder.about["trained"] else args.model
-    model = ModelIdentity.of(embedder, path)
-    with Gallery.create(
-        args.uri, model, name=args.name, projection=projection, keep_days=args.keep_days
+    with create_gallery(
+        args.uri,
+        args.model,
+        name=args.name,
+        scale=args.scale,
+        compact=not args.full_size,
+        keep_days=args.keep_days,
     ) as gallery:
-        uri = gallery.uri
+        uri, model = gallery.uri, gallery.model
+    if model.checkpoint_sha256.startswith("untrained:"):
+        print(f"preset {model.preset} is not trained: chance level", file=sys.stderr)
     print(
         f"{uri} is made for {model.preset} {model.checkpoint_sha256[:12]}, "
         f"{model.embedding_size} numbers per image; next: fprnet gallery add --uri {uri} ..."

@@ -36,6 +36,8 @@ from fprnet.errors import FprnetError, UsageError
 if TYPE_CHECKING:
     from typing import NoReturn
 
+__all__ = ["COMMANDS", "COMMAND_GROUP", "main", "run"]
+
 COMMANDS = (
     data,
     train,

@@ -349,6 +349,11 @@ def from_pretrained(
     Raises:
         CheckpointError: The model is not to be had, or its files are not what they should be.
         UsageError: Runtime or precision are not to be had here.
+
+    Examples:
+        A model that somebody has published::
+
+            model = fprnet.from_pretrained("owner/name", local_files_only=True)
     """
     folder = find_pretrained(name)
     if folder is None:

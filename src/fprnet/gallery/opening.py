@@ -40,6 +40,13 @@ def open_searcher(
         CheckpointError: The remembered model is not where it was.
         GalleryError: The gallery cannot be opened; see
             :meth:`fprnet.gallery.gallery.Gallery.open`.
+
+    Examples:
+        The five most similar images of the gallery::
+
+            searcher = fprnet.open_searcher("people.db")
+            with searcher.gallery:
+                answer = searcher.search(["night/0001.jpg"], "infrared", top=5)
     """
     gallery = Gallery.open(uri, name=name, writable=writable)
     try:

@@ -94,7 +94,7 @@ class Searcher:
             DataError: An image cannot be read.
             GalleryError: The search fails; see :class:`fprnet.gallery.gallery.Gallery`.
         """
-        if not images:
+        if len(images) == 0:
             raise UsageError("there is no query image; give one or several of one person")
         pixels = self.embedder.fit(images, modality)
         answer = self.search_embeddings(
