@@ -8,8 +8,7 @@ import pytest
 from fprnet.cli.main import main
 from fprnet.data.sysu_mm01 import read_records, read_split
 from fprnet_lab.cli.generate import COUNTS, LAYOUTS
-from fprnet_lab.synthetic import GeneratorOptions
-from fprnet_lab.synthetic.options import LAYOUT_DEFAULTS
+from fprnet_lab.people.options import LAYOUT_DEFAULTS, PeopleOptions
 
 
 def test_generated_set_passes_its_check(fprnet, tmp_path):
@@ -29,11 +28,11 @@ def test_generated_set_passes_its_check(fprnet, tmp_path):
 
 def test_help_of_generate_tells_the_defaults(capsys):
     assert tuple(LAYOUT_DEFAULTS) == LAYOUTS
-    plain = GeneratorOptions()
+    plain = PeopleOptions()
     for name, (_, told) in COUNTS.items():
         expected = [str(getattr(plain, name))]
         for layout in LAYOUTS[1:]:
-            value = getattr(GeneratorOptions.of_layout(layout), name)
+            value = getattr(PeopleOptions.of_layout(layout), name)
             if value != getattr(plain, name):
                 expected.append(f"of {layout} {value or 'none'}")
         assert told == ", ".join(expected), name
@@ -41,7 +40,7 @@ def test_help_of_generate_tells_the_defaults(capsys):
         main(["data", "generate", "--help"])
     said = " ".join(capsys.readouterr().out.split())
     height, width = plain.size
-    assert f"(default: {height}x{width})" in said
+    assert f"(default: {height}x{width}, of hitsz-vcm 256x128)" in said
     assert f"(default: {plain.seed})" in said
     assert COUNTS["identities"][1] in said
 

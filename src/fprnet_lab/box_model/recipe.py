@@ -23,6 +23,7 @@ __all__ = ["People", "Recipe", "Site", "read_recipe", "recipe_names"]
 
 RECIPES = Path(__file__).with_name("recipes")
 LISTED = 16  # of the people, who stand in the validation list
+PICTURES = 2  # version of the generator whose pictures trained the shipped model
 _STRICT = ConfigDict(extra="forbid")
 
 
@@ -58,6 +59,7 @@ class People:
             size=self.size,
             seed=self.seed,
             worlds=tuple(range(first, last + 1)),
+            version=PICTURES,
         )
 
 
@@ -93,6 +95,7 @@ class Site:
             size=size,
             seed=self.seed,
             worlds=(self.world,),
+            version=PICTURES,
         )
 
 

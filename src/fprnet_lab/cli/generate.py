@@ -79,6 +79,13 @@ def add_parser(subcommands: Subcommands) -> None:
         help="write the I-th of N parts only, so that N machines share the work (default: all)",
     )
     parser.add_argument(
+        "--generator-version",
+        type=positive,
+        metavar="N",
+        help="make the pictures of an earlier version of the generator: 2 trained the shipped "
+        "model (default: the newest)",
+    )
+    parser.add_argument(
         "--people",
         choices=("rendered", "drawn"),
         default="rendered",
@@ -141,6 +148,7 @@ def _render(args: argparse.Namespace, counts: dict[str, int | None]) -> bool:
         seed=args.seed,
         worlds=args.world,
         site=None if args.site is None else read_site(args.site),
+        version=args.generator_version,
     )
     return generate(args.root, options, workers=args.workers, shard=args.shard)
 
@@ -150,8 +158,12 @@ def _draw(args: argparse.Namespace, counts: dict[str, int | None]) -> bool:
     from fprnet_lab.synthetic.options import GeneratorOptions
     from fprnet_lab.synthetic.writer import generate
 
-    if args.world is not None or args.site is not None or args.shard != (1, 1):
-        raise UsageError("drawn people have no --world, --site or --shard; leave --people out")
+    given = (args.world, args.site, args.generator_version)
+    if args.shard != (1, 1) or any(value is not None for value in given):
+        raise UsageError(
+            "drawn people have no --world, --site, --shard or --generator-version; "
+            "leave --people out"
+        )
     options = GeneratorOptions.of_layout(args.layout, **counts, size=args.size, seed=args.seed)
     generate(args.root, options, workers=args.workers)
     return True

@@ -12,7 +12,7 @@ import numpy as np
 
 from fprnet.errors import DataError
 from fprnet.plain_text import parse_json
-from fprnet_lab.people import GENERATOR_VERSION
+from fprnet_lab.people import GENERATOR_VERSION, VERSIONS
 from fprnet_lab.people.options import PeopleOptions
 from fprnet_lab.people.render import person_of
 from fprnet_lab.people.site import Site
@@ -41,7 +41,6 @@ class Card:
 
     Attributes:
         root: Its folder.
-        version: Of the generator that wrote it.
         complete: All images and lists are there.
         options: What was asked for.
         images: Number by band: visible, infrared, thermal.
@@ -49,7 +48,6 @@ class Card:
     """
 
     root: Path
-    version: int
     complete: bool
     options: PeopleOptions
     images: dict[str, int]
@@ -60,7 +58,7 @@ class Card:
         return {
             "root": str(self.root),
             "generator": "people",
-            "version": self.version,
+            "version": self.options.version,
             "complete": self.complete,
             "options": asdict(self.options),
             "images": self.images,
@@ -86,6 +84,9 @@ class Card:
             f"--images-per-camera {options.images_per_camera}",
             f"--size {options.size[0]}x{options.size[1]} --seed {options.seed} --world {worlds}",
             "--site FILE" if options.site is not None else "",
+            f"--generator-version {options.version}"
+            if options.version != GENERATOR_VERSION
+            else "",
         ]
         return " ".join(word for word in words if word)
 
@@ -102,7 +103,7 @@ class Card:
         state = "complete" if self.complete else "not complete: run its command again"
         lines = [
             f"{self.root}: rendered people, layout {options.layout}, generator version "
-            f"{self.version}, {state}",
+            f"{options.version}, {state}",
             f"people      {options.total} ({people})",
             f"images      {sum(self.images.values())} ({images}), "
             f"{options.size[0]}x{options.size[1]} pixels",
@@ -126,24 +127,19 @@ def card_of(root: Path) -> Card:
     Raises:
         DataError: The folder holds no rendered set, or one of another version.
     """
-    version, complete, options = read_options(root)
-    if version != GENERATOR_VERSION:
-        raise DataError(
-            f"{root} was rendered by version {version} of the generator, this is version "
-            f"{GENERATOR_VERSION}; install the other version or render the set anew"
-        )
+    complete, options = read_options(root)
     shots_of = WRITERS[options.layout].shots
     images: Counter[str] = Counter()
     for identity in range(1, options.total + 1):
         images.update(CAMERAS[shot.camera].band for shot in shots_of(options, identity))
-    return Card(root, version, complete, options, dict(images), _people(options))
+    return Card(root, complete, options, dict(images), _people(options))
 
 
-def read_options(root: Path) -> tuple[int, bool, PeopleOptions]:
-    """Return version, completeness and options of the set in a folder.
+def read_options(root: Path) -> tuple[bool, PeopleOptions]:
+    """Return completeness and options of the set in a folder.
 
     Raises:
-        DataError: The folder holds no rendered set.
+        DataError: The folder holds no rendered set, or one of a version that is no more.
     """
     folders = dict.fromkeys(layout.lists for layout in WRITERS.values())
     for folder in folders:
@@ -154,7 +150,13 @@ def read_options(root: Path) -> tuple[int, bool, PeopleOptions]:
             try:
                 about = parse_json(file.read_text(encoding="utf-8"))
                 if isinstance(about, dict) and about.get("generator") == "people":
-                    return int(about["version"]), name == FINISHED, _options(about["options"])
+                    version = int(about["version"])
+                    if version not in VERSIONS:
+                        raise DataError(
+                            f"{root} was rendered by version {version} of the generator, which is "
+                            f"no more; render it anew by version {GENERATOR_VERSION}"
+                        )
+                    return name == FINISHED, _options(about["options"] | {"version": version})
             except (ValueError, KeyError, TypeError, json.JSONDecodeError) as error:
                 raise DataError(f"{file} is damaged ({error}); render the set anew") from error
     raise DataError(

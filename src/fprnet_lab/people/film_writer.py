@@ -8,7 +8,6 @@ from pathlib import Path
 
 from fprnet.errors import DataError
 from fprnet.files import write_text
-from fprnet_lab.people import GENERATOR_VERSION
 from fprnet_lab.people.film import Film, filmed
 from fprnet_lab.people.render import Setting
 from fprnet_lab.people.sensor import jpeg
@@ -42,7 +41,7 @@ def write_film(root: Path, setting: Setting, film: Film) -> int:
         write_text(root / "truth.csv", "".join(lines))
         about = {
             "generator": "people",
-            "version": GENERATOR_VERSION,
+            "version": setting.version,
             "film": dataclasses.asdict(film),
             "setting": dataclasses.asdict(setting),
         }

@@ -209,5 +209,5 @@ def _tint(rng: np.random.Generator, spread: float) -> NDArray[np.float64]:
 
 
 def _row(visible: NDArray[np.floating], infrared: float | np.floating) -> Reflectance:
-    row: Reflectance = np.clip(np.append(visible, infrared), 0.002, 0.92).astype(np.float32)
+    row: Reflectance = np.clip(np.append(visible, infrared), 0, 1).astype(np.float32)
     return row

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fprnet.errors import DataError
+from fprnet_lab.people import GENERATOR_VERSION, VERSIONS
 from fprnet_lab.people.render import Setting
 from fprnet_lab.people.site import Site
 
@@ -57,6 +58,7 @@ class PeopleOptions:
         missed_share: Chance that any one camera never sees an identity.
         layout: Layout of the folder; RegDB, LLCM and HITSZ-VCM have their own cameras.
         site: What a file says about cameras and season, or None.
+        version: Version of the generator whose pictures are made.
 
     Raises:
         DataError: A value is out of range.
@@ -74,6 +76,7 @@ class PeopleOptions:
     missed_share: float = 0.03
     layout: str = "sysu-mm01"
     site: Site | None = None
+    version: int = GENERATOR_VERSION
 
     @classmethod
     def of_layout(cls, layout: str, **given: Any) -> PeopleOptions:  # noqa: ANN401
@@ -106,6 +109,9 @@ class PeopleOptions:
         for name, seeds in (("seed", (self.seed,)), ("worlds", self.worlds)):
             if not seeds or min(seeds) < 0 or max(seeds) >= 2**63:
                 raise DataError(f"{name} is {getattr(self, name)}; give 0 to {2**63 - 1}")
+        if self.version not in VERSIONS:
+            known = ", ".join(map(str, VERSIONS))
+            raise DataError(f"version is {self.version}; of the generator there are {known}")
         if len(set(self.worlds)) != len(self.worlds):
             raise DataError(f"worlds is {self.worlds}; give each world once")
         for name in ("outdoor_share", "missed_share"):
@@ -115,7 +121,7 @@ class PeopleOptions:
     @property
     def setting(self) -> Setting:
         """Where all images of the set come from."""
-        return Setting(self.seed, self.worlds, self.site)
+        return Setting(self.seed, self.worlds, self.site, self.version)
 
     @property
     def total(self) -> int:

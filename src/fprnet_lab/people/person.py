@@ -31,11 +31,13 @@ class Population:
         warmth: Season, from winter (0) to summer (1); what is worn follows it.
         ancestry: Concentrations of a Dirichlet distribution over the three sets of targets.
         old: Mean share of the old targets, 0 to 1.
+        height: Mean and deviation of the height, 0 to 1.
     """
 
     warmth: float = 0.5
     ancestry: tuple[float, float, float] = (0.7, 0.9, 0.9)
     old: float = 0.28
+    height: tuple[float, float] = (0.5, 0.2)
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def draw_person(seed: tuple[int, ...], population: Population, detail: Detail = 
         old=old,
         muscle=float(np.clip(rng.normal(0.5, 0.18), 0, 1)),
         weight=float(np.clip(rng.normal(0.45, 0.19), 0.05, 1)),
-        height=float(np.clip(rng.normal(0.47, 0.1), 0.15, 0.8)),
+        height=float(np.clip(rng.normal(*population.height), 0, 1)),
         ancestry=(float(ancestry[0]), float(ancestry[1]), float(ancestry[2])),
     )
     vertices, joints, eyes = template_mesh(detail).shaped(shape)

@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from fprnet_lab.people import GENERATOR_VERSION
 from fprnet_lab.people.kernels import say_once_how_slow
 from fprnet_lab.people.mesh import Detail, detail_of
 from fprnet_lab.people.person import Person, draw_person
@@ -30,15 +31,17 @@ class Setting:
         seed: Seed of people and moments.
         worlds: Seeds of the sites; each image is taken at one of them.
         site: What a file says about cameras and season, or None.
+        version: Of the generator, one of ``VERSIONS``.
     """
 
     seed: int
     worlds: tuple[int, ...]
     site: Site | None = None
+    version: int = GENERATOR_VERSION
 
     def world(self, seed: int) -> World:
         """Return a world as the site's file changes it."""
-        return _world(seed, self.site)
+        return _world(seed, self.site, self.version)
 
     def home(self, identity: int) -> World:
         """Return the world whose population and season an identity is of."""
@@ -47,8 +50,8 @@ class Setting:
 
 
 @lru_cache(maxsize=256)
-def _world(seed: int, site: Site | None) -> World:
-    drawn = world(seed)
+def _world(seed: int, site: Site | None, version: int) -> World:
+    drawn = world(seed, version)
     return drawn if site is None else site.applied(drawn)
 
 
@@ -101,7 +104,8 @@ def rendered(
     place = setting.world(worlds[int(rng.integers(len(worlds)))])
     detail = detail_of(size[0])
     person = person_of(setting, identity, detail)
-    other = passer_by(place.population.warmth, rng, detail)
+    dressed_for = place if setting.version > 2 else setting.home(identity)
+    other = passer_by(dressed_for.population.warmth, rng, detail)
     # Many worlds have many places already.
     places = 3 if len(worlds) == 1 else 2 if len(worlds) <= 8 else 1
     eye = place.cameras[camera]

@@ -37,6 +37,9 @@ class Sensor:
         noise: Standard deviation, 0 to 1.
         quality: Of the JPEG file.
         white: Factors of red, green and blue.
+        cast: Deviation of the logarithm of each image's own factors.
+        min_colour: By day, least median distance of the channels, 0 to 1; 0: the factors come
+            before the saturation, and an image may be gray.
     """
 
     brightness: Range
@@ -52,9 +55,10 @@ class Sensor:
     noise: Range
     quality: Range
     white: tuple[float, float, float]
+    cast: float = 0.05
+    min_colour: float = 10 / 255
 
 
-_MIN_COLOUR = 10 / 255  # median distance of the channels by day: no image passes for infrared
 WIDEST_VISIBLE = Sensor(
     brightness=(0.27, 0.58),
     gamma=(1.9, 2.4),
@@ -87,7 +91,9 @@ WIDEST_INFRARED = Sensor(
 )
 
 
-def draw_sensor(rng: np.random.Generator, *, infrared: bool, spread: float = 0.6) -> Sensor:
+def draw_sensor(
+    rng: np.random.Generator, *, infrared: bool, version: int, spread: float = 0.6
+) -> Sensor:
     """Draw a camera's sensor: parts of the widest ranges, ``spread`` of them wide."""
     widest = WIDEST_INFRARED if infrared else WIDEST_VISIBLE
 
@@ -95,7 +101,7 @@ def draw_sensor(rng: np.random.Generator, *, infrared: bool, spread: float = 0.6
         start = whole[0] + rng.random() * (1 - spread) * (whole[1] - whole[0])
         return start, start + spread * (whole[1] - whole[0])
 
-    white = np.exp(rng.normal(0, 0.07, 3))
+    white = np.exp(rng.normal(0, 0.07 if version > 2 else 0.04, 3))
     return Sensor(
         brightness=part(widest.brightness),
         gamma=part(widest.gamma),
@@ -110,6 +116,8 @@ def draw_sensor(rng: np.random.Generator, *, infrared: bool, spread: float = 0.6
         noise=part(widest.noise),
         quality=part(widest.quality),
         white=(float(white[0]), float(white[1]), float(white[2])),
+        cast=0.05 if version > 2 else 0.045,
+        min_colour=10 / 255 if version > 2 else 0.0,
     )
 
 
@@ -142,11 +150,13 @@ def developed(
     else:
         exposure = wanted / (0.65 * mean + 0.35 * person_mean + 1e-6)
         exposure = min(exposure, 2.6 / max(1e-3, _level(light, 0.97)))
-        white = np.exp(rng.normal(0, 0.05, 3)) * sensor.white
-        image = light * np.float32(exposure)
+        white = np.exp(rng.normal(0, sensor.cast, 3)) * sensor.white
+        late = sensor.min_colour > 0  # no camera's grey is quite grey
+        image = light * (np.float32(exposure) if late else (exposure * white).astype(np.float32))
         grey = image.mean(2, keepdims=True)
         image = np.maximum(grey + (image - grey) * np.float32(rng.uniform(*sensor.saturation)), 0)
-        image *= white.astype(np.float32)  # no camera's grey is quite grey
+        if late:
+            image *= white.astype(np.float32)
     haze = np.float32(rng.uniform(*sensor.haze))
     image = image * (1 - haze) + haze * np.float32(0.5 if infrared else 1)
     if rng.random() < 0.5:
@@ -161,9 +171,9 @@ def developed(
     black = np.float32(rng.uniform(*sensor.black))
     image = np.clip((image - black) / (1 - black), 0, 1)
     image = _resolved(image, sensor, rng)
-    if not infrared:
+    if not infrared and sensor.min_colour:
         rows = image[::2, ::2]
-        missing = _MIN_COLOUR - float(np.median(rows.max(2) - rows.min(2)))
+        missing = sensor.min_colour - float(np.median(rows.max(2) - rows.min(2)))
         image[:, :, int(rows.mean((0, 1)).argmax())] += np.float32(max(0.0, missing))
     noise = (noise_source or rng).standard_normal(image.shape, np.float32)
     if rng.random() < 0.6:

@@ -191,7 +191,7 @@ def reflectance(rng: np.random.Generator, palette: str) -> Floats:
     colour, low, high = colours[rng.integers(len(colours))]
     visible = (np.array(colour) / 255) ** 2.2
     grey = visible.mean()
-    vivid = 1.0 if palette in NATURAL else rng.beta(1.6, 1.1)  # much of a city is nearly grey
+    vivid = 1.0 if palette in NATURAL else rng.beta(1.3, 1.1)  # much of a city is nearly grey
     visible = grey + (visible - grey) * vivid
     visible *= np.exp(rng.normal(-0.15, 0.22)) * np.exp(rng.normal(0, 0.025, 3))
     return np.append(np.clip(visible, 0.01, 0.9), rng.uniform(low, high)).astype(np.float32)

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from fprnet_lab.people import GENERATOR_VERSION
 from fprnet_lab.people.layer import Band
 from fprnet_lab.people.person import Population
 from fprnet_lab.people.sensor import Sensor, draw_sensor
@@ -91,22 +92,28 @@ class World:
 
 
 @lru_cache(maxsize=256)
-def world(seed: int) -> World:
-    """Draw the world of a seed."""
+def world(seed: int, version: int = GENERATOR_VERSION) -> World:
+    """Draw the world of a seed, as a version of the generator does."""
     rng = np.random.default_rng([seed, _SITE])
     warmth = float(rng.uniform(0, 1))
     ancestry = rng.uniform(0.3, 1.6, 3)
+    heights = (0.47, 0.1) if version > 2 else (0.5, 0.2)
     population = Population(
-        warmth, (float(ancestry[0]), float(ancestry[1]), float(ancestry[2])), rng.uniform(0.15, 0.4)
+        warmth,
+        (float(ancestry[0]), float(ancestry[1]), float(ancestry[2])),
+        rng.uniform(0.15, 0.4),
+        heights,
     )
-    cameras = {number: _draw_camera(seed, number, mount) for number, mount in CAMERAS.items()}
+    cameras = {
+        number: _draw_camera(seed, number, mount, version) for number, mount in CAMERAS.items()
+    }
     return World(seed, population, cameras)
 
 
-def _draw_camera(seed: int, number: int, mount: Mount) -> Camera:
+def _draw_camera(seed: int, number: int, mount: Mount, version: int) -> Camera:
     if mount.place != number:
-        beside = _draw_camera(seed, mount.place, CAMERAS[mount.place])
-        alone = _draw_camera(seed, number, replace(mount, place=number))
+        beside = _draw_camera(seed, mount.place, CAMERAS[mount.place], version)
+        alone = _draw_camera(seed, number, replace(mount, place=number), version)
         return replace(alone, place=beside.place, height=beside.height, distance=beside.distance)
     rng = np.random.default_rng([seed, _CAMERA, number])
     height = rng.uniform(18, 46) if mount.outdoors else rng.uniform(17, 30)
@@ -118,7 +125,7 @@ def _draw_camera(seed: int, number: int, mount: Mount) -> Camera:
         mount.band,
         (height * 0.85, height * 1.15),
         (near, near + rng.uniform(30, 80)),
-        draw_sensor(rng, infrared=mount.band != "visible"),
+        draw_sensor(rng, infrared=mount.band != "visible", version=version),
         clutter=float(rng.uniform(0.08, 0.22)),
         crowd=float(rng.uniform(0, 3.5)),
         roll=float(rng.uniform(0, 2)),

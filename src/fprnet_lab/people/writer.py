@@ -21,7 +21,6 @@ from tqdm import tqdm
 
 from fprnet.errors import DataError
 from fprnet.files import write_text
-from fprnet_lab.people import GENERATOR_VERSION
 from fprnet_lab.people.layouts import hitsz_vcm, llcm, manifest, regdb, sysu_mm01
 from fprnet_lab.people.layouts.shot import Shot
 from fprnet_lab.people.options import PeopleOptions
@@ -104,11 +103,8 @@ def generate(
 
 
 def _description(options: PeopleOptions) -> dict[str, Any]:
-    return {
-        "generator": "people",
-        "version": GENERATOR_VERSION,
-        "options": dataclasses.asdict(options),
-    }
+    values = dataclasses.asdict(options)
+    return {"generator": "people", "version": values.pop("version"), "options": values}
 
 
 def _claim(root: Path, options: PeopleOptions) -> bool:
