@@ -135,7 +135,14 @@ def _add_installed_commands(groups: dict[str, Any]) -> None:
                 file=sys.stderr,
             )
             continue
-        module.add_parser(groups[group])
+        try:
+            module.add_parser(groups[group])
+        except argparse.ArgumentError as error:
+            print(
+                f"fprnet: command {point.name!r} of {point.value} is left out ({error}); "
+                "its distribution must give it another name",
+                file=sys.stderr,
+            )
 
 
 def run() -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fprnet.cli.arguments import add_command, add_workers, positive, size
-from fprnet_lab.cli import card, film
 
 if TYPE_CHECKING:
     from fprnet.cli.arguments import Subcommands
@@ -94,8 +93,6 @@ def add_parser(subcommands: Subcommands) -> None:
     )
     add_workers(parser)
     parser.set_defaults(run=run_generate)
-    card.add_parser(subcommands)
-    film.add_parser(subcommands)
 
 
 def worlds(text: str) -> tuple[int, ...]:
