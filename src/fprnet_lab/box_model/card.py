@@ -7,7 +7,7 @@ from typing import Any
 
 from fprnet.runs.model_card import front_matter
 from fprnet_lab.box_model.recipe import Recipe
-from fprnet_lab.people import GENERATOR_VERSION
+from fprnet_lab.people import VERSIONS
 
 __all__ = ["card_of"]
 
@@ -109,13 +109,12 @@ def card_of(recipe: Recipe, scores: Mapping[str, Any], config: str) -> str:
 
 
 def _other_version(version: int) -> list[str]:
-    """Say that the present generator draws other pictures, where it does."""
-    if version == GENERATOR_VERSION:
+    """Say where the present generator cannot draw the pictures any more."""
+    if version in VERSIONS:
         return []
     return [
-        f"- The generator is at version {GENERATOR_VERSION} now and draws the same people in "
-        "pictures of slightly",
-        "  other bytes, so the command below makes a sibling of this model, not its equal.",
+        f"- The present generator cannot draw the pictures of version {version}, so the command",
+        "  below makes a sibling of this model, not its equal.",
     ]
 
 

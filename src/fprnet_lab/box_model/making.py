@@ -61,7 +61,7 @@ def make_box_model(
     people = out / "people"
     generate(people, recipe.people.options(), workers=workers)
     for site in (recipe.calibration, *recipe.sites):
-        generate(_site_folder(out, site.world), site.options(recipe.people.size), workers=workers)
+        generate(_site_folder(out, site.world), site.options(recipe.people), workers=workers)
     config = replace(recipe.run, data=replace(recipe.run.data, root=str(people)))
     outcome = run_training(config, out / "run", max_steps=max_steps)
     return pack(recipe, out) if outcome.finished else None
@@ -130,7 +130,7 @@ def _scores(
             site.world,
             threshold=partial(calibration.threshold, RATE),
         )
-        scored.append((result, site.options(recipe.people.size)))
+        scored.append((result, site.options(recipe.people)))
         sites.append(
             {
                 "world": result.world,

@@ -23,7 +23,6 @@ __all__ = ["People", "Recipe", "Site", "read_recipe", "recipe_names"]
 
 RECIPES = Path(__file__).with_name("recipes")
 LISTED = 16  # of the people, who stand in the validation list
-PICTURES = 2  # version of the generator whose pictures trained the shipped model
 _STRICT = ConfigDict(extra="forbid")
 
 
@@ -38,6 +37,7 @@ class People:
         size: Height and width of the crops, pixels.
         seed: Seed of the people and of their moments.
         worlds: First and last seed of the sites at which the images are taken.
+        generator_version: Version of the generator whose pictures are taken, here and at the sites.
     """
 
     __pydantic_config__ = _STRICT
@@ -47,6 +47,7 @@ class People:
     size: tuple[PositiveInt, PositiveInt]
     seed: CountOrZero
     worlds: tuple[CountOrZero, CountOrZero]
+    generator_version: PositiveInt
 
     def options(self) -> PeopleOptions:
         """Return the options of the generator."""
@@ -59,7 +60,7 @@ class People:
             size=self.size,
             seed=self.seed,
             worlds=tuple(range(first, last + 1)),
-            version=PICTURES,
+            version=self.generator_version,
         )
 
 
@@ -81,21 +82,21 @@ class Site:
     identities: PositiveInt
     images_per_camera: PositiveInt = 3
 
-    def options(self, size: tuple[int, int]) -> PeopleOptions:
+    def options(self, people: People) -> PeopleOptions:
         """Return the options of the generator; the people are test identities.
 
         Args:
-            size: Height and width of the crops, pixels.
+            people: The training people, whose size and version of the generator are taken.
         """
         return PeopleOptions(
             identities=1,  # a data set lists somebody to train on
             validation_identities=1,
             test_identities=self.identities,
             images_per_camera=self.images_per_camera,
-            size=size,
+            size=people.size,
             seed=self.seed,
             worlds=(self.world,),
-            version=PICTURES,
+            version=people.generator_version,
         )
 
 
