@@ -33,7 +33,7 @@ def train_words(data: Path, out: Path, preset: str = "fprnet") -> list[object]:
         (["train", "--data", "nowhere", "--out", "run"], "argument --data: nowhere is no folder"),
         (["evaluate", "nowhere.npz", "--data", "SET"], "nowhere.npz does not exist"),
         (["evaluate", "nowhere.pt", "--data", "SET"], "nowhere.pt does not exist"),
-        (["evaluate", "frpnet", "--data", "SET"], "frpnet is no checkpoint, run folder or preset"),
+        (["evaluate", "frpnet", "--data", "SET"], "frpnet is no checkpoint, run folder"),
         (["evaluate", ".", "--data", "SET"], "checkpoints/best.pt does not exist"),
         (["extract", "nowhere.pt", "--data", "SET", "--out", "f.npz"], "does not exist"),
         (["train", "--data", ".", "--out", "run"], "cam1"),
