@@ -10,6 +10,7 @@ import fprnet
 from conftest import ROOT
 from documents import blocks
 from fprnet.config import config_from_dict
+from fprnet.embeddings.embedder import load_model
 from fprnet.pretrained import DEFAULT_MODEL, SHIPPED, shipped_models
 
 FOLDER = SHIPPED / DEFAULT_MODEL
@@ -86,3 +87,23 @@ def test_extract_takes_it_when_no_model_is_named(fprnet, crops):
     result = fprnet("extract", *words)
     assert result.status == 0, result.err
     assert json.loads(result.out)["model"]["name"] == DEFAULT_MODEL
+
+
+def test_shipped_model_is_not_calibrated_in_its_place(fprnet, tiny_set, crops):
+    before = {path.name: path.read_bytes() for path in FOLDER.iterdir()}
+    complaint = fprnet("calibrate", DEFAULT_MODEL, "--data", str(tiny_set)).complaint
+    assert DEFAULT_MODEL in complaint
+    assert "save_pretrained" in complaint
+    assert {path.name: path.read_bytes() for path in FOLDER.iterdir()} == before
+
+
+def test_copy_of_it_is_calibrated_and_makes_a_gallery(fprnet, tiny_set, crops):
+    load_model().save_pretrained("my-model")
+    words = ("--data", str(tiny_set), "--people", "test", "--full-size")
+    result = fprnet("calibrate", "my-model", *words)
+    assert result.status == 0, result.err
+    assert (crops / "my-model" / "model.calibration.json").is_file()
+    result = fprnet("gallery", "create", "--uri", "mine.db", "--model", "my-model")
+    assert result.status == 0, result.err
+    added = fprnet("gallery", "add", "--uri", "mine.db", "--images", "day", "--modality", "visible")
+    assert added.status == 0, added.err

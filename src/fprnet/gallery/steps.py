@@ -20,8 +20,8 @@ from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.opening import load_gallery_model
 from fprnet.gallery.records import ImageFacts, ModelIdentity
 from fprnet.gallery.sources import of_folder
-from fprnet.pretrained import DEFAULT_MODEL
-from fprnet.runs.pretrained import remembered_as, weights_file
+from fprnet.pretrained import DEFAULT_MODEL, shipped_models
+from fprnet.runs.pretrained import HUB, remembered_as, weights_file
 
 __all__ = ["calibrate", "create_gallery", "fill_gallery"]
 
@@ -53,7 +53,8 @@ def calibrate(
         The calibration, and how good it is on people whom it was not fitted on.
 
     Raises:
-        UsageError: The model is not trained, or was trained on these people.
+        UsageError: The model is not trained, was trained on these people, or is one that others
+            use, too (a shipped one, or one of the hub).
         DataError: Images are missing or cannot be read.
         FeaturesError: There are too few people with images in both modalities.
 
@@ -63,6 +64,12 @@ def calibrate(
             calibrated = fprnet.calibrate("runs/agw", "SYSU-MM01")
             print(calibrated.calibration.probability(0.8, candidates=1000))
     """
+    if str(model) in shipped_models() or str(model).startswith(HUB):
+        raise UsageError(
+            f"model {model} is shared by all who use it here, and calibrating writes beside a "
+            f"model; save a copy first, fprnet.load_model('{model}').save_pretrained('my-model'), "
+            "and calibrate that"
+        )
     embedder = load_model(model)
     if not embedder.about["trained"]:
         raise UsageError(f"preset {model} is not trained; give a checkpoint or run folder")
