@@ -32,7 +32,7 @@ def test_a_reflectance_is_a_share_of_the_light(draw):
     found = rows(draw)
     assert found.shape == (DRAWS, 4)
     assert found.min() > 0
-    assert found.max() <= 0.95
+    assert found.max() <= 1
 
 
 def test_black_cotton_is_dark_by_day_and_mostly_bright_in_infrared():
