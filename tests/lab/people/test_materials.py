@@ -7,9 +7,15 @@ import pytest
 
 from fprnet_lab.people import materials
 from fprnet_lab.people.cloth import Cloth, draw_cloth
+from fprnet_lab.people.person import Person, Population, draw_person
 from fprnet_lab.people.thermal import thermal_outfit
 
 DRAWS = 400
+
+
+@pytest.fixture(scope="module")
+def person() -> Person:
+    return draw_person((1, 2), Population())
 
 
 def rows(draw) -> np.ndarray:
