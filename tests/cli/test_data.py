@@ -40,7 +40,7 @@ def test_help_of_generate_tells_the_defaults(capsys):
         main(["data", "generate", "--help"])
     said = " ".join(capsys.readouterr().out.split())
     height, width = plain.size
-    assert f"(default: {height}x{width}, of hitsz-vcm 256x128)" in said
+    assert f"(default: {height}x{width}," in said
     assert f"(default: {plain.seed})" in said
     assert COUNTS["identities"][1] in said
 

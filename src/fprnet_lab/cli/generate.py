@@ -35,7 +35,7 @@ COUNTS = {
 
 
 def add_parser(subcommands: Subcommands) -> None:
-    """Declare ``fprnet data generate``, ``fprnet data card`` and ``fprnet data film``."""
+    """Declare ``fprnet data generate``."""
     parser = add_command(subcommands, "generate", summary=GENERATE, example=GENERATE_EXAMPLE)
     parser.add_argument("root", type=Path, metavar="ROOT", help="folder to write")
     parser.add_argument(

@@ -96,14 +96,10 @@ def world(seed: int, version: int = GENERATOR_VERSION) -> World:
     """Draw the world of a seed, as a version of the generator does."""
     rng = np.random.default_rng([seed, _SITE])
     warmth = float(rng.uniform(0, 1))
-    ancestry = rng.uniform(0.3, 1.6, 3)
+    african, asian, european = map(float, rng.uniform(0.3, 1.6, 3))
     heights = (0.47, 0.1) if version > 2 else (0.5, 0.2)
-    population = Population(
-        warmth,
-        (float(ancestry[0]), float(ancestry[1]), float(ancestry[2])),
-        rng.uniform(0.15, 0.4),
-        heights,
-    )
+    old = rng.uniform(0.15, 0.4)
+    population = Population(warmth, (african, asian, european), old, heights)
     cameras = {
         number: _draw_camera(seed, number, mount, version) for number, mount in CAMERAS.items()
     }

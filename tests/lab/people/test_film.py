@@ -11,8 +11,14 @@ from PIL import Image
 from fprnet.errors import DataError
 from fprnet_lab.people.film import Film, filmed
 from fprnet_lab.people.film_writer import write_film
+from fprnet_lab.people.render import Setting
 
 FILM = Film(camera=4, identities=(1, 2, 3, 4), seconds=1.5, rate=4, size=(216, 320))
+
+
+@pytest.fixture(scope="module")
+def setting() -> Setting:
+    return Setting(seed=5, worlds=(3,))
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,16 @@ from hypothesis import strategies as st
 from fprnet_lab.people import lighting
 from fprnet_lab.people.camera import Box, View
 from fprnet_lab.people.layer import Shot, person_layer
-from fprnet_lab.people.person import Look
+from fprnet_lab.people.person import Look, Person, Population, draw_person
 from fprnet_lab.people.pose import draw_action
 from fprnet_lab.people.rasteriser import rasterised
 
 SEEDS = st.integers(0, 2**32)
+
+
+@pytest.fixture(scope="module")
+def person() -> Person:
+    return draw_person((1, 2), Population())
 
 
 def light(seed: int, *, sunny: bool = True) -> lighting.Light:

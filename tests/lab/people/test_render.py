@@ -33,6 +33,11 @@ print(kernels.COMPILED, hashlib.sha256(b"".join(images)).hexdigest())
 """
 
 
+@pytest.fixture(scope="module")
+def setting() -> Setting:
+    return Setting(seed=5, worlds=(3,))
+
+
 def quarters(pixels: np.ndarray) -> list[float]:
     top, bottom = pixels[:32].astype(float), pixels[32:].astype(float)
     return [half[:, part].mean() for half in (top, bottom) for part in (slice(16), slice(16, 32))]
