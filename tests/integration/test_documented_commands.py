@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from PIL import Image, ImageOps
 
 from conftest import ROOT, TINY
 from documents import blocks, commands
@@ -19,7 +20,10 @@ def workplace(tiny_set, trained, tmp_path, monkeypatch):
     (tmp_path / "SYSU-MM01").symlink_to(tiny_set, target_is_directory=True)
     shutil.copytree(trained, tmp_path / "runs" / "tiny")
     for camera, name in (("cam6", "night"), ("cam1", "day")):
-        shutil.copytree(tiny_set / camera / "0001", tmp_path / name)
+        (tmp_path / name).mkdir()
+        for file in sorted((tiny_set / camera / "0001").iterdir()):
+            with Image.open(file) as image:  # mirrored: images that the data set does not hold
+                ImageOps.mirror(image).save(tmp_path / name / file.name)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -149,6 +149,13 @@ def test_without_the_word_plugin_nothing_is_imported(stranger_site, runs, two_fo
     _, err = process.communicate(timeout=300)
     assert process.returncode == 2
     (line,) = err.splitlines()
+    assert "not allowed" in line
+    assert "--plugin stranger" in line
+    words_of_export = ["export", str(best), "--format", "onnx", "--out", str(tmp_path / "out")]
+    process = start(words_of_export, stranger_site, cwd=tmp_path)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 2
+    (line,) = err.splitlines()
     assert "install the distribution stranger-reid 1.2 and add --plugin stranger-reid" in line
     finish(start([*words, *PLUGIN], stranger_site, cwd=tmp_path))
     assert not (tmp_path / "imported").exists()

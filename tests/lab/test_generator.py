@@ -230,12 +230,12 @@ def test_the_default_test_identities_bring_up_the_special_cases() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"identities": -1}, "identities is -1; give 0 or more"),
+        ({"identities": -1}, "identities is -1; give 0 to"),
         ({"identities": 0, "validation_identities": 0, "test_identities": 0}, "hold nobody"),
         ({"images_per_camera": 0}, "images_per_camera is 0; give 1 to 200"),
         ({"images_per_camera": 500}, "images_per_camera is 500; give 1 to 200"),
         ({"size": (8, 8)}, r"size is \(8, 8\); give height and width of 24 to 1024"),
-        ({"seed": -1}, "seed is -1; give 0 or more"),
+        ({"seed": -1}, "seed is -1; give 0 to"),
         ({"cameras": (1, 7)}, r"cameras is \(1, 7\); give some of 1 to 6"),
         ({"cameras": (1, 1)}, "each once"),
         ({"cameras": ()}, "give some of 1 to 6"),
