@@ -1,5 +1,6 @@
 """Every runtime and precision gives the embeddings of the plain model, in any order of use."""
 
+import copy
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from fprnet.config import preset_names
+from fprnet.config import load_config, preset_names
 from fprnet.cores import available_cores
 from fprnet.data.augmentation import normalise
 from fprnet.data.records import MODALITIES
@@ -22,6 +23,7 @@ from fprnet.embeddings.inference_graph import folded
 from fprnet.embeddings.openvino_backend import backend_of_model, has_bfloat16
 from fprnet.embeddings.pytorch_backend import PyTorchBackend
 from fprnet.errors import UsageError
+from fprnet.methods.network import untrained
 from models_cases import pictures, preset
 
 FLOAT32 = 2e-5  # of numbers of unit rows, the largest difference
@@ -303,3 +305,21 @@ def test_features_say_what_computed_them():
     assert (embedder.about["runtime"], embedder.about["precision"]) == ("pytorch", "float32")
     embedder = load_model("one-stream", scale="tiny", runtime="openvino", precision="float32")
     assert (embedder.about["runtime"], embedder.about["precision"]) == ("openvino", "float32")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [("model.head.main_activation", "relu"), ("model.head.main_activation", "none")],
+)
+def test_graphs_of_equal_weights_and_other_options_are_told_apart(change):
+    """An activation leaves no trace in the weights, and yet another graph is needed."""
+    models = []
+    for overrides in ((), (f"--{change[0]}", change[1])):
+        config = load_config("paper", scale="tiny", overrides=overrides)
+        torch.manual_seed(0)
+        models.append(untrained(config.model).build(3).eval())
+    one, other = (model.state_dict() for model in models)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    key = graph_cache.fingerprint(models[0], {})
+    assert key != graph_cache.fingerprint(models[1], {})
+    assert key == graph_cache.fingerprint(copy.deepcopy(models[0]), {})

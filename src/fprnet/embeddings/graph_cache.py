@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 import fprnet.models
 from fprnet.files import remove_leftovers, replacing
 
 __all__ = ["cache_folder", "fingerprint", "read_graph", "write_graph"]
 
-FORMAT = 1  # a change of the graph around the model needs another number
+FORMAT = 2  # a change of the graph around the model needs another number
 MAX_BYTES = 2 * 1024**3  # of all graphs; the least recently used ones are removed
 
 
@@ -32,23 +34,53 @@ def cache_folder() -> Path:
 
 
 def fingerprint(model: nn.Module, settings: dict[str, Any]) -> str:
-    """Return a hash of all that decides what a graph computes: weights, code, versions, settings.
+    """Return a hash of all that decides what a graph computes.
+
+    That is weights, options of the modules that leave no trace in the weights (an activation, which
+    side of a neck is taken), their code, versions and settings.
 
     Args:
         model: Its weights are read, 0.1 s for a ResNet-50.
         settings: Anything else, as JSON holds it.
     """
-    code = [
-        (file.name, file.stat().st_size, file.stat().st_mtime_ns)
-        for folder in fprnet.models.__path__
-        for file in sorted(Path(folder).glob("*.py"))
-    ]
     versions = [version(name) for name in ("fprnet", "openvino", "torch")]
-    digest = hashlib.sha256(json.dumps([FORMAT, settings, versions, code]).encode())
+    parts = [FORMAT, settings, versions, _code(model), _options(model)]
+    digest = hashlib.sha256(json.dumps(parts).encode())
     for name, tensor in model.state_dict().items():
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().data)
     return digest.hexdigest()
+
+
+def _code(model: nn.Module) -> list[tuple[str, int, int]]:
+    """Return name, size and time of each source file of fprnet.models and of the modules' classes.
+
+    A network's classes may be anybody's.
+    """
+    files = {file for folder in fprnet.models.__path__ for file in Path(folder).glob("*.py")}
+    for kind in {type(module) for module in model.modules()}:
+        with suppress(TypeError, OSError):  # typed at a prompt: its weights and options must do
+            files.add(Path(inspect.getfile(kind)))
+    return [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in sorted(files)]
+
+
+def _options(model: nn.Module) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """Return name, class and plain attributes of each module."""
+    return [
+        (
+            name,
+            type(module).__qualname__,
+            [
+                (attribute, text)
+                for attribute, value in sorted(vars(module).items())
+                if attribute[0] != "_"
+                and attribute != "training"
+                and not isinstance(value, (nn.Module, Tensor))
+                and " at 0x" not in (text := repr(value))
+            ],
+        )
+        for name, module in model.named_modules()
+    ]
 
 
 def read_graph(key: str) -> bytes | None:
