@@ -283,5 +283,10 @@ def _check_open_set(args: argparse.Namespace) -> None:
     for name in (*OF_OPEN_SET, "calibration", "reliability"):
         if not args.open_set and getattr(args, name) is not None:
             raise UsageError(f"--{name.replace('_', '-')} needs --open-set; add it")
+    if args.reliability is not None:
+        from fprnet.cli.open_set import calibration_file
+
+        if calibration_file(args) is None:
+            raise UsageError("--reliability needs a calibration; make one with 'fprnet calibrate'")
     if args.threshold is not None and args.calibration is not None:
         raise UsageError("--threshold and --calibration both give a threshold; leave one out")

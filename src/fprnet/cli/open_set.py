@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fprnet.evaluation.reliability import Reliability
     from fprnet.gallery.calibration import Calibration
 
-__all__ = ["open_set_parts"]
+__all__ = ["calibration_file", "open_set_parts"]
 
 RATE = 0.01  # false-match rate at which the calibration's threshold is taken
 
@@ -66,24 +66,30 @@ def open_set_parts(
         from fprnet.reporting.plots import png
         from fprnet.reporting.reliability import reliability_figure
 
-        if reliable is None:
-            raise UsageError("--reliability needs a calibration; make one with 'fprnet calibrate'")
+        assert reliable is not None  # said before the first image was read
         with replacing(args.reliability) as temporary:
             temporary.write_bytes(png(reliability_figure({"calibration": reliable})))
     return found, reliable
 
 
-def _calibration(args: argparse.Namespace, features: Features) -> Calibration | None:
-    """Return the calibration that was named, or the one that lies beside the checkpoint."""
-    from fprnet.gallery.calibration import calibration_path, read_calibration
+def calibration_file(args: argparse.Namespace) -> Path | None:
+    """Return the calibration that was named, or the one beside the model; None: there is none."""
+    from fprnet.gallery.calibration import calibration_path
+    from fprnet.runs.pretrained import weights_file
 
-    file = args.calibration
+    if args.calibration is not None:
+        return Path(args.calibration)
+    beside = calibration_path(weights_file(args.model))
+    return beside if beside.is_file() else None
+
+
+def _calibration(args: argparse.Namespace, features: Features) -> Calibration | None:
+    """Return the calibration, if it is this model's."""
+    from fprnet.gallery.calibration import read_calibration
+
+    file = calibration_file(args)
     if file is None:
-        model = Path(args.model)
-        checkpoint = model / "checkpoints" / "best.pt" if model.is_dir() else model
-        file = calibration_path(checkpoint)
-        if not file.is_file():
-            return None
+        return None
     calibration = read_calibration(file)
     digest = features.meta.get("model", {}).get("checkpoint_sha256")
     if digest is not None and calibration.checkpoint_sha256 not in ("", digest):
