@@ -24,6 +24,7 @@ __all__ = [
     "OPTIMIZER",
     "RANKING_LOSS",
     "READER",
+    "RUNTIME",
     "SAMPLER",
     "SCHEDULE",
 ]
@@ -61,11 +62,14 @@ READER = Kind("layout", "fprnet.data.readers:READERS")
 # A function of fprnet.evaluation.ranking_metrics.QueryScores that returns a value per query.
 METRIC = Kind("metric", "fprnet.evaluation.metrics:METRICS", ("ranked",))
 
+# A fprnet.embeddings.backend.Backend: what computes a network's embeddings.
+RUNTIME = Kind("runtime", "fprnet.embeddings.runtimes:RUNTIMES", ("model", "size", "precision"))
+
 KINDS = {
     kind.noun: kind
     for kind in (
         *(BACKBONE, HEAD, AUXILIARY, NETWORK, LOSS, RANKING_LOSS, SAMPLER, AUGMENTATION_STEP),
-        *(OPTIMIZER, SCHEDULE, CALLBACK, READER, METRIC),
+        *(OPTIMIZER, SCHEDULE, CALLBACK, READER, METRIC, RUNTIME),
     )
 }
 """All kinds by name, as ``fprnet components`` lists them."""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from fprnet import plugins
 from fprnet.config import load_config, preset_names
 from fprnet.cores import available_cores
 from fprnet.data.augmentation import normalise
@@ -22,7 +23,7 @@ from fprnet.embeddings.extract import batch_size_for, embed_images
 from fprnet.embeddings.inference_graph import folded
 from fprnet.embeddings.openvino_backend import backend_of_model, has_bfloat16
 from fprnet.embeddings.pytorch_backend import PyTorchBackend
-from fprnet.errors import UsageError
+from fprnet.errors import ConfigError, UsageError
 from fprnet.methods.network import untrained
 from models_cases import pictures, preset
 
@@ -323,3 +324,33 @@ def test_graphs_of_equal_weights_and_other_options_are_told_apart(change):
     key = graph_cache.fingerprint(models[0], {})
     assert key != graph_cache.fingerprint(models[1], {})
     assert key == graph_cache.fingerprint(copy.deepcopy(models[0]), {})
+
+
+class Constant:
+    """A runtime of somebody else: every embedding is the same."""
+
+    runtime = "constant"
+    precision = "float32"
+    embedding_size = 2
+
+    def __init__(self, model, size, precision, *, angle: float = 0.0) -> None:
+        del model, size, precision
+        self.vector = np.array([np.cos(angle), np.sin(angle)], np.float32)
+
+    def embed_batches(self, batches, modality, *, bulk):
+        del modality, bulk
+        for batch in batches:
+            yield np.tile(self.vector, (len(batch), 1))
+
+
+def test_a_runtime_of_ones_own_computes_embeddings() -> None:
+    offered = plugins.offer(Constant)
+    embedder = load_model("one-stream", scale="tiny", runtime=offered)
+    assert embedder.about["runtime"] == "constant"
+    images = np.zeros((3, *embedder.size, 3), np.uint8)
+    np.testing.assert_array_equal(embedder.embed(images, "visible"), [[1, 0]] * 3)
+
+
+def test_a_runtime_that_nobody_allowed_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"os:system.*not allowed"):
+        load_model("one-stream", scale="tiny", runtime="os:system")

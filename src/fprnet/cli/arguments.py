@@ -80,9 +80,10 @@ def add_runtime(parser: argparse.ArgumentParser, *, precision: str = "auto") -> 
     """
     parser.add_argument(
         "--runtime",
-        choices=("auto", "pytorch", "openvino"),
+        metavar="NAME",
         default="auto",
-        help="what computes embeddings (default: auto, the fastest with the same answers)",
+        help="what computes embeddings: pytorch, openvino, or package.module:Name of an allowed "
+        "plugin (default: auto, the fastest with the same answers)",
     )
     parser.add_argument(
         "--precision",

@@ -30,7 +30,8 @@ __all__ = [
     "worker_threads",
 ]
 
-Runtime = Literal["pytorch", "openvino"]
+Runtime: TypeAlias = str
+"""A name in `fprnet.embeddings.runtimes.RUNTIMES`, an import path, or "auto"."""
 Precision = Literal["float32", "bfloat16", "int8"]
 # "reference": float32, or the bits that an exported graph stores; never what is measured.
 Choice = Literal["auto", "reference", "float32", "bfloat16"]
@@ -67,14 +68,16 @@ class Backend(Protocol):
         """
 
 
-def choose_runtime(runtime: Literal["auto"] | Runtime, device: torch.device) -> Runtime:
+def choose_runtime(runtime: Runtime, device: torch.device) -> Runtime:
     """Return the runtime that is fastest on a device, or the one that was asked for.
 
     Raises:
         UsageError: It does not run on this device.
     """
-    if runtime not in ("auto", "pytorch", "openvino"):
-        raise UsageError(f"runtime {runtime!r} is unknown; use auto, pytorch or openvino")
+    if runtime not in ("auto", "pytorch", "openvino") and not {":", "."} & set(runtime):
+        raise UsageError(
+            f"runtime {runtime!r} is unknown; use auto, pytorch, openvino or package.module:Name"
+        )
     if runtime == "openvino" and device.type != "cpu":
         raise UsageError(
             f"runtime openvino computes on the CPU and the device is {device}; "

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from fprnet.config.schema import RunConfig, Scale
 from fprnet.data.images import read_image
 from fprnet.data.pixels import DepthRange, fit_image
 from fprnet.data.records import MODALITIES, Modality
-from fprnet.embeddings.backend import Backend, Choice, Runtime, choose_precision, choose_runtime
+from fprnet.embeddings.backend import Backend, Choice, Runtime
 from fprnet.embeddings.exported_graphs import EXPORTED_PROJECTION, holds_graphs, open_graphs
 from fprnet.embeddings.extract import embed_images
 from fprnet.embeddings.projection import (
@@ -28,7 +28,7 @@ from fprnet.embeddings.projection import (
     projection_path,
     read_projection,
 )
-from fprnet.embeddings.pytorch_backend import PyTorchBackend
+from fprnet.embeddings.runtimes import backend_of
 from fprnet.errors import CheckpointError, UsageError
 from fprnet.models.reidentifier import Reidentifier
 from fprnet.pretrained import DEFAULT_MODEL, shipped_models
@@ -71,7 +71,7 @@ class Embedder:
         config: RunConfig,
         about: dict[str, Any],
         *,
-        runtime: Literal["auto"] | Runtime = "auto",
+        runtime: Runtime = "auto",
         precision: Choice = "auto",
         backend: Backend | None = None,
         trained_on: Sequence[int] = (),
@@ -81,7 +81,7 @@ class Embedder:
         self.projection = projection
         self._model = None if model is None else model.eval()
         if backend is None:
-            backend = _backend(self.model, self.size, runtime, precision)
+            backend = backend_of(self.model, self.size, runtime, precision)
         self.backend = backend
         self.trained_on = tuple(trained_on)
         self.about = {**about, "runtime": backend.runtime, "precision": backend.precision}
@@ -232,7 +232,7 @@ def load_model(
     *,
     scale: Scale = "full",
     device: str | torch.device | None = None,
-    runtime: Literal["auto"] | Runtime = "auto",
+    runtime: Runtime = "auto",
     precision: Choice = "reference",
 ) -> Embedder:
     """Load a trained model, or a preset as it is before training.
@@ -331,7 +331,7 @@ def from_pretrained(
     cache_dir: str | Path | None = None,
     local_files_only: bool = False,
     device: str | torch.device | None = None,
-    runtime: Literal["auto"] | Runtime = "auto",
+    runtime: Runtime = "auto",
     precision: Choice = "auto",
 ) -> Embedder:
     """Load a model that `Embedder.save_pretrained` wrote, from a folder or from the hub.
@@ -370,9 +370,7 @@ def from_pretrained(
     )
 
 
-def _device(
-    device: str | torch.device | None, runtime: Literal["auto"] | Runtime
-) -> str | torch.device:
+def _device(device: str | torch.device | None, runtime: Runtime) -> str | torch.device:
     if device is not None:
         return device
     return "cuda" if torch.cuda.is_available() and runtime != "openvino" else "cpu"
@@ -406,19 +404,3 @@ def _projection(file: Path, checkpoint_sha256: str | None) -> Projection | None:
         return None
     projection = read_projection(file)
     return projection if projection.checkpoint_sha256 == checkpoint_sha256 else None
-
-
-def _backend(
-    model: Reidentifier,
-    size: tuple[int, int],
-    runtime: Literal["auto"] | Runtime,
-    precision: Choice,
-) -> Backend:
-    device = next(model.parameters()).device
-    if choose_runtime(runtime, device) == "pytorch":
-        return PyTorchBackend(model, precision=choose_precision(precision, device))
-    from fprnet.embeddings.openvino_backend import backend_of_model, has_bfloat16
-
-    instructions = has_bfloat16()
-    chosen = choose_precision(precision, device, bfloat16_instructions=instructions)
-    return backend_of_model(model, size, precision=chosen)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from fprnet.config import config_from_dict
 from fprnet.config.schema import RunConfig
@@ -66,7 +66,7 @@ def holds_graphs(path: Path) -> bool:
 def open_graphs(
     path: Path,
     *,
-    runtime: Literal["auto"] | Runtime = "auto",
+    runtime: Runtime = "auto",
     precision: Choice = "auto",
     threads: int | None = None,
 ) -> ExportedGraphs:
