@@ -34,7 +34,7 @@ def test_default_preset_beats_bicubic_on_people_never_seen(fprnet, drawn, tmp_pa
     words = ("superres", "train", "--data", drawn, "--out", tmp_path / "run", "--seed", seed)
     result = fprnet(*words, "--steps", 400, "--json")
     assert result.status == 0, result.err
-    scores = json.loads(result.out)["last"]["validation"]
+    scores = json.loads(result.out)["last_epoch"]["validation"]
     assert scores["psnr"] >= scores["bicubic_psnr"] + 0.3
     assert scores["ssim"] > scores["bicubic_ssim"]
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from superres_cases import tiny_config, write_set
 
-from conftest import assert_identical
+from conftest import assert_identical, checkpoint, history
 from fprnet.errors import CheckpointError, ConfigError, DataError, TrainingError, UsageError
 from fprnet_lab.superres.run_folder import SUPERRES
 from fprnet_lab.superres.train import train_superres
@@ -20,13 +20,13 @@ def train(config, out, **options):
 @pytest.mark.parametrize("stops", [(2,), (3, 5)])
 def test_stopped_training_ends_bit_identical(tmp_path, stops):
     config = tiny_config(write_set(tmp_path / "data"), dropout=0.5, optimizer="adam")
-    whole = train(config, tmp_path / "whole")
+    train(config, tmp_path / "whole")
     for stop in stops:
         assert train(config, tmp_path / "parts", max_steps=stop).step == stop
     parts = train(config, tmp_path / "parts")
     assert (parts.first_step, parts.step) == (stops[-1], 6)
-    assert parts.history == whole.history
-    states = [SUPERRES.read(tmp_path / run / "checkpoints/last.pt") for run in ("whole", "parts")]
+    assert history(tmp_path / "parts") == history(tmp_path / "whole")
+    states = [checkpoint(tmp_path / run / "checkpoints/last.pt") for run in ("whole", "parts")]
     assert_identical(*states)
     again = train(config, tmp_path / "parts")
     assert (again.first_step, again.step) == (6, 6)
@@ -72,7 +72,7 @@ def test_loss_that_is_no_number_keeps_the_checkpoint_of_before(tmp_path):
     config = tiny_config(
         write_set(tmp_path / "data"), optimizer="sgd", loss="sum", learning_rate=1e4, steps=40
     )
-    with pytest.raises(TrainingError, match=r"not a number by step \d+; lower --learning_rate"):
+    with pytest.raises(TrainingError, match=r"not (a number|numbers) .*lower --learning_rate"):
         train(config, tmp_path / "run")
     last = tmp_path / "run/checkpoints/last.pt"
     if last.exists():
@@ -93,5 +93,7 @@ def test_camera_without_visible_images(tmp_path):
 
 def test_loss_falls(tmp_path):
     config = tiny_config(write_set(tmp_path / "data"), steps=40, save_every=20, batch=8)
-    history = train(config, tmp_path / "run").history
-    assert history[1]["loss"] < history[0]["loss"]
+    first, second = (
+        record["losses"]["total"] for record in train(config, tmp_path / "run").history
+    )
+    assert second < first

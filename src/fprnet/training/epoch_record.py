@@ -27,8 +27,8 @@ MIN_STEPS = 10  # optimiser steps of an epoch whose loss is expected to vary
 MIN_SPREAD = 1e-6  # relative spread of losses that are one constant
 
 
-def check_loss(state: TrainState, learning_rate: float) -> None:
-    """Stop a run whose loss of this epoch is no number.
+def check_loss(state: TrainState, advice: str) -> None:
+    """Stop a run whose loss of this epoch is no number; ``advice`` ends the message.
 
     Raises:
         TrainingError: It is NaN or infinite.
@@ -37,13 +37,10 @@ def check_loss(state: TrainState, learning_rate: float) -> None:
     sums = dict(zip(state.sums, values, strict=True))
     if not math.isfinite(sums["total"]):
         broken = ", ".join(name for name, value in sums.items() if not math.isfinite(value))
-        raise TrainingError(
-            f"the loss is not a number by step {state.step} ({broken}); "
-            + _next_step(learning_rate)
-        )
+        raise TrainingError(f"the loss is not a number by step {state.step} ({broken}); {advice}")
 
 
-def check_weights(model: nn.Module, step: int, learning_rate: float) -> None:
+def check_weights(model: nn.Module, step: int, advice: str) -> None:
     """Keep weights that are no numbers from taking the place of a good checkpoint.
 
     Raises:
@@ -52,12 +49,10 @@ def check_weights(model: nn.Module, step: int, learning_rate: float) -> None:
     with torch.no_grad():
         norm = nn.utils.get_total_norm(model.parameters())
     if not torch.isfinite(norm):
-        raise TrainingError(
-            f"weights are not numbers after step {step}; {_next_step(learning_rate)}"
-        )
+        raise TrainingError(f"weights are not numbers after step {step}; {advice}")
 
 
-def check_varies(state: TrainState, steps_per_epoch: int, learning_rate: float) -> None:
+def check_varies(state: TrainState, steps_per_epoch: int, advice: str) -> None:
     """Stop a run whose loss was the same at every step of a finished epoch.
 
     Raises:
@@ -69,15 +64,8 @@ def check_varies(state: TrainState, steps_per_epoch: int, learning_rate: float) 
     if high - low <= MIN_SPREAD * abs(high):
         raise TrainingError(
             f"the loss was {high:.6g} at every step of an epoch: nothing is learnt; look at the "
-            f"images, at --model.weights and at --optimizer.learning_rate (now {learning_rate})"
+            f"images and at the weights it began with, or {advice}"
         )
-
-
-def _next_step(learning_rate: float) -> str:
-    return (
-        f"lower --optimizer.learning_rate (now {learning_rate}) or try --training.precision "
-        "float32, with another --out; a checkpoint that is there is from before"
-    )
 
 
 def progress(state: TrainState, steps: int) -> dict[str, str]:
@@ -126,9 +114,14 @@ def sentence(record: Mapping[str, Any]) -> str:
         parts.append("wins " + " ".join(f"{k} {v}" for k, v in record["wins"].items()))
     if "validation" in record:
         scores = record["validation"].items()
-        parts.append("validation " + " ".join(f"{k} {100 * v:.2f}" for k, v in scores))
+        parts.append("validation " + " ".join(f"{k} {_score(v)}" for k, v in scores))
     parts.append(f"{record['images_per_second']:.0f} images/s")
     return ", ".join(parts)
+
+
+def _score(value: float) -> str:
+    """Return a share in percent; a score above 1, such as decibels, as it is."""
+    return f"{100 * value:.2f}" if abs(value) <= 1 else f"{value:.2f}"
 
 
 def write_events(board: SummaryWriter, record: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""A config and a data set become a run folder: the training loop, on Lightning Fabric.
+"""A task becomes a run folder: the one training loop, on Lightning Fabric.
 
 The batch and the augmentation of optimiser step t are pure functions of the seed and t, so a run
 that was killed and started again computes what an uninterrupted one computes, bit for bit on a CPU.
@@ -6,11 +6,10 @@ that was killed and started again computes what an uninterrupted one computes, b
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import torch
 from lightning_fabric import Fabric
@@ -21,11 +20,9 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from fprnet.config import RunConfig, config_as_dict
-from fprnet.errors import CheckpointError
-from fprnet.losses.terms import Objective, as_terms
+from fprnet.losses.terms import LossTerms
 from fprnet.methods.callbacks import Callback
-from fprnet.models.distributed import gather_rows
+from fprnet.runs.run_folder import RunFolder
 from fprnet.runs.trained_model import load_weights
 from fprnet.training.epoch_record import (
     check_loss,
@@ -36,11 +33,10 @@ from fprnet.training.epoch_record import (
     sentence,
     write_events,
 )
-from fprnet.training.run_folder import TrainingFolder, open_events
+from fprnet.training.run_folder import open_events
 from fprnet.training.train_state import TrainState
-from fprnet.training.training_set import TrainingSet
 
-__all__ = ["Outcome", "Validation", "train"]
+__all__ = ["Outcome", "Task", "TrainingData", "Validation", "train"]
 
 Validation = Callable[[Any], Mapping[str, float]]
 CHECK_EVERY = 10  # steps between looks at the loss; each look waits for the device
@@ -75,58 +71,100 @@ class Outcome:
         return {"step": self.step, "total_steps": self.total_steps, "last_epoch": last}
 
 
+class TrainingData(Protocol):
+    """Where the batch of every step comes from, a pure function of the seed and the step.
+
+    Attributes:
+        images_per_step: Images of a step, over all processes.
+    """
+
+    images_per_step: int
+
+    def batch(self, step: int, *, device: torch.device, rank: int, processes: int) -> Any:  # noqa: ANN401
+        """Return this process's part of the batch of a step, on the device."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the loop trains, beside model, optimisers and schedules.
+
+    Attributes:
+        config: Complete config as plain values, for the checkpoint.
+        data: Batches.
+        loss: Model as Fabric wraps it, batch, number of processes -> loss with its terms.
+        epochs: Number of epochs; each ends with a record and a checkpoint.
+        steps_per_epoch: Optimiser steps of an epoch.
+        total_steps: Steps of the run, where the last epoch is shorter; None: all epochs whole.
+        clip_norm: Longest gradient, over a player's parameters; None: any.
+        checkpoint_every: Steps between checkpoints inside an epoch; 0: only at its end.
+        callbacks: What else happens.
+        validate: Model -> scores; None where nobody is left to validate on.
+        validate_every: Epochs between validations; the last epoch is always validated. 0: never.
+        criterion: Score that chooses ``best.pt``, the larger the better; None: the last is best.
+        entries: What else a checkpoint holds.
+        check: Compares a checkpoint that is continued with this task; it raises CheckpointError.
+        advice: What to do about a loss that is no number, for messages.
+    """
+
+    config: Mapping[str, Any]
+    data: TrainingData
+    loss: Callable[[nn.Module, Any, int], LossTerms]
+    epochs: int
+    steps_per_epoch: int
+    total_steps: int | None = None
+    clip_norm: float | None = None
+    checkpoint_every: int = 0
+    callbacks: Sequence[Callback] = ()
+    validate: Validation | None = None
+    validate_every: int = 1
+    criterion: str | None = None
+    entries: Mapping[str, Any] = field(default_factory=dict)
+    check: Callable[[Mapping[str, Any]], None] | None = None
+    advice: str = "lower the learning rate, with another --out"
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of the whole run."""
+        return self.total_steps or self.steps_per_epoch * self.epochs
+
+    def end_of(self, epoch: int) -> int:
+        """Return the step at which an epoch, counted from 0, is over."""
+        return min(self.steps, (epoch + 1) * self.steps_per_epoch)
+
+
 @dataclass
 class _Run:
     """What the steps work on."""
 
-    config: RunConfig
+    task: Task
     fabric: Fabric
     model: nn.Module
     wrapped: nn.Module
-    objective: Objective
     optimizers: dict[str, Any]  # by player; Fabric's wrappers
     schedulers: Mapping[str, LambdaLR]
-    data: TrainingSet
-    callbacks: Sequence[Callback]
-    folder: TrainingFolder
-    steps_per_epoch: int
-    validates: bool
-
-    @property
-    def total_steps(self) -> int:
-        return self.steps_per_epoch * self.config.training.epochs
-
-    @property
-    def learning_rate(self) -> float:
-        return float(self.config.optimizer.options.get("learning_rate", math.nan))
+    folder: RunFolder[Any]
 
 
 def train(
-    config: RunConfig,
-    folder: TrainingFolder,
-    data: TrainingSet,
+    task: Task,
+    folder: RunFolder[Any],
     model: nn.Module,
-    objective: Objective,
     optimizers: Mapping[str, Optimizer],
     schedulers: Mapping[str, LambdaLR],
     *,
     fabric: Fabric,
-    validate: Validation | None = None,
     max_steps: int | None = None,
 ) -> Outcome:
     """Train, or continue, the run in a folder.
 
     Args:
-        config: Config of the run.
+        task: What is trained, on what, how long.
         folder: A run of the same config found there is continued.
-        data: The training images.
         model: Freshly built; its weights are replaced when a run is continued.
-        objective: Outputs of the model -> loss.
         optimizers: By player, each over its own part of the model's parameters: "model", and
-            "adversary" where the objective has one.
+            "adversary" where the loss has one.
         schedulers: By player, stepped after every optimiser step.
         fabric: Device, precision, processes.
-        validate: Model -> scores with "mAP"; called every ``training.validate_every`` epochs.
         max_steps: Stop, with a checkpoint, once the run has so many optimiser steps behind it.
 
     Raises:
@@ -137,70 +175,51 @@ def train(
     fabric.barrier()  # nobody writes before everybody has looked at the folder
     with folder.opened(writes=fabric.is_global_zero):
         wrapped, *fabric_optimizers = fabric.setup(model, *optimizers.values())
-        state = _restore(folder, model, optimizers, schedulers, data)
-        run = _Run(
-            config=config,
-            fabric=fabric,
-            model=model,
-            wrapped=wrapped,
-            objective=objective,
-            optimizers=dict(zip(optimizers, fabric_optimizers, strict=True)),
-            schedulers=schedulers,
-            data=data,
-            callbacks=[callback.build(model) for callback in config.callbacks.values()],
-            folder=folder,
-            steps_per_epoch=config.training.steps_per_epoch or data.steps_per_epoch,
-            validates=validate is not None,
-        )
+        state = _restore(task, folder, model, optimizers, schedulers)
+        by_player = dict(zip(optimizers, fabric_optimizers, strict=True))
+        run = _Run(task, fabric, model, wrapped, by_player, schedulers, folder)
         first_step = state.step
-        last_step = min(run.total_steps, max_steps or run.total_steps)
+        last_step = min(task.steps, max_steps or task.steps)
         if fabric.is_global_zero:
             # A process that was killed after its checkpoint has not written them.
             folder.write_history(state.history)
         if first_step < last_step:
-            _epochs(run, state, last_step, validate)
-        return Outcome(
-            first_step, state.step, run.total_steps, state.history, fabric.is_global_zero
-        )
+            _epochs(run, state, last_step)
+        return Outcome(first_step, state.step, task.steps, state.history, fabric.is_global_zero)
 
 
-def _epochs(run: _Run, state: TrainState, last_step: int, validate: Validation | None) -> None:
+def _epochs(run: _Run, state: TrainState, last_step: int) -> None:
     if not run.fabric.is_global_zero:
         while state.step < last_step:
-            _epoch(run, state, last_step, validate, None)
+            _epoch(run, state, last_step, None)
         return
     verb = "continued" if state.step else "begun"
-    run.folder.log(f"{verb} at step {state.step} of {run.total_steps}")
+    run.folder.log(f"{verb} at step {state.step} of {run.task.steps}")
     with open_events(run.folder, first_step=state.step) as board:
         if state.history and state.history[-1]["step"] == state.step:
             write_events(board, state.history[-1])
         while state.step < last_step:
-            _epoch(run, state, last_step, validate, board)
+            _epoch(run, state, last_step, board)
 
 
-def _epoch(
-    run: _Run,
-    state: TrainState,
-    last_step: int,
-    validate: Validation | None,
-    board: SummaryWriter | None,
-) -> None:
+def _epoch(run: _Run, state: TrainState, last_step: int, board: SummaryWriter | None) -> None:
     """Train to the end of the epoch or to ``last_step``, and leave a checkpoint."""
-    training, fabric = run.config.training, run.fabric
-    epoch, begun = divmod(state.step, run.steps_per_epoch)
-    end = min(last_step, (epoch + 1) * run.steps_per_epoch)
+    task, fabric = run.task, run.fabric
+    epoch, begun = divmod(state.step, task.steps_per_epoch)
+    steps = task.end_of(epoch) - epoch * task.steps_per_epoch
+    end = min(last_step, task.end_of(epoch))
     if begun == 0:
         state.begin_epoch()
-        for callback in run.callbacks:
+        for callback in run.task.callbacks:
             callback.begin_epoch(epoch, run.optimizers)
     started, first = time.monotonic(), state.step
     run.wrapped.train()
-    for callback in run.callbacks:
+    for callback in run.task.callbacks:
         callback.set_modes(epoch)
     with tqdm(
-        total=run.steps_per_epoch,
+        total=steps,
         initial=begun,
-        desc=f"epoch {epoch + 1}/{training.epochs}",
+        desc=f"epoch {epoch + 1}/{task.epochs}",
         unit="step",
         disable=not fabric.is_global_zero,
     ) as bar:
@@ -210,24 +229,24 @@ def _epoch(
             _step(run, state, epoch)
             bar.update()
             if state.step % CHECK_EVERY == 0 or state.step == end:
-                check_loss(state, run.learning_rate)
-                bar.set_postfix(progress(state, state.step - epoch * run.steps_per_epoch))
-            every = training.checkpoint_every
+                check_loss(state, task.advice)
+                bar.set_postfix(progress(state, state.step - epoch * task.steps_per_epoch))
+            every = task.checkpoint_every
             if every and state.step % every == 0 and state.step < end:
                 _save(run, state, best=False)
     seconds = time.monotonic() - started
-    if end < (epoch + 1) * run.steps_per_epoch:  # max_steps ends the run inside an epoch
-        _save(run, state, best=training.selection == "last" or not run.folder.best.exists())
+    if end < task.end_of(epoch):  # max_steps ends the run inside an epoch
+        _save(run, state, best=task.criterion is None or not run.folder.best.exists())
         return
-    check_varies(state, run.steps_per_epoch, run.learning_rate)
-    record = epoch_record(state, epoch, run.steps_per_epoch, rates)
-    for callback in run.callbacks:
+    check_varies(state, steps, task.advice)
+    record = epoch_record(state, epoch, steps, rates)
+    for callback in run.task.callbacks:
         record |= callback.record()
-    record["images_per_second"] = round((end - first) * run.data.images_per_step / seconds, 1)
-    is_last = epoch + 1 == training.epochs
-    due = training.validate_every and ((epoch + 1) % training.validate_every == 0 or is_last)
-    if validate is not None and due:
-        record["validation"] = _validate(run, validate)
+    record["images_per_second"] = round((end - first) * task.data.images_per_step / seconds, 1)
+    every = task.validate_every
+    due = every and ((epoch + 1) % every == 0 or end == task.steps)
+    if task.validate is not None and due:
+        record["validation"] = _validate(run, task.validate)
     state.history.append(record)
     _save(run, state, best=_is_best(run, state, record))
     if board is not None:
@@ -237,29 +256,22 @@ def _epoch(
 
 
 def _step(run: _Run, state: TrainState, epoch: int) -> None:
-    batch = run.data.batch(
+    batch = run.task.data.batch(
         state.step,
         device=run.fabric.device,
         rank=run.fabric.global_rank,
         processes=run.fabric.world_size,
     )
-    outputs = run.wrapped(
-        batch.visible,
-        batch.infrared,
-        batch.visible_labels,
-        batch.infrared_labels,
-        **({"gather": gather_rows} if run.fabric.world_size > 1 else {}),
-    )
-    terms = as_terms(run.objective(outputs))
+    terms = run.task.loss(run.wrapped, batch, run.fabric.world_size)
     for optimizer in run.optimizers.values():
         optimizer.zero_grad(set_to_none=True)
     run.fabric.backward(terms.total_with_adversary)
-    for callback in run.callbacks:
+    for callback in run.task.callbacks:
         callback.after_backward(epoch)
     for player, optimizer in run.optimizers.items():
-        if run.config.training.clip_norm is not None:
+        if run.task.clip_norm is not None:
             own = [p for group in optimizer.param_groups for p in group["params"]]
-            clip_grad_norm_(own, run.config.training.clip_norm)
+            clip_grad_norm_(own, run.task.clip_norm)
         optimizer.step()
         run.schedulers[player].step()
     state.add(terms)
@@ -275,9 +287,9 @@ def _validate(run: _Run, validate: Validation) -> dict[str, float]:
 
 
 def _is_best(run: _Run, state: TrainState, record: Mapping[str, Any]) -> bool:
-    if run.config.training.selection == "last" or not run.validates:
+    if run.task.criterion is None or run.task.validate is None:
         return True
-    score = record.get("validation", {}).get("mAP")
+    score = record.get("validation", {}).get(run.task.criterion)
     if score is None:  # not validated yet: any checkpoint is better than none
         return not run.folder.best.exists()
     if state.best is not None and score <= state.best:
@@ -287,15 +299,14 @@ def _is_best(run: _Run, state: TrainState, record: Mapping[str, Any]) -> bool:
 
 
 def _save(run: _Run, state: TrainState, *, best: bool) -> None:
-    check_loss(state, run.learning_rate)
-    check_weights(run.model, state.step, run.learning_rate)
+    check_loss(state, run.task.advice)
+    check_weights(run.model, state.step, run.task.advice)
     if not run.fabric.is_global_zero:
         return
     cuda = torch.cuda.get_rng_state_all() if run.fabric.device.type == "cuda" else []
     checkpoint = {
-        "config": config_as_dict(run.config),
-        "identities": [int(identity) for identity in run.data.identities],
-        "selection": run.config.training.selection,
+        "config": dict(run.task.config),
+        **run.task.entries,
         "model": run.model.state_dict(),
         **{
             key: part.state_dict()
@@ -310,22 +321,18 @@ def _save(run: _Run, state: TrainState, *, best: bool) -> None:
 
 
 def _restore(
-    folder: TrainingFolder,
+    task: Task,
+    folder: RunFolder[Any],
     model: nn.Module,
     optimizers: Mapping[str, Optimizer],
     schedulers: Mapping[str, LambdaLR],
-    data: TrainingSet,
 ) -> TrainState:
     """Load the last checkpoint, if there is one, into the model and its optimisers."""
     checkpoint = folder.read()
     if checkpoint is None:
         return TrainState()
-    if list(checkpoint["identities"]) != [int(identity) for identity in data.identities]:
-        raise CheckpointError(
-            f"{folder.last} was trained on {len(checkpoint['identities'])} identities, not on the "
-            f"{len(data.identities)} of this data set; continue with the same --data, or give "
-            "another --out"
-        )
+    if task.check is not None:
+        task.check(checkpoint)
     load_weights(model, checkpoint["model"], folder.last)
     for key, part in _stateful(optimizers, schedulers).items():
         part.load_state_dict(checkpoint[key])

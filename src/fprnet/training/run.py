@@ -6,8 +6,9 @@ import contextlib
 import io
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from numpy.typing import NDArray
 from torch import nn
 
-from fprnet.config import RunConfig
+from fprnet.config import RunConfig, config_as_dict
 from fprnet.config.schema import TrainingConfig
 from fprnet.cores import available_cores
 from fprnet.data.cache import open_cache
@@ -27,19 +28,21 @@ from fprnet.data.reader import Part
 from fprnet.data.records import Records
 from fprnet.embeddings.extract import extract_features
 from fprnet.embeddings.pytorch_backend import PyTorchBackend
-from fprnet.errors import ConfigError
+from fprnet.errors import CheckpointError, ConfigError
 from fprnet.evaluation.data_set_protocol import make_protocol
 from fprnet.evaluation.scores import score
+from fprnet.losses.terms import LossTerms, Objective, as_terms
 from fprnet.methods.network import untrained
 from fprnet.models.batch_norm import synchronise_batch_norm
 from fprnet.models.compiled import check_compiler, compile_trunk
+from fprnet.models.distributed import gather_rows
 from fprnet.training.choices import resolve_runtime
-from fprnet.training.loop import Outcome, Validation, train
+from fprnet.training.loop import Outcome, Task, Validation, train
 from fprnet.training.optimizer import make_optimizers
 from fprnet.training.resident import choose_image_device
-from fprnet.training.run_folder import training_folder
+from fprnet.training.run_folder import TrainingFolder, training_folder
 from fprnet.training.schedule import make_scheduler
-from fprnet.training.training_set import TrainingSet
+from fprnet.training.training_set import TensorBatch, TrainingSet
 
 __all__ = ["run_training"]
 
@@ -112,18 +115,56 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
         )
         for player, optimizer in optimizers.items()
     }
-    return train(
-        config,
-        folder,
-        training_set,
-        model,
-        config.loss.build(),
-        optimizers,
-        schedulers,
-        fabric=fabric,
+    training = config.training
+    rate = config.optimizer.options.get("learning_rate", "its own")
+    task = Task(
+        config=config_as_dict(config),
+        data=training_set,
+        loss=_loss_of(config.loss.build()),
+        epochs=training.epochs,
+        steps_per_epoch=training.steps_per_epoch or training_set.steps_per_epoch,
+        clip_norm=training.clip_norm,
+        checkpoint_every=training.checkpoint_every,
+        callbacks=[callback.build(model) for callback in config.callbacks.values()],
         validate=validate,
-        max_steps=max_steps,
+        validate_every=training.validate_every,
+        criterion=None if training.selection == "last" else "mAP",
+        entries={
+            "identities": [int(identity) for identity in training_set.identities],
+            "selection": training.selection,
+        },
+        check=partial(_check_identities, folder, training_set),
+        advice=f"lower --optimizer.learning_rate (now {rate}) or try --training.precision "
+        "float32, with another --out; a checkpoint that is there is from before",
     )
+    return train(task, folder, model, optimizers, schedulers, fabric=fabric, max_steps=max_steps)
+
+
+def _loss_of(objective: Objective) -> Callable[[nn.Module, TensorBatch, int], LossTerms]:
+    """Return the loss of a batch: what the objective makes of the network's outputs."""
+
+    def loss(network: nn.Module, batch: TensorBatch, processes: int) -> LossTerms:
+        outputs = network(
+            batch.visible,
+            batch.infrared,
+            batch.visible_labels,
+            batch.infrared_labels,
+            **({"gather": gather_rows} if processes > 1 else {}),
+        )
+        return as_terms(objective(outputs))
+
+    return loss
+
+
+def _check_identities(
+    folder: TrainingFolder, data: TrainingSet, checkpoint: Mapping[str, Any]
+) -> None:
+    if list(checkpoint["identities"]) != [int(identity) for identity in data.identities]:
+        raise CheckpointError(
+            f"{folder.last} was trained on {len(checkpoint['identities'])} identities, not on the "
+            f"{len(data.identities)} of this data set; continue with the same --data, or give "
+            "another --out"
+        )
 
 
 def make_fabric(training: TrainingConfig) -> Fabric:

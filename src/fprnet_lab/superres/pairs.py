@@ -16,7 +16,7 @@ from torch import Tensor
 
 from fprnet.data.images import inspect_image, map_with_bar, read_image
 from fprnet.data.records import Records
-from fprnet.errors import DataError
+from fprnet.errors import ConfigError, DataError
 from fprnet_lab.superres.bicubic import resize
 from fprnet_lab.superres.colour import luma, to_bytes
 
@@ -121,6 +121,23 @@ class PairSampler:
         self._flip = flip
         self._batch = batch
         self._seed = seed
+        self.images_per_step = batch
+
+    def batch(
+        self, step: int, *, device: torch.device, rank: int = 0, processes: int = 1
+    ) -> tuple[Tensor, Tensor]:
+        """Return the pairs of a step on a device, as the training loop asks for them.
+
+        Raises:
+            ConfigError: Several processes share the training.
+        """
+        if processes > 1:
+            raise ConfigError(
+                f"super-resolution is trained by one process, not {processes}; leave torchrun out"
+            )
+        del rank
+        degraded, original = self.pairs(step)
+        return degraded.to(device), original.to(device)
 
     def pairs(self, step: int) -> tuple[Tensor, Tensor]:
         """Return the batch of a step.

@@ -16,7 +16,7 @@ SuperresFolder: TypeAlias = RunFolder[SuperresConfig]
 
 SUPERRES = CheckpointKind(
     name="superres",
-    format=1,
+    format=2,
     needed=("config", "model", "step"),
     command="fprnet superres train",
     other_weights="give a file that 'fprnet superres train' wrote",

@@ -1,4 +1,4 @@
-"""Images of one visible camera become a trained super-resolution network, on Lightning Fabric.
+"""Images of one visible camera become a trained super-resolution network: a task of the one loop.
 
 The pairs of step t are a pure function of the seed and t, and the random state is in the
 checkpoint, so a training that was killed and started again computes what an uninterrupted one does.
@@ -10,8 +10,7 @@ import dataclasses
 import logging
 import math
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,55 +18,23 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
-from tqdm import tqdm
 
+from fprnet.components import plain
 from fprnet.data.data_set import open_data_set
 from fprnet.data.records import Records
-from fprnet.errors import CheckpointError, ConfigError, TrainingError
+from fprnet.errors import ConfigError
+from fprnet.losses.terms import LossTerms
+from fprnet.training.loop import Outcome, Task, Validation, train
 from fprnet_lab.superres.config import SuperresConfig
 from fprnet_lab.superres.networks import ARCHITECTURES, SuperResolution
 from fprnet_lab.superres.pairs import PairSampler, read_luma_images, select_camera
-from fprnet_lab.superres.run_folder import SuperresFolder, superres_folder
+from fprnet_lab.superres.run_folder import superres_folder
 from fprnet_lab.superres.scoring import mean_quality, score_image
 
-__all__ = ["Outcome", "build_network", "train_superres"]
-
-CHECK_EVERY = 10  # steps between looks at the loss; each look waits for the device
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a call of ``train_superres`` ended.
-
-    Attributes:
-        first_step: Steps that the training had behind it before.
-        step: ... and has now.
-        total_steps: ... and has when it is finished.
-        history: One record for each checkpoint: step, loss, scores on the validation identities.
-    """
-
-    first_step: int
-    step: int
-    total_steps: int
-    history: list[dict[str, Any]]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the JSON object that ``fprnet superres train --json`` prints."""
-        last = self.history[-1] if self.history else {}
-        return {"step": self.step, "total_steps": self.total_steps, "last": last}
-
-
-@dataclass
-class _Position:
-    """Where a training is, beside weights and optimiser."""
-
-    step: int = 0
-    history: list[dict[str, Any]] = field(default_factory=list)
-    best: float | None = None
-    losses: list[float | Tensor] = field(default_factory=list)  # since the last record
+__all__ = ["build_network", "train_superres"]
 
 
 def build_network(config: SuperresConfig) -> SuperResolution:
@@ -126,119 +93,56 @@ def train_superres(
     torch.manual_seed(config.seed)
     network = build_network(config)
     optimizer = _make_optimizer(network, config)
-    with folder.opened():
-        return _train(config, folder, sampler, held_out, network, optimizer, fabric, max_steps)
+    task = Task(
+        config=plain(config),
+        data=sampler,
+        loss=_Loss(config.loss),
+        epochs=math.ceil(config.steps / config.save_every),
+        steps_per_epoch=config.save_every,
+        total_steps=config.steps,
+        validate=_validation(held_out) if held_out else None,
+        criterion="psnr",
+        advice=f"lower --learning_rate (now {config.learning_rate}) or use --loss mean, with "
+        "another --out",
+    )
+    schedule = LambdaLR(optimizer, lambda step: _rate_factor(step, config))
+    return train(
+        task,
+        folder,
+        network,
+        {"model": optimizer},
+        {"model": schedule},
+        fabric=fabric,
+        max_steps=max_steps,
+    )
 
 
-def _train(
-    config: SuperresConfig,
-    folder: SuperresFolder,
-    sampler: PairSampler,
-    held_out: Sequence[NDArray[np.uint8]],
-    network: SuperResolution,
-    optimizer: Optimizer,
-    fabric: Fabric,
-    max_steps: int | None,
-) -> Outcome:
-    scheduler = LambdaLR(optimizer, lambda step: _rate_factor(step, config))
-    model, fabric_optimizer = fabric.setup(network, optimizer)
-    position = _restore(folder, network, optimizer, scheduler)
-    folder.write_history(position.history)
-    first = position.step
-    last = min(config.steps, max_steps or config.steps)
-    with tqdm(total=config.steps, initial=first, desc="super-resolution", unit="step") as bar:
-        while position.step < last:
-            model.train()
-            degraded, original = (t.to(fabric.device) for t in sampler.pairs(position.step))
-            loss = _loss(model(degraded), original, config.loss)
-            fabric_optimizer.zero_grad(set_to_none=True)
-            fabric.backward(loss)
-            fabric_optimizer.step()
-            scheduler.step()
-            position.step += 1
-            position.losses.append(loss.detach())
-            bar.update()
-            due = position.step % config.save_every == 0 or position.step == config.steps
-            if due or position.step == last or position.step % CHECK_EVERY == 0:
-                _check_loss(position, config)
-                bar.set_postfix(loss=f"{position.losses[-1]:.2e}")
-            best = due and _record(position, network, held_out)
-            if due or position.step == last:
-                state = _state(config, position, network, optimizer, scheduler)
-                folder.save(state, best=best or not folder.best.exists())
-                folder.write_history(position.history)
-    return Outcome(first, position.step, config.steps, position.history)
+@dataclasses.dataclass(frozen=True)
+class _Loss:
+    """Squared error of a batch of pairs: its mean, or half its sum over an image's pixels."""
 
+    kind: str
 
-def _loss(restored: Tensor, original: Tensor, kind: str) -> Tensor:
-    error = (restored - original) ** 2
-    return error.mean() if kind == "mean" else error.sum() / (2 * len(error))
-
-
-def _check_loss(position: _Position, config: SuperresConfig) -> None:
-    position.losses = [float(loss) for loss in position.losses]
-    if not math.isfinite(sum(position.losses)):
-        raise TrainingError(
-            f"the loss is not a number by step {position.step}; lower --learning_rate (now "
-            f"{config.learning_rate}) or use --loss mean, with another --out"
+    def __call__(
+        self, network: nn.Module, batch: tuple[Tensor, Tensor], processes: int
+    ) -> LossTerms:
+        del processes
+        degraded, original = batch
+        error = (network(degraded) - original) ** 2
+        return LossTerms(
+            error.mean() if self.kind == "mean" else error.sum() / (2 * len(error)), {}
         )
 
 
-def _record(
-    position: _Position, network: SuperResolution, held_out: Sequence[NDArray[np.uint8]]
-) -> bool:
-    """Score the network on the held-out images, and return whether it is the best so far."""
-    record: dict[str, Any] = {
-        "step": position.step,
-        "loss": float(np.mean([float(x) for x in position.losses])),
-    }
-    score = None
-    if held_out:
-        network.eval()
+def _validation(held_out: Sequence[NDArray[np.uint8]]) -> Validation:
+    """Return the function that scores a network on images that it does not learn from."""
+
+    def validate(network: SuperResolution) -> Mapping[str, float]:
         quality = mean_quality([score_image(network, image) for image in held_out])
-        record["validation"] = dataclasses.asdict(quality)
-        score = quality.psnr
-    position.history.append(record)
-    position.losses = []
-    if score is not None and position.best is not None and score <= position.best:
-        return False
-    position.best = score
-    return True
+        scores: dict[str, Any] = dataclasses.asdict(quality)
+        return scores
 
-
-def _state(
-    config: SuperresConfig,
-    position: _Position,
-    network: SuperResolution,
-    optimizer: Optimizer,
-    scheduler: LambdaLR,
-) -> dict[str, Any]:
-    return {
-        "config": dataclasses.asdict(config),
-        "model": network.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "scheduler": scheduler.state_dict(),
-        "random": torch.get_rng_state(),
-        **{f.name: getattr(position, f.name) for f in dataclasses.fields(position)},
-    }
-
-
-def _restore(
-    folder: SuperresFolder, network: SuperResolution, optimizer: Optimizer, scheduler: LambdaLR
-) -> _Position:
-    state = folder.read()
-    if state is None:
-        return _Position()
-    try:
-        network.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        scheduler.load_state_dict(state["scheduler"])
-        torch.set_rng_state(state["random"])
-        return _Position(**{f.name: state[f.name] for f in dataclasses.fields(_Position)})
-    except (KeyError, RuntimeError, ValueError, TypeError) as error:
-        raise CheckpointError(
-            f"{folder.last} does not fit this training; give another folder with --out"
-        ) from error
+    return validate
 
 
 def _some_of(records: Records, config: SuperresConfig) -> Records:
@@ -258,8 +162,8 @@ def _make_optimizer(network: SuperResolution, config: SuperresConfig) -> Optimiz
     hidden = [*network.conv1.parameters(), *network.conv2.parameters()]
     rate = config.learning_rate
     groups = [
-        {"params": hidden, "lr": rate},
-        {"params": last, "lr": rate * config.last_layer_multiplier},
+        {"params": hidden, "lr": rate, "name": "hidden"},
+        {"params": last, "lr": rate * config.last_layer_multiplier, "name": "last"},
     ]
     if config.optimizer == "adam":
         return Adam(groups, lr=rate)
