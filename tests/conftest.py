@@ -72,6 +72,16 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def forgotten_plugins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Files of a test that were loaded as plugins do not meet those of the next one."""
+    yield
+    base = str(tmp_path_factory.getbasetemp())
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None) or "").startswith(base):
+            del sys.modules[name]
+
+
 @pytest.fixture(scope="session")
 def oracles() -> Path:
     """Folder of the official files, which are not part of the project."""

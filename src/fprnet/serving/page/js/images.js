@@ -4,9 +4,9 @@ import { byId, element, icon, iconButton, show } from "./dom.js";
 import { fileSize, number } from "./format.js";
 import { announce } from "./notices.js";
 import { changed, on, state } from "./state.js";
-import { onLanguage, say } from "./texts.js";
+import { onLanguage, say, spoken } from "./texts.js";
 
-const FORMATS = /\.(jpe?g|png|bmp|gif|ppm|tiff?|webp)$/i;
+const FORMATS = /\.(jpe?g|jpe|jfif|png|bmp|tiff?|webp)$/i;
 const DEFAULT_LIMITS = { images_per_search: 8, bytes_per_image: 20e6, pixels_per_image: 64e6 };
 
 let problems = []; // functions, so that they can be said in another language
@@ -16,9 +16,11 @@ const isFormat = (file) => FORMATS.test(file.name) || file.type.startsWith("imag
 
 /** Add files to the query; what cannot be used is named and left out. */
 export async function addImages(files) {
+  const chosen = [...files]; // the list of a drop is empty once its event is over
+  await spoken;
   problems = [];
   const before = state.images.length;
-  for (const file of files) {
+  for (const file of chosen) {
     const problem = await add(file);
     if (problem) problems.push(problem);
   }
@@ -47,7 +49,7 @@ async function add(file) {
     return () => say("images.twice", { name });
   }
   const size = await measure(file);
-  if (size === null && !/tiff?$/i.test(file.type || name) && !/ppm$/i.test(name)) {
+  if (size === null && !/tiff?$/i.test(file.type || name)) {
     return () => say("images.damaged", { name });
   }
   if (size && size.width * size.height > pixels_per_image) {

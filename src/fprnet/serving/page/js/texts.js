@@ -8,6 +8,12 @@ const catalogues = new Map();
 const listeners = [];
 let language = "en";
 let plurals = new Intl.PluralRules("en");
+let spoke;
+
+/** Resolves once the first catalogue is there; until then nothing can be said. */
+export const spoken = new Promise((resolve) => {
+  spoke = resolve;
+});
 
 /** The language chosen here before, else the browser's first one that the page speaks, else English. */
 export function preferredLanguage() {
@@ -31,6 +37,7 @@ export async function speak(tag) {
   language = tag;
   plurals = new Intl.PluralRules(tag);
   document.documentElement.lang = tag === "zh" ? "zh-CN" : "en";
+  spoke();
   translate(document);
   listeners.forEach((listener) => listener());
 }
