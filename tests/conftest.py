@@ -76,9 +76,9 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def forgotten_plugins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Files of a test that were loaded as plugins do not meet those of the next one."""
     yield
-    base = str(tmp_path_factory.getbasetemp())
+    folders = str(tmp_path_factory.getbasetemp()), str(ROOT / "tests" / "plugins")
     for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", None) or "").startswith(base):
+        if str(getattr(module, "__file__", None) or "").startswith(folders):
             del sys.modules[name]
 
 
