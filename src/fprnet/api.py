@@ -156,7 +156,7 @@ def _words_of(key: str, thing: Callable[..., Any] | str) -> list[str]:
     The fields of a dataclass's object are its options; so a config says them, too.
 
     Args:
-        key: Of the config.
+        key: Key of the config.
         thing: A name, a class, a function or an object.
     """
     if isinstance(thing, str):

@@ -1,6 +1,5 @@
 """The cache of resized images: written once, shared, keyed by the files, never half written."""
 
-import fcntl
 import os
 import resource
 import signal
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import lock_descriptor
 from PIL import Image
 
 from fprnet.data import cache
@@ -204,7 +204,7 @@ def test_waiting_for_another_writer_is_said(
     records = records_in(tmp_path)
     (tmp_path / CACHE_FOLDER).mkdir()
     with (tmp_path / CACHE_FOLDER / "lock").open("a") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+        assert lock_descriptor(held.fileno())
         waiting = threading.Thread(target=lambda: open_quietly(records))
         waiting.start()
         waiting.join(timeout=0.2)
@@ -220,8 +220,8 @@ def test_killed_writer_blocks_nobody_and_leaves_nothing(tmp_path: Path) -> None:
     folder = tmp_path / CACHE_FOLDER
     folder.mkdir()
     program = (
-        "import fcntl, sys, time\n"
-        f"lock = open({str(folder / 'lock')!r}, 'a'); fcntl.flock(lock, fcntl.LOCK_EX)\n"
+        "import time\nfrom filelock import lock_descriptor\n"
+        f"lock = open({str(folder / 'lock')!r}, 'a'); lock_descriptor(lock.fileno())\n"
         f"open({str(folder / '.12x6-a-b.0123.part.npy')!r}, 'w').write('half')\n"
         "print('ready', flush=True); time.sleep(60)\n"
     )

@@ -123,7 +123,7 @@ def draw(
             offset U(-0.1, 0.1) (paper.md section 11).
         channel_exchange: R, G, B or luma, each with probability 1/4, in all three channels
             (Ye et al., ICCV 2021, "CAJ").
-        linear_enhancement: Of each of the two halves of random linear enhancement (Tan et al.,
+        linear_enhancement: Each of the two halves of random linear enhancement (Tan et al.,
             NeurIPS 2024): R, G, B mixed to gray by Beta(0.3, 0.3) weights of sum 1; each channel
             scaled by a random factor inside random rectangles.
 

@@ -34,7 +34,7 @@ class Count:
     Attributes:
         split: "train", "validation", "test" or "unlisted".
         camera: Its number; -1 where a manifest does not say.
-        modality: Of the images.
+        modality: Modality of the images.
         images: How many files, readable or not.
         identities: How many people they show.
     """

@@ -53,7 +53,7 @@ class LlcmSplit:
 
     Attributes:
         train: Sorted identities; empty where the lists were not asked for.
-        test: Likewise.
+        test: Sorted identities that are tested.
     """
 
     train: tuple[int, ...]

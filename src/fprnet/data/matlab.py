@@ -38,7 +38,7 @@ def read_matlab_file(file: Path) -> dict[str, NDArray[Any]]:
     """Return the variables of a file by name; those of other kinds (text, structures) are left out.
 
     Args:
-        file: Of version 4 to 7; version 7.3 is HDF5.
+        file: File of version 4 to 7; version 7.3 is HDF5.
 
     Returns:
         Numeric arrays, and cell arrays (dtype object) of numeric and cell arrays.

@@ -55,7 +55,7 @@ def fit_image(
     """Return an opened image as R, G, B, upright and resized, as `fprnet.data.images` reads it.
 
     Args:
-        image: Of any pixel format.
+        image: Image of any pixel format.
         size: (H, W); None keeps the image's own size.
         name: What a complaint calls it.
         depth_range: Which 16-bit values become black and white.
@@ -73,7 +73,7 @@ def upright(
     """Return an opened image as R, G, B, turned as the camera was held.
 
     Args:
-        image: Of any pixel format.
+        image: Image of any pixel format.
         name: What a complaint calls it.
         depth_range: Which 16-bit values become black and white.
 

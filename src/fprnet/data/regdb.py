@@ -53,7 +53,7 @@ class RegdbSplit:
     Attributes:
         number: 1 to 10.
         train: Sorted identities; empty where the lists were not asked for.
-        test: Likewise.
+        test: Sorted identities that are tested.
         listed: The images of the lists, whether they are on the disk or not.
     """
 

@@ -99,8 +99,8 @@ class SysuSplit:
 
     Attributes:
         train: Sorted identities; empty where the list was not asked for and is not there.
-        validation: Likewise.
-        test: Likewise.
+        validation: Sorted identities that are validated on.
+        test: Sorted identities that are tested.
         permutations: The official draw of gallery images; None where its file is not there.
     """
 

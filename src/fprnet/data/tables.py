@@ -48,7 +48,7 @@ class Table:
         """Return a column of whole numbers ``(N,)``.
 
         Args:
-            name: Of the column.
+            name: Name of the column.
             empty: Stands for values that are missing, and for a column that is; None allows none.
             limits: Smallest and largest number; None is what 64 bits hold.
 
@@ -79,7 +79,7 @@ class Table:
         "0012" is another.
 
         Args:
-            name: Of the column; one that is missing is empty.
+            name: Name of the column; one that is missing is empty.
 
         Raises:
             FprnetError: A value is neither; the class is ``fault``.
@@ -109,7 +109,7 @@ class Table:
         """Return a column of times, N of them, as ISO 8601 writes them; "" where empty.
 
         Args:
-            name: Of the column; one that is missing is empty.
+            name: Name of the column; one that is missing is empty.
 
         Raises:
             FprnetError: A value is neither a text nor a time; the class is ``fault``.
@@ -126,7 +126,7 @@ class Table:
         """Return a column of words in small letters, N of them; "" where empty.
 
         Args:
-            name: Of the column; one that is missing is empty.
+            name: Name of the column; one that is missing is empty.
             allowed: Words.
             empty: Whether a value may be missing.
 
@@ -148,7 +148,7 @@ class Table:
         """Return a column of texts ``(N,)`` without the spaces around them.
 
         Args:
-            name: Of the column.
+            name: Name of the column.
             empty: Whether a value may be missing; it becomes "".
 
         Raises:

@@ -81,7 +81,7 @@ class ProjectedBackend:
 
     Args:
         backend: Gives full embeddings.
-        projection: Of the same model.
+        projection: Projection of the same model.
     """
 
     def __init__(self, backend: Backend, projection: Projection) -> None:

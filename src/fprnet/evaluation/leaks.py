@@ -96,7 +96,7 @@ def provenance_of(meta: Mapping[str, Any], data_set: DataSet) -> dict[str, Any]:
     """Return what a result says about its model's training and its test.
 
     Args:
-        meta: Of the features: ``model`` and ``config``, where they are known.
+        meta: Metadata of the features: ``model`` and ``config``, where they are known.
         data_set: What is tested on.
 
     Returns:
@@ -133,7 +133,7 @@ def check_training(meta: Mapping[str, Any], data_set: DataSet, tested: Sequence[
     """Refuse to call it a test when people of the same folder were trained on.
 
     Args:
-        meta: Of the features.
+        meta: Metadata of the features.
         data_set: What is tested on.
         tested: Identities that are tested.
 

@@ -86,7 +86,7 @@ def read_entries(database: Database, *, after: int = 0) -> Iterator[dict[str, An
     """Yield what JSON lines hold, oldest first.
 
     Args:
-        database: Of the gallery.
+        database: Database of the gallery.
         after: Only entries of a larger ``number``.
     """
     audit, images = database.tables.audit, database.tables.audit_image

@@ -37,7 +37,7 @@ class CalibratedModel:
 
     Attributes:
         projection: Makes them compact; None where they stay as they are.
-        calibration: Of the compact embeddings, or of the full ones.
+        calibration: Calibration of the compact embeddings, or of the full ones.
         measured: Method -> how good its probabilities are, on people it was not fitted on.
         sizes: Numbers of an embedding -> mAP on the people calibrated on, a fraction.
         size: Numbers that galleries will hold.

@@ -106,7 +106,7 @@ class Measured:
         log_loss: Mean negative logarithm of the probability of what is true, over the first ten
             matches of every query; nats.
         expected_calibration_error: Mean distance of stated and found, over the same matches.
-        bins: Of the reliability diagram.
+        bins: Bins of the reliability diagram.
         false_matches: Named false-match rate -> share of the searches for people who are not in
             the gallery that found a match.
     """
@@ -123,7 +123,7 @@ def pairs_of(
     """Pair the infrared images of a table, as queries, with its visible ones.
 
     Args:
-        features: Of the people to calibrate on.
+        features: Features of the people to calibrate on.
         location: ``(N,)`` of each image; pairs of one location are left out, as protocols do; -1
             is no location.
         projection: Makes the embeddings compact; None compares full ones.
@@ -199,8 +199,8 @@ def choose_projection(
     """Fit a projection on training people, and keep the smallest size that loses nearly nothing.
 
     Args:
-        training: Of training people.
-        features: Of the people to calibrate on, on whom the loss is measured.
+        training: Features of training people.
+        features: Features of the people to calibrate on, on whom the loss is measured.
         location: ``(N,)`` of each of their images.
         checkpoint_sha256: Hash of the model's checkpoint.
 

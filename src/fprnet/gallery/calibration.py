@@ -68,7 +68,7 @@ class Calibration:
         Args:
             similarity: Cosine of the two embeddings.
             candidates: Records that pass the filters.
-            images: Of the person, that are expected among them.
+            images: Images of the person, that are expected among them.
         """
         others = max(candidates - images, 1.0)
         ratio = float(np.interp(similarity, self.similarities, self.log_ratios))

@@ -37,7 +37,7 @@ def overlay(
     """Lay a heat map over an image: orange where it adds to the similarity, blue where it takes.
 
     Args:
-        picture: Of any size; it is shown in gray, so that colour is the map's only.
+        picture: Picture of any size; it is shown in gray, so that colour is the map's only.
         heat: ``(h, w)``, signed; enlarged to the picture.
         strongest: Value that is shown at full strength; None takes the map's own. Give the two
             maps of an :class:`~fprnet.embeddings.explanation.Explanation` one value to compare

@@ -38,7 +38,7 @@ class Searcher:
     Args:
         embedder: The gallery's model.
         gallery: Open; the searcher does not close it.
-        calibration: Of the model; None gives answers without probability and threshold.
+        calibration: Calibration of the model; None gives answers without probability and threshold.
 
     Raises:
         GalleryModelError: The gallery or the calibration is of another model.
@@ -79,9 +79,9 @@ class Searcher:
         """Search for the person whom all the images show.
 
         Args:
-            images: Of one person and one modality, each a path, a Pillow image or an
+            images: Images of one person and one modality, each a path, a Pillow image or an
                 ``(H, W, 3)`` uint8 array.
-            modality: Of all of them.
+            modality: Modality of all images.
             filters: Which records may be found.
             top: At most so many matches.
             group: Fill ``people``, too.
@@ -198,8 +198,8 @@ class Searcher:
         Args:
             query: Query image.
             match: Gallery image (a record's ``path``, or its content).
-            query_modality: Of the query.
-            match_modality: Of the gallery image.
+            query_modality: Modality of the query.
+            match_modality: Modality of the gallery image.
 
         Raises:
             DataError: An image cannot be read.

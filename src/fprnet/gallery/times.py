@@ -87,7 +87,7 @@ def time_reader(source: str, zone: tzinfo = UTC) -> TimeReader:
         source: "mtime" (when the file was last written), "exif" (what the camera wrote into it),
             or a pattern of the file's name in the letters of ``strptime``, e.g.
             ``%Y%m%d_%H%M%S``, which may stand anywhere in the name.
-        zone: Of cameras that do not say.
+        zone: Time zone of cameras that do not say theirs.
 
     Returns:
         Path -> time, None where the file does not say.

@@ -147,9 +147,9 @@ def panels(
     """Return a figure of plots, narrow enough for a small screen.
 
     Args:
-        number: Of plots.
+        number: Number of plots.
         theme: Colours.
-        height: Of a plot, inches.
+        height: Height of a plot, inches.
         extra: Height of what stands beside them, e.g. a legend.
         columns: Plots beside each other.
     """

@@ -114,7 +114,7 @@ def open_audit(database: Database, file: Path | None) -> AuditLog:
     """Open the log in the gallery's own database, or in a file.
 
     Args:
-        database: Of the gallery.
+        database: Database of the gallery.
         file: JSON lines; made if it is not there. None is the database.
 
     Raises:

@@ -85,7 +85,7 @@ class Batcher:
 
         Args:
             images: Each ``(H, W, 3)`` uint8.
-            modality: Of all of them.
+            modality: Modality of all images.
 
         Returns:
             For each image its embedding ``(D,)``, later.

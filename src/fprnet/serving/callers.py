@@ -20,9 +20,9 @@ class Caller:
     """Who sent a request.
 
     Attributes:
-        name: Of the key; "local" without keys.
+        name: Name of the key; "local" without keys.
         role: What it may do.
-        address: Of the machine.
+        address: Address of the machine.
         by_key: Whether it had a key.
     """
 

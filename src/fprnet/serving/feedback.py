@@ -31,7 +31,7 @@ class FeedbackStore:
     """The verdicts in a gallery, and the query images in a folder. Thread-safe.
 
     Args:
-        database: Of the gallery.
+        database: Database of the gallery.
         folder: Made when the first verdict comes.
     """
 

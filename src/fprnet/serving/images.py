@@ -37,12 +37,12 @@ class Upload:
     """An image that somebody sent.
 
     Attributes:
-        name: Of the file, as sent.
+        name: Name of the file, as sent.
         content: Its bytes.
         sha256: Of them.
         pixels: ``(H, W, 3)`` uint8.
-        width: Of the image before resizing.
-        height: Likewise.
+        width: Width of the image before resizing.
+        height: Height of the image before resizing.
         warnings: For the operator.
     """
 
@@ -75,8 +75,8 @@ def decode_upload(content: bytes, name: str, modality: Modality, decode: Decode)
     """Decode an image and look whether it is of the modality that it is said to be.
 
     Args:
-        content: Of the file.
-        name: Of the file, for complaints.
+        content: Content of the file.
+        name: Name of the file, for complaints.
         modality: As declared.
         decode: Content and name -> pixels of the network's input, and what the file holds.
 

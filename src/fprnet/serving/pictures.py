@@ -39,7 +39,7 @@ class Pictures:
     Args:
         copies: Folder of the copies of uploaded images, by their SHA-256.
         roots: Folders whose files may be shown.
-        max_pixels: Of an image.
+        max_pixels: Most pixels that an image may have.
     """
 
     def __init__(self, copies: Path, roots: Iterable[Path], max_pixels: int) -> None:

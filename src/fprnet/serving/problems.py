@@ -41,11 +41,11 @@ class ProblemError(FprnetError):
     """A request that gets a 4xx or 503 answer.
 
     Args:
-        status: Of HTTP.
+        status: Status code of HTTP.
         code: One stable word for programs, e.g. "image_damaged".
         message: What is wrong, with the value.
         next_step: What the caller can do about it.
-        headers: Of the answer, e.g. Retry-After.
+        headers: Headers of the answer, e.g. Retry-After.
     """
 
     def __init__(

@@ -32,10 +32,10 @@ class RecentSearch:
 
     Attributes:
         owner: Name of the key; nobody else may go back to it.
-        modality: Of the query images.
+        modality: Modality of the query images.
         uploads: Query images; empty for a search by embeddings.
         embeddings: ``(Q, D)``.
-        similarities: Of the records that were found.
+        similarities: Similarities of the records that were found.
         id: Cannot be guessed.
     """
 

@@ -20,7 +20,7 @@ class Settings:
     Attributes:
         host: Address to listen on.
         port: 0 takes a free one.
-        folder: Of the service: copies of uploaded images, and of query images with feedback.
+        folder: Folder of the service: copies of uploaded images, and of query images with feedback.
         audit: File of the audit log; None keeps it in the gallery.
         keys: Let in only who has a key of the gallery; without, everybody on this machine may do
             everything.
@@ -29,8 +29,8 @@ class Settings:
         trusted_proxy: Address of the reverse proxy whose X-Forwarded-For is believed.
         rate: Requests of one caller a second, over time; 0 sets no limit.
         burst: Requests of one caller at once.
-        image_bytes: Of one image file; a crop of a person has some ten thousand.
-        image_pixels: Of one image, before decoding; 4 bytes of memory each.
+        image_bytes: Most bytes of one image file; a crop of a person has some ten thousand.
+        image_pixels: Most pixels of one image, before decoding; 4 bytes of memory each.
         upload_images: In one upload to the gallery.
         batch: Images that the model embeds at once.
         wait: Seconds that an image waits for company.

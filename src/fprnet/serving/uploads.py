@@ -34,7 +34,7 @@ class Part:
     """A part of a multipart body.
 
     Attributes:
-        name: Of the field.
+        name: Name of the field.
         file: Name of the file, without folders; None where the part is no file.
         content: Bytes.
     """

@@ -36,7 +36,7 @@ class PlainEmbedding:
     """The published network, and pixels prepared one image after the other in Python.
 
     Args:
-        model: Of preset ``released``; its weights are copied.
+        model: Model of preset ``released``; its weights are copied.
         width: Channels of the stem.
         batch: Images at a time.
     """

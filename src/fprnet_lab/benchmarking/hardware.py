@@ -37,7 +37,7 @@ class MatrixRates:
 
     Attributes:
         device: "cpu", "cuda", ...
-        threads: Of the CPU.
+        threads: Threads of the CPU.
         bfloat16: Rate of products of bfloat16 matrices.
         float32: Of float32 ones, at full float32 precision.
     """

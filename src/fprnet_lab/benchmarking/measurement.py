@@ -18,14 +18,14 @@ class Sizes:
     Attributes:
         data: SYSU-MM01's split files; None draws a split of the official size.
         dimensions: Numbers per embedding, of evaluation and reranking.
-        trials: Of evaluation.
+        trials: Number of trials of the evaluation.
         records: In the gallery of search.
         repeats: Each side is measured so often, in turns; the best one counts.
         size: H, W of the images, pixels.
         width: Channels of the stem of the ResNet-50.
-        images: Of each modality in a training batch, or of an embedding batch.
+        images: Images of each modality in a training batch, or of an embedding batch.
         device: "cpu" or "cuda".
-        threads: Of the CPU.
+        threads: Threads of the CPU.
         precision: "bfloat16", "float32", or None for the one in which the backbone is faster.
     """
 
@@ -55,7 +55,7 @@ class Measurement:
         share_of_limit: Operations a second as a share of the matrix rate measured on this machine;
             None where matrix products are not the limit.
         limit: That rate in words, e.g. "float32 matrix rate, 145 GFLOP/s".
-        lines: Of a table that is printed below the sentence.
+        lines: Lines of a table that is printed below the sentence.
         details: Everything else that was measured, for ``--json``.
     """
 

@@ -59,8 +59,8 @@ class ServiceLoad:
         clients: That search at once, each again as soon as it is answered.
         seconds: For how long.
         added: Images that are added in one request, afterwards.
-        scale: Of preset fprnet.
-        threads: Of the service (``OMP_NUM_THREADS``).
+        scale: Scale of preset fprnet.
+        threads: Threads of the service (``OMP_NUM_THREADS``).
     """
 
     records: int = 100_000
@@ -76,7 +76,7 @@ class Tally:
     """What clients saw. Thread-safe.
 
     Attributes:
-        seconds: Of each request.
+        seconds: Seconds of each request.
         errors: Wrong or missing answers.
         complaints: The first few of them.
         lock: Held while these change.

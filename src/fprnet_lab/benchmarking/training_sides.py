@@ -48,8 +48,8 @@ class FastSide:
     """What ``fprnet train`` does in a step, without its log and its checkpoints.
 
     Args:
-        config: Of the run.
-        records: Of the images.
+        config: Config of the run.
+        records: Records of the images.
         images: ``(N, H, W, 3)`` uint8.
         device: That trains; a GPU also keeps the images.
     """
@@ -113,7 +113,7 @@ class PlainSide:
     """The published step on the same images, one image after the other in Python.
 
     Args:
-        fast: Of preset ``released``; its weights are copied as they are now.
+        fast: Fast side, of preset ``released``; its weights are copied as they are now.
         images: ``(N, H, W, 3)`` uint8.
         width: Channels of the stem.
     """

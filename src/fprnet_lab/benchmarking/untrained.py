@@ -20,7 +20,7 @@ def write_untrained(folder: Path, scale: Scale, overrides: Sequence[str] = ()) -
 
     Args:
         folder: Is made where there is none.
-        scale: Of the preset.
+        scale: Scale of the preset.
         overrides: As of the command line, e.g. ``["--model.backbone.width", "32"]``.
 
     Raises:

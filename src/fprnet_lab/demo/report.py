@@ -39,7 +39,7 @@ class Result:
     Attributes:
         plan: What was done.
         scores: Row -> scores on the test identities, in the table's order.
-        features: Of the test images, by fprnet.
+        features: Features of the test images, by fprnet.
         data_set: Whose test identities were asked.
         seconds: Stage -> seconds.
         found: By the one search of the gallery.

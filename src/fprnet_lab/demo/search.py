@@ -42,7 +42,7 @@ class Found:
         query: Image that was asked for.
         identity: Whom it shows.
         answer: The matches.
-        picture: Of the query, the matches, and why the first ones are alike.
+        picture: Picture of the query, the matches, and why the first ones are alike.
         measured: Method -> how good its probabilities are, on validation people.
     """
 
@@ -93,12 +93,12 @@ def fill_and_search(
     """Add the visible test images to a gallery, and search it for one infrared query.
 
     Args:
-        plan: Of the demo.
+        plan: Plan of the demo.
         embedder: fprnet, trained.
         data_set: Whose test people are searched.
-        features: Of the test images; says which queries there are.
-        calibration: Of the model.
-        measured: Of the calibration.
+        features: Features of the test images; says which queries there are.
+        calibration: Calibration of the model.
+        measured: Quality of the calibration, as measured.
     """
     records = data_set.records()
     path = str(plan.trainings["fprnet"].out.resolve())

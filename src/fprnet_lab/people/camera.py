@@ -24,9 +24,9 @@ class View:
 
     Attributes:
         yaw: Direction that the person faces: 0 towards the camera, 90 to the image's right.
-        elevation: Of the camera over the middle of the person.
+        elevation: Angle of the camera over the middle of the person.
         distance: To the middle of the person.
-        roll: Of the camera.
+        roll: Roll of the camera.
     """
 
     yaw: float

@@ -49,7 +49,7 @@ class Figure:
         wrinkles: Offsets along ``outward`` in decimetres, (2 * WAVES, V).
         outward: Unit normals at rest, (V, 3).
         hanging: Vertices that hang upright from a hand, and its bone; or None.
-        bag_centre: Of the bag at rest, or None.
+        bag_centre: Centre of the bag at rest, or None.
     """
 
     rest: Floats
@@ -77,7 +77,7 @@ def build_figure(
     Args:
         mesh: Template at the wanted detail.
         shape: Vertices, joints and eyes of the naked body.
-        measures: Of the body.
+        measures: Measures of the body.
         outfit: What is worn.
         rng: Source of the wrinkles' directions and of small irregularities.
     """

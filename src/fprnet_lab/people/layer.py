@@ -40,7 +40,7 @@ class Layer:
     Attributes:
         light: Light from the person, (H, W, C), already multiplied by ``alpha``.
         alpha: Share of each pixel that the person covers, (H, W, 1).
-        box: Of the crop.
+        box: Box of the crop.
     """
 
     light: Floats
@@ -56,7 +56,7 @@ class Shot:
         size: Height and width in pixels.
         band: What the camera sees; "reflectance" keeps all four under an even light.
         light: Light of the image.
-        fold_strength: Of the folds of cloth.
+        fold_strength: Strength of the folds of cloth.
     """
 
     size: tuple[int, int]
@@ -72,7 +72,7 @@ def posed(
 
     Args:
         person: Whose.
-        figure: Of the person.
+        figure: Figure of the person.
         action: What they do.
         waves: Strength of each wave of wrinkles, decimetres, (2 * WAVES,).
         time: Seconds since the action began.
@@ -110,7 +110,7 @@ def person_layer(
         view: Where the camera is.
         shot: What all layers of the image share.
         rng: Source of wrinkles, folds and, without a box, of the box.
-        box: Of the crop; without one it is drawn around the person.
+        box: Box of the crop; without one it is drawn around the person.
         time: Seconds since the action began.
     """
     figure, outfit = person.figure(look), person.worn(look)

@@ -86,7 +86,7 @@ def closeness(coverage: Coverage, blur: int) -> Floats:
     """Return how open each covered sample is, 0 to 1, (N,): less where nearer surfaces are around.
 
     Args:
-        coverage: Of the image.
+        coverage: Coverage of the image.
         blur: Width of the neighbourhood, in every second sample.
     """
     sparse = coverage.depth[::2, ::2]
@@ -106,8 +106,8 @@ def sunlit(
     """Return the share of the sun that reaches places (3, N) on a body, by a shadow map, (N,).
 
     Args:
-        vertices: Of the body, (V, 3).
-        triangles: Of the body, (T, 3).
+        vertices: Vertices of the body, (V, 3).
+        triangles: Triangles of the body, (T, 3).
         places: On its surface, (3, N).
         towards: Unit vector to the sun, (3,).
     """
@@ -139,9 +139,9 @@ def visible_irradiance(
     """Return red, green and blue irradiance of samples, (N, 3).
 
     Args:
-        light: Of the image.
+        light: Light of the image.
         normals: Unit normals towards the camera, (3, N).
-        openness: Of ``closeness``, (N,).
+        openness: Result of ``closeness``, (N,).
         sun_share: Share of the sun that arrives, (N,).
     """
     towards = light.towards_sun
@@ -159,9 +159,9 @@ def infrared_irradiance(
     """Return the infrared irradiance of samples, (N, 1).
 
     Args:
-        light: Of the image.
+        light: Light of the image.
         normals: Unit normals towards the camera, (3, N).
-        openness: Of ``closeness``, (N,).
+        openness: Result of ``closeness``, (N,).
         facing: Cosine between normal and lens, (N,).
         rows: Place in the image, -0.5 top to 0.5 bottom, (N,).
         columns: Place in the image, -0.5 left to 0.5 right, (N,).

@@ -39,9 +39,9 @@ class Measures:
     Attributes:
         crotch: Where the legs part.
         waist: Where trousers end.
-        knee: Of the joint.
-        ankle: Of the joint.
-        neck: Of the neck's base.
+        knee: Position of the knee joint.
+        ankle: Position of the ankle joint.
+        neck: Position of the neck's base.
         chest: Middle of the chest.
     """
 
@@ -64,7 +64,7 @@ class Top:
         hem: Height of its lower edge.
         tail: Height down to which its skirt hangs (coats, dresses), or None.
         loose: Ease from close-fitting (0) to hanging (1).
-        thickness: Of the cloth.
+        thickness: Thickness of the cloth.
         neckline: Depth of the neckline in the middle.
         collar: Reflectance of a collar, or None.
         hood: It has a hood, which lies on the back.

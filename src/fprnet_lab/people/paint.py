@@ -38,7 +38,7 @@ def painted(
         outfit: What is worn in this image.
         parts: Part of each sample, (N,).
         places: Attributes of each sample, (7, N).
-        bag_centre: Of the bag at rest, or None.
+        bag_centre: Centre of the bag at rest, or None.
 
     Returns:
         (N, 4): red, green, blue, near infrared; 0 to 1.

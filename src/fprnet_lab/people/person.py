@@ -58,8 +58,8 @@ class Person:
     """Somebody.
 
     Attributes:
-        shape: Of the body.
-        measures: Of the body, decimetres.
+        shape: Shape of the body.
+        measures: Measures of the body, decimetres.
         joints: Heads of the bones at rest, (20, 3).
         eyes: Left and right, (2, 3).
         outfit: What is worn.
@@ -107,7 +107,7 @@ def draw_person(seed: tuple[int, ...], population: Population, detail: Detail = 
     Args:
         seed: Numbers that tell this person from all others.
         population: Where they live.
-        detail: Of the mesh; it changes no draw.
+        detail: Detail of the mesh; it changes no draw.
     """
     rng = np.random.default_rng([*seed, _BODY])
     male = bool(rng.random() < 0.5)

@@ -25,8 +25,8 @@ class Geometry:
     """How a camera looks on its place.
 
     Attributes:
-        height: Of the lens over the floor.
-        pitch: Of the axis below the horizon, degrees.
+        height: Height of the lens over the floor.
+        pitch: Pitch of the axis below the horizon, degrees.
         focal: Focal length in pixels of the canvas.
         size: Height and width of the canvas in pixels.
     """
@@ -80,7 +80,7 @@ class Place:
     Attributes:
         outdoors: Under the sky.
         sunny: The sun shines there at times.
-        sky: Of what is not covered.
+        sky: Look of what no surface covers.
         ceiling: Height of the ceiling.
         slabs: Floors and tops.
         walls: Upright rectangles.
@@ -119,7 +119,7 @@ class Canvas:
     """The picture of a place.
 
     Attributes:
-        geometry: Of the camera.
+        geometry: Geometry of the camera.
         outdoors: Under the sky.
         sunny: The sun shines there at times.
         reflectance: (H, W, 4) uint8, the square root of reflectance times shade, times 255.

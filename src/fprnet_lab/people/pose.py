@@ -31,11 +31,11 @@ class Gait:
         arms: Swing of the arms.
         elbow: Bend of the elbows.
         arms_out: Distance of the arms from the trunk.
-        lean: Of the trunk forwards.
+        lean: Angle of the trunk forwards.
         slouch: Bend of the spine.
-        head: Of the head forwards.
-        toes_out: Of the feet.
-        width: Of the legs; negative is narrow.
+        head: Angle of the head forwards.
+        toes_out: Angle by which the feet point outwards.
+        width: Distance of the legs; negative is narrow.
         cadence: Double steps a second.
         bounce: Rise and fall, decimetres.
     """
@@ -59,11 +59,11 @@ class Action:
 
     Attributes:
         walking: 1 walks, 0 stands; between, slows down.
-        phase: Of the double step at time 0, 0 to 1.
+        phase: Phase of the double step at time 0, 0 to 1.
         arm_use: What the arms do beside swinging.
         side: The arm that does it: 1 left, -1 right.
-        head_turn: Of the head to the left.
-        head_down: Of the head.
+        head_turn: Angle of the head to the left.
+        head_down: Angle of the head downwards.
         trunk: Small turns of pelvis, spine and chest.
         legs: Small turns of the thighs outwards, left and right.
         stretch: Factors of the swings of legs and arms.
@@ -117,8 +117,8 @@ def rotations(gait: Gait, action: Action, time: float = 0.0) -> dict[str, NDArra
     """Return the rotation (3, 3) of each bone against its parent.
 
     Args:
-        gait: Of the person.
-        action: Of the moment.
+        gait: Gait of the person.
+        action: Action of the moment.
         time: Seconds since the action began.
     """
     phase = 2 * math.pi * (action.phase + gait.cadence * time)
@@ -145,8 +145,8 @@ def walked_by(gait: Gait, action: Action, yaw: float, time: float) -> tuple[floa
     """Return the way that somebody has walked: to the image's right, and towards the camera.
 
     Args:
-        gait: Of the person.
-        action: Of the moment.
+        gait: Gait of the person.
+        action: Action of the moment.
         yaw: Direction of walking: 0 towards the camera, 90 to the image's right.
         time: Seconds since the action began.
 

@@ -31,7 +31,7 @@ class Setting:
         seed: Seed of people and moments.
         worlds: Seeds of the sites; each image is taken at one of them.
         site: What a file says about cameras and season, or None.
-        version: Of the generator, one of ``VERSIONS``.
+        version: Version of the generator, one of ``VERSIONS``.
     """
 
     seed: int
@@ -61,7 +61,7 @@ class Image:
 
     Attributes:
         pixels: (H, W, 3) uint8.
-        quality: Of a JPEG file.
+        quality: Quality of a JPEG file.
     """
 
     pixels: NDArray[np.uint8]

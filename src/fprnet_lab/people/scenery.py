@@ -52,8 +52,8 @@ def canvas_of(
     Args:
         site: World of the camera.
         camera: Whose view.
-        number: Of the view, from 0.
-        detail: Of the canvas and of the people on it.
+        number: Number of the view, from 0.
+        detail: Detail of the canvas and of the people on it.
         crowded: With the people who pass there; a film has its own.
     """
     key = (site, camera.place, number, detail, crowded)

@@ -25,7 +25,7 @@ class Sensor:
 
     Attributes:
         brightness: Wanted mean of the picture, 0 to 1 as displayed.
-        gamma: Of the display curve.
+        gamma: Gamma of the display curve.
         saturation: Factor of the colours.
         contrast: By day: share of an S-curve. In infrared: factor about the mean.
         black: Level that becomes black.
@@ -35,7 +35,7 @@ class Sensor:
         enlarged: Chance that an image was enlarged.
         sharpened: Chance that an image was sharpened.
         noise: Standard deviation, 0 to 1.
-        quality: Of the JPEG file.
+        quality: Quality of the JPEG file.
         white: Factors of red, green and blue.
         cast: Deviation of the logarithm of each image's own factors.
         min_colour: By day, least median distance of the channels, 0 to 1; 0: the factors come
@@ -133,7 +133,7 @@ def developed(
     Args:
         light: Linear light on the sensor, (H, W, C).
         person_mean: Mean light of the person's pixels, which the exposure follows in infrared.
-        sensor: Of the camera.
+        sensor: Sensor of the camera.
         rng: Source of the image's draws.
         noise_source: Source of the noise; without one, ``rng``.
 

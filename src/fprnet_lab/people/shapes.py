@@ -21,7 +21,7 @@ def ellipsoid(
     """Return a superellipsoid: a ball at ``power`` 2, nearer to a box the larger it is.
 
     Args:
-        centre: Of the body, decimetres.
+        centre: Centre of the body, decimetres.
         half_size: Half its size along x, y and z.
         rings: Circles of latitude, the poles among them.
         sectors: Points of each.

@@ -107,7 +107,7 @@ def skin(rest: Floats, bones: NDArray[np.uint8], weights: Floats, matrices: Floa
         rest: Positions at rest, (V, 3).
         bones: Four bones of each vertex, (V, 4).
         weights: Their weights, which sum to 1, (V, 4).
-        matrices: Of ``bone_matrices``, (B, 3, 4).
+        matrices: Result of ``bone_matrices``, (B, 3, 4).
 
     Returns:
         Positions (V, 3).

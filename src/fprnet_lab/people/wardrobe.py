@@ -64,8 +64,8 @@ def draw_outfit(
 
     Args:
         rng: Source of the draws.
-        measures: Of the body.
-        shape: Of the body; sex and age choose the wardrobe, ancestry shifts skin and hair.
+        measures: Measures of the body.
+        shape: Shape of the body; sex and age choose the wardrobe, ancestry shifts skin and hair.
         warmth: Season, from winter (0) to summer (1).
     """
     male = shape.male > 0.5

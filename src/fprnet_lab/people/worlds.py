@@ -56,7 +56,7 @@ class Camera:
         place: Number of the camera whose places it sees, mostly its own.
         outdoors: Under the sky.
         band: What it sees: "visible", "infrared" (by its lamp) or "thermal".
-        height: Of the lens over the floor, decimetres, from and to.
+        height: Height of the lens over the floor, decimetres, from and to.
         distance: To the people, decimetres, from and to.
         sensor: Ranges of exposure, noise and compression.
         clutter: Chance that something stands before the person.
@@ -81,7 +81,7 @@ class World:
     """A site.
 
     Attributes:
-        seed: Of the site; it tells nothing about who is there.
+        seed: Seed of the site; it tells nothing about who is there.
         population: Who lives there, and in which season.
         cameras: By number.
     """

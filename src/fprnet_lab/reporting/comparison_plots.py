@@ -43,7 +43,7 @@ def curves_figure(
 
     Args:
         plots: Label of the y axis -> curves, the same labels in each; percent.
-        xlabel: Of the x axis.
+        xlabel: Label of the x axis.
         ticks: On it.
         strong: Curves whose label begins so are thick and of one colour of their own.
         theme: Colours.

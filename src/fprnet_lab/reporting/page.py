@@ -60,7 +60,7 @@ class Report:
     """What the page says, from top to bottom.
 
     Attributes:
-        title: Of the page.
+        title: Title of the page.
         warning: Stands in a frame on top; None leaves it out.
         summary: What was measured, under the title.
         rows: Label -> scores.
@@ -117,7 +117,7 @@ class TablePage:
     """A page of tables: what a reproduced table or figure of the paper leaves.
 
     Attributes:
-        title: Of the page.
+        title: Title of the page.
         summary: What was measured, under the title.
         tables: One or more.
         illustrations: Plots and pictures.
@@ -138,7 +138,7 @@ class Collection:
     """Several pages as one.
 
     Attributes:
-        title: Of the whole.
+        title: Title of the whole page.
         summary: Under it.
         pages: One after the other, with a list of contents.
     """

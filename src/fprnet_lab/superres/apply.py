@@ -113,7 +113,7 @@ def apply_superres(
         out: Folder to write, beside it.
         loaded: The network.
         cameras: Visible ones; the paper takes one.
-        split: Of RegDB, whose training identities depend on it.
+        split: Split of RegDB, whose training identities depend on it.
         input_size: See ``sharpen``; the paper has 128 x 128.
         size: See ``sharpen``; the paper has 256 x 256, None is each image's own size.
         transposed: Whether the classic weights were transposed, for the marker.

@@ -22,7 +22,7 @@ class Architecture:
 
     Attributes:
         kernels: Side of each kernel, pixels.
-        channels: Of the first and the second layer's output.
+        channels: Channels of the first and the second layer's output.
         shuffle: S; the last layer computes S x S values for each pixel (PixelShuffle).
     """
 

@@ -87,11 +87,11 @@ class PairSampler:
 
     Args:
         images: The originals' luma.
-        side: Of the square cut out of each, pixels; a multiple of ``factor``.
+        side: Side of the square that is cut out, pixels; a multiple of ``factor``.
         factor: F.
         flip: Probability of mirroring left to right.
         batch: N.
-        seed: Of all draws.
+        seed: Seed of all draws.
 
     Raises:
         DataError: There is no image, or one is smaller than the square.

@@ -28,11 +28,11 @@ class Settings:
 
     Attributes:
         source: Folder of the original data set, absolute.
-        split: Of RegDB; None elsewhere.
+        split: Split of RegDB; None elsewhere.
         cameras: Whose training images are rewritten.
         weights: SHA-256 of the weights file.
         scale: How many times larger the network makes an image.
-        transpose: Of classic weights.
+        transpose: Whether kernels of classic weights are transposed.
         input_size: (H, W) that an image is resized to first; None keeps its own.
         size: (H, W) of the result; None is the original's.
     """

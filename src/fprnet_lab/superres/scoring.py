@@ -31,10 +31,10 @@ class Quality:
     """Of one image, or the mean over several.
 
     Attributes:
-        psnr: Of the network, dB.
-        ssim: Likewise, at most 1.
-        bicubic_psnr: Of bicubic enlargement.
-        bicubic_ssim: Likewise.
+        psnr: PSNR of the network, dB.
+        ssim: SSIM of the network, at most 1.
+        bicubic_psnr: PSNR of bicubic enlargement.
+        bicubic_ssim: SSIM of bicubic enlargement, at most 1.
     """
 
     psnr: float

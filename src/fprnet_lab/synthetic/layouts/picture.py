@@ -13,7 +13,7 @@ class Picture:
 
     Attributes:
         path: POSIX, from the set's folder; its suffix says how the picture is written.
-        camera: Of the generator, 1 to 6.
+        camera: Camera of the generator, 1 to 6.
         frame: Number of the drawing of this identity in this camera.
     """
 
