@@ -39,9 +39,9 @@ class Measures:
     Attributes:
         crotch: Where the legs part.
         waist: Where trousers end.
-        knee: Position of the knee joint.
-        ankle: Position of the ankle joint.
-        neck: Position of the neck's base.
+        knee: Height of the knee joint.
+        ankle: Height of the ankle joint.
+        neck: Height of the neck's base.
         chest: Middle of the chest.
     """
 
