@@ -55,6 +55,22 @@ def test_recipe_of_a_folder(tmp_path):
     assert recipe.run.training.epochs == 2
 
 
+def test_recipe_that_starts_from_another(tmp_path):
+    written(tmp_path / "first", SMALL | {"name": "first"})
+    later = SMALL | {"people": {**SMALL["people"], "worlds": [3, 4]}, "warm_start": "../first"}
+    recipe = read_recipe(written(tmp_path / "later", later), ["--training.epochs", "2"])
+    assert recipe.warm_start.name == "first"
+    assert recipe.warm_start.run.training.epochs != 2
+    assert recipe.worlds == {1, 2, 3, 4}
+    site = {**SMALL["sites"][0], "world": 1}  # of the first one's training
+    with pytest.raises(ConfigError, match="world 1"):
+        read_recipe(written(tmp_path / "later", later | {"sites": [site]}))
+    with pytest.raises(ConfigError, match="starts from itself"):
+        read_recipe(written(tmp_path / "later", later | {"warm_start": "../later"}))
+    with pytest.raises(ConfigError, match="nobody does not exist"):
+        read_recipe(written(tmp_path / "later", later | {"warm_start": "nobody"}))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -122,13 +138,19 @@ def test_pack_needs_a_training(tmp_path):
 @pytest.mark.slow
 def test_small_model_from_seeds_to_card(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    written(tmp_path / "own")
+    run = """
+preset: fprnet
+scale: tiny
+data: {identities: train+validation, height: 48, width: 24}
+model: {backbone: {class_path: resnet18, init_args: {width: 8}}, weights: none}
+training: {epochs: 1, steps_per_epoch: 2, precision: float32, selection: last}
+"""
+    written(tmp_path / "first", SMALL | {"name": "first"}, run)
+    written(tmp_path / "own", SMALL | {"warm_start": "../first"}, run)
     command = ["lab", "train-box-model", "out", "--recipe", "own", "--workers", "1"]
-    command += ["--data.height", "48", "--data.width", "24", "--model.backbone.width", "8"]
-    command += ["--training.epochs", "1", "--training.steps_per_epoch", "4"]
-    command += ["--training.precision", "float32", "--training.selection", "last"]
-    command += ["--data.identities", "train+validation"]
+    command += ["--training.steps_per_epoch", "4"]
     assert main([*command, "--max-steps", "2"]) == 0
+    first = Path("out/warm-start/model/model.safetensors").read_bytes()
     assert not (tmp_path / "out" / "model").exists()
     assert "goes on" in capsys.readouterr().out
     assert main(command) == 0
@@ -145,6 +167,9 @@ def test_small_model_from_seeds_to_card(tmp_path, monkeypatch, capsys):
     card = (folder / "README.md").read_text()
     assert model.about["checkpoint_sha256"] in card
     assert "| 8 | 10 |" in card
+    assert "weights: first/model.safetensors" in card
+    assert "as that of first, which saw 24 others" in card
+    assert Path("out/warm-start/model/model.safetensors").read_bytes() == first
     before = (folder / "model.safetensors").read_bytes()
     assert main([*command, "--pack"]) == 0
     assert (folder / "model.safetensors").read_bytes() == before

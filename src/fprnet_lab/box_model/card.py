@@ -55,6 +55,7 @@ def card_of(recipe: Recipe, scores: Mapping[str, Any], config: str) -> str:
             "near-infrared cameras in each.",
             "- Bodies are those of MakeHuman (CC0); clothes, materials, light, cameras and places",
             "  are drawn by chance. The crops carry no licence and show nobody.",
+            *_earlier(recipe.warm_start),
             *_other_version(training["generator_version"]),
             "",
             "## What it never saw",
@@ -106,6 +107,20 @@ def card_of(recipe: Recipe, scores: Mapping[str, Any], config: str) -> str:
             "",
         ]
     )
+
+
+def _earlier(first: Recipe | None) -> list[str]:
+    """Say whom the model that the training started from saw."""
+    lines = []
+    while first is not None:
+        low, high = first.people.worlds
+        lines.append(
+            f"- Its backbone began as that of {first.name}, which saw {first.people.identities} "
+            f"others: seed {first.people.seed}, worlds {low} to {high}, generator version "
+            f"{first.people.generator_version}."
+        )
+        first = first.warm_start
+    return lines
 
 
 def _other_version(version: int) -> list[str]:

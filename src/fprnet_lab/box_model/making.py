@@ -1,7 +1,8 @@
 """A recipe becomes a model: people, training, calibration, scores and card, each in a folder.
 
 The output folder holds ``people`` and ``sites`` (rendered), ``run`` (a run of ``fprnet train``),
-``scores.json`` and ``model`` (what is shipped). A command that was stopped goes on where it was.
+``scores.json`` and ``model`` (what is shipped); ``warm-start`` holds people, run and weights of
+the model that the training starts from. A command that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 import torch
 
 from fprnet.config import to_yaml
+from fprnet.config.schema import RunConfig
 from fprnet.data.data_set import open_data_set
 from fprnet.embeddings.embedder import Embedder, load_model
 from fprnet.embeddings.from_disk import extract_data_set
@@ -50,7 +52,7 @@ def make_box_model(
         recipe: What to make.
         out: Folder of everything.
         workers: Processes that render.
-        max_steps: Stop, with a checkpoint, once the training has so many steps behind it.
+        max_steps: Stop, with a checkpoint, once a training has so many steps behind it.
 
     Returns:
         Folder of the model; None where the training was stopped before its end.
@@ -58,13 +60,32 @@ def make_box_model(
     Raises:
         FprnetError: A folder holds something else, or the training fails.
     """
-    people = out / "people"
-    generate(people, recipe.people.options(), workers=workers)
+    if not _trained(recipe, out, workers, max_steps):
+        return None
     for site in (recipe.calibration, *recipe.sites):
         generate(_site_folder(out, site.world), site.options(recipe.people), workers=workers)
-    config = replace(recipe.run, data=replace(recipe.run.data, root=str(people)))
-    outcome = run_training(config, out / "run", max_steps=max_steps)
-    return pack(recipe, out) if outcome.finished else None
+    return pack(recipe, out)
+
+
+def _trained(recipe: Recipe, out: Path, workers: int, max_steps: int | None) -> bool:
+    """Render the training people and train; return whether the training came to its end."""
+    config = recipe.run
+    if recipe.warm_start is not None:
+        earlier = out / "warm-start"
+        if not _trained(recipe.warm_start, earlier, workers, max_steps):
+            return False
+        config = _started_from(config, str(weights_file(_saved(earlier))))
+    people = out / "people"
+    generate(people, recipe.people.options(), workers=workers)
+    config = replace(config, data=replace(config.data, root=str(people)))
+    return run_training(config, out / "run", max_steps=max_steps).finished
+
+
+def _saved(out: Path) -> Path:
+    """Save the weights of a finished training; return their folder."""
+    run, folder = out / "run", out / "model"
+    load_model(run, runtime="pytorch", device="cpu", precision="float32").save_pretrained(folder)
+    return folder
 
 
 def pack(recipe: Recipe, out: Path) -> Path:
@@ -93,12 +114,20 @@ def pack(recipe: Recipe, out: Path) -> Path:
     scores = _scores(recipe, out, embedder, calibration)
     write_text(out / "scores.json", json.dumps(scores, indent=1) + "\n")
     config = replace(trained.config, data=replace(trained.config.data, root="", cache=None))
+    if recipe.warm_start is not None:
+        config = _started_from(config, f"{recipe.warm_start.name}/{weights_file(folder).name}")
     trained.save_pretrained(folder, card=card_of(recipe, scores, to_yaml(config)))
     weights = weights_file(folder)
     write_calibration(calibration_path(weights), calibration)
     if projection is not None:
         write_projection(projection_path(weights), projection)
     return folder
+
+
+def _started_from(config: RunConfig, weights: str) -> RunConfig:
+    """Return a config whose network starts from weights."""
+    options = {**config.model.options, "weights": weights}
+    return replace(config, model=replace(config.model, options=options))
 
 
 def _calibrate(

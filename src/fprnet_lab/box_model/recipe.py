@@ -111,6 +111,8 @@ class Recipe:
         calibration: Site on whose people the calibration is fitted.
         sites: Sites on which the model is scored; they must not be among the training worlds.
         run: Config of the training, without a data set.
+        warm_start: Recipe of the model from whose backbone the training starts; None: from what
+            ``run`` says.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -121,6 +123,14 @@ class Recipe:
     calibration: Site
     sites: tuple[Site, ...]
     run: InstanceOf[RunConfig]
+    warm_start: InstanceOf[Recipe] | None = None
+
+    @property
+    def worlds(self) -> frozenset[int]:
+        """Training worlds, those of the warm start included."""
+        first, last = self.people.worlds
+        earlier = frozenset() if self.warm_start is None else self.warm_start.worlds
+        return earlier | frozenset(range(first, last + 1))
 
 
 def recipe_names() -> list[str]:
@@ -129,16 +139,22 @@ def recipe_names() -> list[str]:
 
 
 def read_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Read a recipe.
+    """Read a recipe, and that of the model it starts from.
 
     Args:
         source: Name of one that comes with the laboratory, or a folder.
-        overrides: ``["--training.epochs", "1", ...]``, changes of the config of the run.
+        overrides: ``["--training.epochs", "1", ...]``, changes of the config of the run; the model
+            it starts from keeps its own.
 
     Raises:
         ConfigError: A file cannot be read, a key is unknown or missing, a value is out of range,
-            or a site is one of the training worlds.
+            a site is one of the training worlds, or a recipe starts from itself.
     """
+    return _read(source, overrides, ())
+
+
+def _read(source: str | Path, overrides: Sequence[str], asked: tuple[Path, ...]) -> Recipe:
+    """Read a recipe that the recipes in the folders ``asked`` start from."""
     known = str(source) in recipe_names()
     folder = RECIPES / str(source) if known else Path(source)
     if not folder.is_dir():
@@ -146,8 +162,15 @@ def read_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
             f"recipe {source} does not exist; the recipes are {', '.join(recipe_names())}, or give "
             "a folder with recipe.yaml and run.yaml"
         )
+    if folder.resolve() in asked:
+        raise ConfigError(f"recipe {source} starts from itself; give another warm_start")
     run = load_config(file=folder / "run.yaml", overrides=overrides)
     values = _read_yaml(folder / "recipe.yaml")
+    start = values.get("warm_start")
+    if start is not None:
+        near = folder / str(start)  # of a folder beside this one, or else by name
+        start = near if near.is_dir() else str(start)
+        values["warm_start"] = _read(start, (), (*asked, folder.resolve()))
     try:
         recipe: Recipe = _ADAPTER.validate_python({**values, "run": run})
     except ValidationError as error:
@@ -156,12 +179,11 @@ def read_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
             for fault in error.errors()
         )
         raise ConfigError(f"recipe {folder / 'recipe.yaml'}: {faults}; correct it") from error
-    first, last = recipe.people.worlds
     for site in (recipe.calibration, *recipe.sites):
-        if first <= site.world <= last:
+        if site.world in recipe.worlds:
             raise ConfigError(
-                f"recipe {source}: world {site.world} of a site is one of the training worlds "
-                f"{first} to {last}; give another"
+                f"recipe {source}: world {site.world} of a site is one of the training worlds; "
+                "give another"
             )
     return recipe
 
