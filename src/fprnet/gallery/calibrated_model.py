@@ -22,6 +22,7 @@ from fprnet.gallery.calibrating import (
     choose_projection,
     mean_average_precision,
     pairs_of,
+    same_modality,
 )
 from fprnet.gallery.calibration import Calibration
 
@@ -81,7 +82,12 @@ def calibrate_model(
         training = extract_data_set(embedder, records, identities=some, cache=cache)
         projection = choose_projection(training, features, location, sha256)
     pairs = pairs_of(features, location, projection)
-    calibration, measured = calibrate(pairs, sha256, projection.sha256 if projection else "")
+    calibration, measured = calibrate(
+        pairs,
+        sha256,
+        projection.sha256 if projection else "",
+        same_modality(features, location, projection),
+    )
     full = embedder.embedding_size
     sizes = projection.measured if projection else {full: mean_average_precision(pairs)}
     size = projection.size if projection else full

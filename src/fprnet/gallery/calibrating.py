@@ -5,17 +5,18 @@ Shapes: Q queries, G gallery images, P pairs of a query and a gallery image.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression, minimize
 
+from fprnet.data.records import MODALITIES
 from fprnet.embeddings.projection import SIZES, Projection, fit_projection
 from fprnet.embeddings.store import Features
 from fprnet.errors import FeaturesError
-from fprnet.gallery.calibration import Calibration
+from fprnet.gallery.calibration import Calibration, Strangers
 
 __all__ = [
     "METHODS",
@@ -28,6 +29,7 @@ __all__ = [
     "fit",
     "mean_average_precision",
     "pairs_of",
+    "same_modality",
 ]
 
 Array = NDArray[np.float64]
@@ -132,10 +134,7 @@ def pairs_of(
         FeaturesError: A modality is missing, or there are too few people in both.
     """
     query = features.modality == "infrared"
-    vectors = features.features.astype(np.float64)
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    if projection is not None:
-        vectors = vectors @ projection.matrix
+    vectors = _unit_rows(features, projection)
     asked, shown = location[query], location[~query]
     pairs = Pairs(
         similarity=vectors[query] @ vectors[~query].T,
@@ -152,7 +151,10 @@ def pairs_of(
 
 
 def calibrate(
-    pairs: Pairs, checkpoint_sha256: str, projection_sha256: str = ""
+    pairs: Pairs,
+    checkpoint_sha256: str,
+    projection_sha256: str = "",
+    strangers: Mapping[str, Strangers] | None = None,
 ) -> tuple[Calibration, dict[str, Measured]]:
     """Fit each method on all but some people, measure it on those, and keep the better one.
 
@@ -160,6 +162,7 @@ def calibrate(
         pairs: Queries against a gallery.
         checkpoint_sha256: Hash of the model's checkpoint.
         projection_sha256: Hash of the projection of compact embeddings; "" for full ones.
+        strangers: Modality -> how alike two people are in it, of :func:`same_modality`.
 
     Returns:
         The calibration by the method of smaller log loss, fitted on everybody; and what was
@@ -175,7 +178,13 @@ def calibrate(
         "methods": {method: asdict(result) for method, result in measured.items()},
     }
     calibration = fit(pairs, best, checkpoint_sha256)
-    return replace(calibration, measured=about, projection_sha256=projection_sha256), measured
+    complete = replace(
+        calibration,
+        measured=about,
+        projection_sha256=projection_sha256,
+        same_modality=strangers or {},
+    )
+    return complete, measured
 
 
 def mean_average_precision(pairs: Pairs) -> float:
@@ -236,18 +245,54 @@ def fit(pairs: Pairs, method: str, checkpoint_sha256: str = "") -> Calibration:
             "locations; give a data set with more people or cameras"
         )
     places, ratios = METHODS[method](similarity, same)
-    strangers = similarity[~same]
-    quantiles = np.quantile(strangers, QUANTILES)
-    scale, shape = _tail(strangers[strangers > quantiles[-1]] - quantiles[-1])
+    strangers = _strangers(similarity[~same])
     return Calibration(
         checkpoint_sha256=checkpoint_sha256,
         method=method,
         similarities=tuple(places.tolist()),
         log_ratios=tuple(ratios.tolist()),
-        stranger_quantiles=tuple(quantiles.tolist()),
-        tail_scale=scale,
-        tail_shape=shape,
+        stranger_quantiles=strangers.quantiles,
+        tail_scale=strangers.tail_scale,
+        tail_shape=strangers.tail_shape,
     )
+
+
+def same_modality(
+    features: Features, location: NDArray[np.int64], projection: Projection | None = None
+) -> dict[str, Strangers]:
+    """Measure how alike two images of one modality are that show two people at two locations.
+
+    Args:
+        features: Features of the people to calibrate on.
+        location: ``(N,)`` of each image; pairs of one location share its background and light, and
+            are left out; -1 is no location.
+        projection: Makes the embeddings compact; None compares full ones.
+
+    Returns:
+        Modality -> similarities of strangers; one without such pairs is left out.
+    """
+    vectors = _unit_rows(features, projection)
+    measured = {}
+    for modality in MODALITIES:
+        rows = features.modality == modality
+        people, places = features.identity[rows], location[rows]
+        compared = (places[:, None] != places) | (places[:, None] < 0)
+        compared &= (people[:, None] != people) & ~np.tri(len(people), dtype=bool)
+        if compared.any():
+            measured[modality] = _strangers((vectors[rows] @ vectors[rows].T)[compared])
+    return measured
+
+
+def _unit_rows(features: Features, projection: Projection | None) -> Array:
+    vectors = features.features.astype(np.float64)
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return vectors if projection is None else vectors @ projection.matrix
+
+
+def _strangers(similarity: Array) -> Strangers:
+    quantiles = np.quantile(similarity, QUANTILES)
+    scale, shape = _tail(similarity[similarity > quantiles[-1]] - quantiles[-1])
+    return Strangers(tuple(quantiles.tolist()), scale, shape)
 
 
 def _tail(excesses: Array) -> tuple[float, float]:

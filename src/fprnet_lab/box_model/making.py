@@ -25,7 +25,7 @@ from fprnet.embeddings.from_disk import extract_data_set
 from fprnet.embeddings.projection import Projection, projection_path, write_projection
 from fprnet.errors import TrainingError
 from fprnet.files import write_text
-from fprnet.gallery.calibrating import calibrate, choose_projection, pairs_of
+from fprnet.gallery.calibrating import calibrate, choose_projection, pairs_of, same_modality
 from fprnet.gallery.calibration import Calibration, calibration_path, write_calibration
 from fprnet.runs.pretrained import weights_file
 from fprnet.training.run import run_training
@@ -143,7 +143,9 @@ def _calibrate(
     location = data_set.records().of(data_set.test).location
     projection = choose_projection(training, features, location, digest)
     shorter = "" if projection is None else projection.sha256
-    calibration, _ = calibrate(pairs_of(features, location, projection), digest, shorter)
+    strangers = same_modality(features, location, projection)
+    pairs = pairs_of(features, location, projection)
+    calibration, _ = calibrate(pairs, digest, shorter, strangers)
     return calibration, projection
 
 
