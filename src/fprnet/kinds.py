@@ -16,6 +16,7 @@ __all__ = [
     "AUXILIARY",
     "BACKBONE",
     "CALLBACK",
+    "DETECTOR",
     "HEAD",
     "KINDS",
     "LOSS",
@@ -64,12 +65,14 @@ METRIC = Kind("metric", "fprnet.evaluation.metrics:METRICS", ("ranked",))
 
 # A fprnet.embeddings.backend.Backend: what computes a network's embeddings.
 RUNTIME = Kind("runtime", "fprnet.embeddings.runtimes:RUNTIMES", ("model", "size", "precision"))
+# A fprnet.watch.detections.Detector: frames of a video to boxes around people.
+DETECTOR = Kind("detector", "fprnet.watch.detectors:DETECTORS")
 
 KINDS = {
     kind.noun: kind
     for kind in (
         *(BACKBONE, HEAD, AUXILIARY, NETWORK, LOSS, RANKING_LOSS, SAMPLER, AUGMENTATION_STEP),
-        *(OPTIMIZER, SCHEDULE, CALLBACK, READER, METRIC, RUNTIME),
+        *(OPTIMIZER, SCHEDULE, CALLBACK, READER, METRIC, RUNTIME, DETECTOR),
     )
 }
 """All kinds by name, as ``fprnet components`` lists them."""

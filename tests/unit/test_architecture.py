@@ -27,7 +27,7 @@ LAYERS = (
     ("embeddings",),
     ("evaluation",),
     ("training", "export", "gallery"),
-    ("reporting", "serving", "api"),
+    ("reporting", "watch", "serving", "api"),
     ("cli",),
     ("__main__",),
 )

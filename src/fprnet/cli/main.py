@@ -30,6 +30,7 @@ from fprnet.cli import (
     serve,
     table,
     train,
+    watch,
 )
 from fprnet.errors import FprnetError, UsageError
 
@@ -52,6 +53,7 @@ COMMANDS = (
     calibrate,
     gallery,
     search,
+    watch,
     serve,
     keys,
 )

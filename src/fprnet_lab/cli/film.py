@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 
 EXAMPLE = """\
   fprnet data film walk --identities 6 --camera 4 --seconds 10
-  fprnet data film night --identities 6 --camera 6
+  fprnet data film night --identities 6 --camera 6 --size 360x640 --video
+  fprnet data film site --camera 4 --camera 5 --camera 3 --camera 6
 
-frames/000001.jpg ... and truth.csv: frame, time, identity, box, share that is seen, distance. The
-same seed gives the same people as 'fprnet data generate', in any camera."""
+frames/000001.jpg ... and truth.csv: frame, time, identity, box, share that is seen, distance;
+gt/gt.txt and seqinfo.ini as the MOT challenge has them. Several cameras get a folder each. The same
+seed gives the same people as 'fprnet data generate', in any camera."""
 
 
 def add_parser(subcommands: Subcommands) -> None:
@@ -29,9 +31,11 @@ def add_parser(subcommands: Subcommands) -> None:
     parser.add_argument(
         "--camera",
         type=positive,
-        default=4,
+        action="append",
+        default=[],
         metavar="N",
-        help="camera of the world: 1, 2, 4, 5 visible, 3 and 6 infrared (default: %(default)s)",
+        help="camera of the world: 1, 2, 4, 5 visible, 3 and 6 infrared; several see the same "
+        "people one after the other (default: 4)",
     )
     parser.add_argument(
         "--seconds", type=float, default=10.0, help="length of the film (default: %(default)s)"
@@ -55,13 +59,25 @@ def add_parser(subcommands: Subcommands) -> None:
     parser.add_argument(
         "--site", type=Path, metavar="FILE", help="YAML file that describes cameras and season"
     )
+    parser.add_argument(
+        "--start",
+        metavar="TIME",
+        help="when the first film begins; each further one begins where the last one ended "
+        "(default: 2026-01-01)",
+    )
+    parser.add_argument(
+        "--video", action="store_true", help="write film.mp4, too; needs 'fprnet[watch]'"
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the film."""
+    """Write the films."""
+    from datetime import UTC, timedelta
+
+    from fprnet.gallery.times import parse_time
     from fprnet_lab.people.film import Film
-    from fprnet_lab.people.film_writer import write_film
+    from fprnet_lab.people.film_writer import DEFAULT_START, write_film
     from fprnet_lab.people.options import PeopleOptions
     from fprnet_lab.people.site import read_site
 
@@ -73,9 +89,12 @@ def run(args: argparse.Namespace) -> int:
         worlds=(args.world,),
         site=None if args.site is None else read_site(args.site),
     )
-    film = Film(
-        args.camera, options.splits["train"], args.seconds, args.rate, (args.size[0], args.size[1])
-    )
-    frames = write_film(args.root, options.setting, film)
-    print(f"{args.root} is complete: {frames} frames and truth.csv")
+    start = DEFAULT_START if args.start is None else parse_time(args.start).astimezone(UTC)
+    people, size = options.splits["train"], (args.size[0], args.size[1])
+    films = [Film(camera, people, args.seconds, args.rate, size) for camera in args.camera or [4]]
+    for number, film in enumerate(films):
+        root = args.root if len(films) == 1 else args.root / f"camera{film.camera}"
+        begins = start + timedelta(seconds=number * film.seconds)
+        frames = write_film(root, options.setting, film, start=begins, video=args.video)
+        print(f"{root} is complete: {frames} frames, truth.csv and gt/gt.txt")
     return 0

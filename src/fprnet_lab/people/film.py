@@ -183,6 +183,24 @@ def _frame(
     return Frame(time, pixels, tuple(sorted(seen, key=lambda one: one.identity)))
 
 
+def _region(
+    canvas: tuple[int, int], frame: tuple[int, int]
+) -> tuple[tuple[float, float, float, float], float]:
+    """Return the middle of a canvas that a frame shows, and pixels of the frame to one of it.
+
+    Args:
+        canvas: Height and width of the canvas.
+        frame: Height and width of the frame, which may have other proportions.
+
+    Returns:
+        Left, top, right and lower edge in the canvas, and the factor.
+    """
+    zoom = max(frame[0] / canvas[0], frame[1] / canvas[1])
+    height, width = frame[0] / zoom, frame[1] / zoom
+    left, top = (canvas[1] - width) / 2, (canvas[0] - height) / 2
+    return (left, top, left + width, top + height), zoom
+
+
 @dataclass(frozen=True)
 class _Placed:
     """A layer cut to the frame: its light and coverage there, where that is, and all coverage."""
@@ -208,11 +226,11 @@ def _placed(
     right, nearer = walked_by(person.gait, walker.action, walker.yaw, time - walker.passes)
     x, ahead = walker.at[0] + right, walker.at[1] - nearer
     geometry = canvas.geometry
-    zoom = film.size[0] / geometry.size[0]
+    region, zoom = _region(geometry.size, film.size)
     if ahead < 18:
         return None
     column, row, depth = geometry.pixel(x, 8.5, ahead)
-    column, row = column * zoom, row * zoom
+    column, row = (column - region[0]) * zoom, (row - region[1]) * zoom
     scale = geometry.focal / depth * zoom  # pixels to a decimetre
     height, width = int(REACH[1] * scale), int(REACH[0] * scale)
     top, left = round(row - height / 2), round(column - width / 2)
@@ -235,7 +253,7 @@ def _placed(
     if whole == 0:
         return None
     # Things of the place that are nearer stand in the way.
-    far = Image.fromarray(canvas.distance).resize((film.size[1], film.size[0]))
+    far = Image.fromarray(canvas.distance).resize((film.size[1], film.size[0]), box=region)
     free = np.asarray(far)[rows, columns] > np.log(depth * 0.96) * 32 - 1
     cut = free[:, :, None].astype(np.float32)
     light_here, alpha_here = layer.light[inside] * cut, layer.alpha[inside] * cut
@@ -266,14 +284,15 @@ def _lit(canvas: Canvas, camera: Camera, light: Light, size: tuple[int, int]) ->
     """Return the light of the empty place, (H, W, C)."""
     pixels = (size[1], size[0])
     bilinear = Image.Resampling.BILINEAR
-    whole = Image.fromarray(canvas.reflectance, "CMYK").resize(pixels, bilinear)
+    region, _ = _region(canvas.geometry.size, size)
+    whole = Image.fromarray(canvas.reflectance, "CMYK").resize(pixels, bilinear, region)
     value = (np.asarray(whole).astype(np.float32) / np.float32(255)) ** 2
     if camera.band == "thermal":
         return np.asarray(value[:, :, 3:] * 0.1 + np.float32(0.25), np.float32)
     if camera.band == "visible":
         bright = np.float32(light.ambient * 0.9 + light.sun * 0.4)
         return np.asarray(value[:, :, :3] * bright * light.ambient_colour, np.float32)
-    far = Image.fromarray(canvas.distance).resize(pixels, bilinear)
+    far = Image.fromarray(canvas.distance).resize(pixels, bilinear, region)
     distance = np.exp(np.asarray(far).astype(np.float32) / np.float32(32))
     middle = sum(camera.distance) / 2
     lamp = np.minimum(np.float32(middle) / distance, 2.0)
