@@ -16,10 +16,13 @@ from fprnet.cli.arguments import add_command, add_json, mention_untrained, posit
 from fprnet.cli.gallery import add_address
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from tqdm import tqdm
 
     from fprnet.cli.arguments import Subcommands
     from fprnet.gallery.tracklets import TrackletRecord
+    from fprnet.watch.detections import Detector
     from fprnet.watch.frames import Frame
     from fprnet.watch.sources import SourceOptions
     from fprnet.watch.watching import Counts, Watched
@@ -30,7 +33,7 @@ EXAMPLE = """\
   fprnet watch a.mp4 b.mp4 --gallery people.db --camera a --camera b --detector yolox_s.onnx
   fprnet watch frames --gallery people.db --camera gate --boxes det.txt --frame-rate 25
 
-further options: --tracker.patience 1.0, --light.infrared 3, --quality.min_height 40,
+further options: --tracker.patience 1.0, --light.infrared 6, --quality.min_height 40,
 --choice.crops 4, --detector.confident 0.6, ...; docs/watch.md lists them.
 """
 
@@ -175,7 +178,8 @@ def _watched(args: argparse.Namespace) -> list[Watched]:
         raise UsageError(f"--boxes is given {len(args.boxes)} times for {count} sources")
     if args.boxes and args.detector:
         raise UsageError("--boxes and --detector are both given; nothing is left to detect")
-    detectors = [GivenBoxes(file) for file in args.boxes] or [None] * count
+    detectors: list[Detector | None] = [GivenBoxes(file) for file in args.boxes]
+    detectors = detectors or [None] * count
     sources = [open_source(address, _options(args, Path(address))) for address in args.sources]
     return [Watched(*of) for of in zip(sources, cameras, locations, detectors, strict=True)]
 
@@ -219,7 +223,7 @@ class _Progress:
 
     def __init__(self, watched: Sequence[Watched]) -> None:
         self._lengths = [one.source.seconds for one in watched]
-        self._first: dict[int, float] = {}
+        self._first: dict[int, datetime] = {}
         self._at: dict[int, float] = {}
         self._is_live = any(one.source.is_live for one in watched)
         self._bar: tqdm[Any] | None = None
@@ -230,7 +234,7 @@ class _Progress:
 
         known = None if None in self._lengths else sum(filter(None, self._lengths))
         self._bar = tqdm(
-            total=None if known is None else round(known, 1),
+            total=None if known is None else round(known),
             desc="watching",
             unit=" s of video",
             file=sys.stderr,
@@ -244,11 +248,10 @@ class _Progress:
 
     def seen(self, source: int, frame: Frame) -> None:
         """Move the bar."""
-        time = frame.time.timestamp()
-        first = self._first.setdefault(source, time)
+        first = self._first.setdefault(source, frame.time)
+        self._at[source] = (frame.time - first).total_seconds()
         if self._bar is not None:
-            self._bar.update(time - self._at.get(source, first))
-        self._at[source] = time
+            self._bar.update(int(sum(self._at.values())) - self._bar.n)
 
     def say(self, line: str) -> None:
         """Print a line on stderr."""

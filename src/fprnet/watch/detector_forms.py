@@ -114,10 +114,10 @@ def _yolox(rows: Floats, place: Placement, person: int | None) -> Detections:
     # Networks that were exported without decoding give offsets in a grid, of about 0 to 1.
     if centres.max(initial=0) < min(place.input) / 4:
         cells, strides = _grid(place.input, len(rows))
-        centres = (centres + cells) * strides
-        sizes = np.exp(sizes) * strides
+        centres = ((centres + cells) * strides).astype(np.float32)
+        sizes = (np.exp(sizes) * strides).astype(np.float32)
     scores = rows[:, 4] * of_class
-    return _placed(centres - sizes / 2, sizes, scores, place)
+    return _placed((centres - sizes / 2).astype(np.float32), sizes, scores, place)
 
 
 def _grid(size: tuple[int, int], count: int) -> tuple[Floats, Floats]:

@@ -46,7 +46,7 @@ class HistogramDetector:
             import cv2
 
             machine = cv2.HOGDescriptor()
-            machine.setSVMDetector(cv2.HOGDescriptor.getDefaultPeopleDetector())
+            machine.setSVMDetector(np.array(cv2.HOGDescriptor.getDefaultPeopleDetector()))
         except (ImportError, AttributeError) as error:
             raise UsageError(
                 "the detector 'histograms' needs OpenCV 4; install it: pip install 'fprnet[watch]'"

@@ -19,7 +19,7 @@ __all__ = ["Light", "colour_variety", "to_gray"]
 
 SAMPLED = 96  # pixels along the longer side that are looked at
 BINS = 32  # of lightness
-SHARE = 0.95  # quantile over pixels: of a gray room with one coloured coat the coat counts
+SHARE = 0.99  # quantile over pixels: in a gray room with one coloured coat the coat counts
 WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)  # of R, G, B in the lightness (BT.601)
 
 
@@ -27,7 +27,7 @@ def colour_variety(pixels: NDArray[np.uint8]) -> float:
     """Return by how much colours of one lightness differ: 0 (one ramp of colours) to 255.
 
     Each pixel's distance in R, G and B from the mean of those of its lightness; the largest of the
-    three; then the 95th percentile over the pixels.
+    three; then the 99th percentile over the pixels.
 
     Args:
         pixels: ``(H, W, 3)`` uint8.
@@ -92,7 +92,7 @@ class Light:
     """
 
     def __init__(
-        self, infrared: NonNegative = 3.0, visible: NonNegative = 6.0, seconds: NonNegative = 1.0
+        self, infrared: NonNegative = 6.0, visible: NonNegative = 9.0, seconds: NonNegative = 1.0
     ) -> None:
         self._infrared, self._visible, self._seconds = infrared, visible, seconds
         self._modality: Modality | None = None

@@ -31,8 +31,8 @@ class TrackerOptions:
 class LightOptions:
     """When a frame is infrared; see `fprnet.watch.light.Light`."""
 
-    infrared: NonNegative = 3.0
-    visible: NonNegative = 6.0
+    infrared: NonNegative = 6.0
+    visible: NonNegative = 9.0
     seconds: NonNegative = 1.0
 
 

@@ -11,6 +11,7 @@ from configparser import Error as IniError
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fprnet.data.image_formats import SUFFIXES
 from fprnet.data.images import read_image
@@ -18,6 +19,9 @@ from fprnet.errors import DataError, ImageFileError, UsageError
 from fprnet.watch.frames import Frame, Say, Source
 from fprnet.watch.timeline import Clock, Sampler, Timeline
 from fprnet.watch.video import decoded, opened, pixels_of, require_av, without_password
+
+if TYPE_CHECKING:
+    from av import VideoFrame
 
 __all__ = ["Device", "FrameFolder", "SourceOptions", "Stream", "VideoFile", "open_source"]
 
@@ -210,7 +214,7 @@ class Stream:
         """End the frames soon."""
         self._is_stopped.set()
 
-    def _pictures(self, say: Say):  # noqa: ANN202
+    def _pictures(self, say: Say) -> Iterator[tuple[VideoFrame, int]]:
         options = {"rtsp_transport": "tcp"} if self._address.startswith("rtsp") else {}
         timeout = self._options.timeout
         with opened(self._address, timeout=timeout, options=options, format=self._format) as one:

@@ -6,6 +6,7 @@ It follows boxes by their motion and overlap; it takes no embeddings. Shapes: n 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -45,7 +46,7 @@ class BoxTracker:
             raise UsageError(
                 "watching needs the library trackers; install it: pip install 'fprnet[watch]'"
             ) from error
-        self._make = lambda: ByteTrackTracker(
+        self._make: Callable[[], Any] = lambda: ByteTrackTracker(  # type: ignore[no-untyped-call]
             lost_track_buffer=max(1, round(patience * LIBRARY_RATE)),
             frame_rate=LIBRARY_RATE,
             track_activation_threshold=confident,
@@ -70,7 +71,7 @@ class BoxTracker:
         corners = np.concatenate(
             [found.boxes[:, :2], found.boxes[:, :2] + found.boxes[:, 2:]], axis=1
         )
-        theirs = TheirDetections(
+        theirs = TheirDetections(  # type: ignore[no-untyped-call]
             xyxy=corners,
             confidence=found.scores,
             data={"index": np.arange(len(found.scores))},

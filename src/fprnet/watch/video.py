@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from av import VideoFrame
     from av.container import InputContainer
 
-__all__ = ["decoded", "opened", "pixels_of", "without_password"]
+__all__ = ["decoded", "opened", "pixels_of", "require_av", "without_password"]
 
 DEEP_GRAY = re.compile(r"gray(9|1[0-6])(le|be)")  # pixel formats of infrared sensors
 MAX_DAMAGED = 1000  # packets in a row; more is no video any more
@@ -97,10 +97,9 @@ def decoded(container: InputContainer, name: str, say: Say) -> Iterator[tuple[Vi
 def pixels_of(picture: VideoFrame) -> NDArray[np.uint8]:
     """Return a picture as ``(H, W, 3)`` uint8, upright."""
     if DEEP_GRAY.fullmatch(picture.format.name):
-        deep = picture.to_ndarray(format="gray16le")
-        pixels = fit_image(Image.fromarray(deep))
+        pixels = fit_image(Image.fromarray(picture.to_ndarray(format="gray16le")))
     else:
-        pixels = picture.to_ndarray(format="rgb24")
+        pixels = np.asarray(picture.to_ndarray(format="rgb24"), np.uint8)
     turns = round(picture.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
 
