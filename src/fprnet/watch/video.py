@@ -67,31 +67,36 @@ def decoded(container: InputContainer, name: str, say: Say) -> Iterator[tuple[Vi
     import av
 
     stream = container.streams.video[0]
+    stream.codec_context.options = {"err_detect": "explode"}  # what is damaged is not made up
     number, damaged = 0, 0
     packets = container.demux(stream)
     while True:
         try:
             packet = next(packets, None)
-        except (av.FFmpegError, OSError) as error:
-            raise DataError(f"{name} broke off after {number} frames ({_reason(error)})") from error
+        except OSError as error:  # as are av's errors
+            raise DataError(f"{name} broke off after {number} frames ({_reason(error)})") from (
+                error
+            )
         if packet is None:
             break
+        reason = "lost data"
         try:
-            pictures = [one for one in packet.decode() if isinstance(one, av.VideoFrame)]
+            pictures: list[VideoFrame | None] = [
+                one for one in packet.decode() if isinstance(one, av.VideoFrame)
+            ]
         except av.FFmpegError as error:
+            pictures, reason = [None], _reason(error)
+        for picture in pictures:
             number += 1
+            if picture is not None and not picture.is_corrupt:
+                damaged = 0
+                yield picture, number
+                continue
             damaged += 1
             if damaged == 1:
-                say(f"{name}: frame {number} is damaged ({_reason(error)}); going on")
+                say(f"{name}: frame {number} is damaged ({reason}); going on")
             if damaged >= MAX_DAMAGED:
-                raise DataError(
-                    f"{name} has {damaged} damaged frames in a row; copy it again"
-                ) from error
-            continue
-        for picture in pictures:
-            damaged = 0
-            number += 1
-            yield picture, number
+                raise DataError(f"{name} has {damaged} damaged frames in a row; copy it again")
 
 
 def pixels_of(picture: VideoFrame) -> NDArray[np.uint8]:
