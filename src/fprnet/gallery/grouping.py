@@ -203,7 +203,7 @@ def alike_people(
             if a < b
         ]
     pairs.sort(key=lambda pair: (-pair[2], pair[0], pair[1]))
-    found = []
+    found: list[tuple[int, int, float]] = []
     for a, b, margin in pairs:
         if len(found) == limit:
             break

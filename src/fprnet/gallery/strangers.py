@@ -114,7 +114,7 @@ def same_modality(shown: Shown) -> dict[str, Strangers]:
     Returns:
         Modality -> similarities of strangers; one without such pairs is left out.
     """
-    measured = {}
+    measured: dict[str, Strangers] = {}
     for modality in MODALITIES:
         rows = shown.modality == modality
         people, places = shown.identity[rows], shown.location[rows]
@@ -150,4 +150,5 @@ def _tail(excesses: Array) -> tuple[float, float]:
 
 
 def _unit(vectors: Array) -> Array:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    unit: Array = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return unit
