@@ -132,7 +132,7 @@ def test_a_folder_of_frames_and_sixteen_bit_infrared(watch, uri, tmp_path):
         image = stored_image(gallery, kept.crops[0].id)
     from fprnet.data.images import decode_image
 
-    pixels, facts = decode_image(image)
+    _pixels, facts = decode_image(image)
     assert facts.contrast > 150
     result, _ = watch(folder)
     assert (result.status, "--frame-rate" in result.complaint) == (2, True)

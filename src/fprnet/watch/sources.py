@@ -192,7 +192,7 @@ class Stream:
                 for pictures_number, (picture, _) in enumerate(self._pictures(say)):
                     if self._is_stopped.is_set():
                         return
-                    if pictures_number == 0 and number:
+                    if pictures_number == 0 and (number or is_out):
                         joints.tear("it is back" if is_out else "connected anew")
                     wait, is_out = 1.0, False
                     number += 1
