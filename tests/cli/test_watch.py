@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from documents import commands
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.tracklets import latest_tracklets, stored_image, tracklet_path
 from watch_cases import at, box_at, scene, write_boxes, write_frames, write_video
@@ -276,3 +277,17 @@ def test_the_default_detector_runs(watch, films):
     result, _ = watch(films / "day.mp4", "--rate", 2, boxes=False)
     assert result.status == 0
     assert "8 frames" in result.err
+
+
+@pytest.mark.slow
+def test_documented_commands(fprnet, empty, tmp_path, monkeypatch):
+    """As written, but with the tiny model."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(empty, "people.db")
+    lines = commands("watch.md")
+    assert [words[1] for words in lines] == ["data", "gallery", "watch", "watch"]
+    for words in lines:
+        if words[1] != "gallery":
+            result = fprnet(*words[1:])
+            assert result.status == 0, (words, result.err)
+    assert '"tracklet"' in result.out

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import numpy as np
@@ -79,6 +80,42 @@ def test_a_folder_with_truth(setting, tmp_path):
     assert json.loads((root / "film.json").read_text())["film"]["camera"] == 6
     with pytest.raises(DataError, match="film"):
         write_film(root, setting, film)
+
+
+def test_the_truth_in_the_format_of_the_mot_challenge_and_a_video(setting, tmp_path):
+    av = pytest.importorskip("av", reason="needs PyAV: pip install 'fprnet[watch]'")
+    root = tmp_path / "film"
+    film = Film(4, (1, 2), seconds=0.6, rate=5, size=(90, 160))
+    start = datetime(2026, 5, 1, 8, tzinfo=UTC)
+    write_film(root, setting, film, start=start, video=True)
+    truth = list(csv.DictReader((root / "truth.csv").read_text().splitlines()))
+    boxes = [line.split(",") for line in (root / "gt" / "gt.txt").read_text().splitlines()]
+    names = ("frame", "identity", "left", "top", "width", "height", "visible")
+    assert [[*row[:6], row[8]] for row in boxes] == [[row[name] for name in names] for row in truth]
+    assert "frameRate=5\nseqLength=3" in (root / "seqinfo.ini").read_text()
+    with av.open(str(root / "film.mp4")) as video:
+        said = datetime.fromisoformat(video.metadata["creation_time"])
+        pictures = [picture.to_ndarray(format="rgb24") for picture in video.decode(video=0)]
+    assert said == start
+    assert len(pictures) == 3
+    with Image.open(root / "frames" / "000002.jpg") as image:
+        assert np.abs(pictures[1].astype(int) - np.asarray(image)).mean() < 6
+
+
+def test_frames_of_other_proportions_show_the_middle_with_people_where_they_stand(setting):
+    """A film of 2:1 is the middle rows of the one of 3:2 (320 x 216), box by box."""
+    whole = next(filmed(setting, FILM))
+    (wide,) = filmed(setting, Film(4, FILM.identities, seconds=0.25, rate=4, size=(160, 320)))
+    seen = {one.identity: one for one in wide.seen}
+    compared = 0
+    for one in whole.seen:
+        inside = one.top >= 28 and one.top + one.height <= 188
+        if inside and one.identity in seen:
+            other = seen[one.identity]
+            assert (other.left, other.width) == pytest.approx((one.left, one.width), abs=2)
+            assert (other.top, other.height) == pytest.approx((one.top - 28, one.height), abs=2)
+            compared += 1
+    assert compared
 
 
 @pytest.mark.parametrize(
