@@ -83,7 +83,8 @@ class Tracklet:
     number: int
 
     def __post_init__(self) -> None:
-        times = [self.start, self.end, *(one.time for one in (*self.path, *self.crops))]
+        times = [self.start, self.end]
+        times += [point.time for point in self.path] + [crop.time for crop in self.crops]
         for time in times:
             if time.utcoffset() is None or time.utcoffset() != timedelta(0):
                 raise ValueError(f"time {time.isoformat()} of a tracklet is not in UTC")

@@ -13,14 +13,14 @@ from fprnet.gallery.grouping import NEW, UNKNOWN, Units, alike_people, group_uni
 ONE = np.full((2, 2), 0.5)
 
 
-def units_of(templates, *, person=None, camera=None, location=None, span=None, modality=None):
+def units_of(templates, *, person=None, camera=None, location=None, span=None, kind=None):
     """Units that are all of one camera and of unknown time unless it is said."""
     count = len(templates)
     camera = np.zeros(count, np.int64) if camera is None else np.array(camera)
     spans = np.zeros((count, 2), np.int64) if span is None else np.array(span)
     return Units(
         templates=np.asarray(templates, np.float32),
-        modality=np.zeros(count, np.int64) if modality is None else np.array(modality),
+        kind=np.zeros(count, np.int64) if kind is None else np.array(kind),
         camera=camera,
         location=camera if location is None else np.array(location),
         start=spans[:, 0],
@@ -49,7 +49,7 @@ def slowly(units, thresholds):
 
     def margin(row, other):
         product = float(units.templates[row].astype(float) @ units.templates[other].astype(float))
-        return product - thresholds[units.modality[row], units.modality[other]]
+        return product - thresholds[units.kind[row], units.kind[other]]
 
     def forbidden(one, other):
         if one[0] == other[0] == "old":
@@ -88,7 +88,7 @@ def test_groups_are_what_joining_one_by_one_gives(seed):
     thresholds = np.array([[0.5, 0.3], [0.3, 0.6]])
     units = units_of(
         templates * random.uniform(0.8, 1, (count, 1)),
-        modality=random.integers(2, size=count),
+        kind=random.integers(2, size=count),
         camera=random.integers(-1, 3, count),
         location=random.integers(-1, 2, count),
         span=np.stack([start, start + random.integers(0, 12, count)], axis=1),
@@ -122,9 +122,9 @@ def test_the_mean_decides_not_the_nearest():
     }
 
 
-def test_thresholds_are_those_of_the_modalities():
+def test_thresholds_are_those_of_the_kinds():
     thresholds = np.array([[0.9, 0.2], [0.2, 0.5]])
-    units = units_of(angles(0, 50, 180, 230, 255), modality=[0, 0, 1, 1, 0])
+    units = units_of(angles(0, 50, 180, 230, 255), kind=[0, 0, 1, 1, 0])
     assert as_sets(group_units(units, thresholds)) == {
         frozenset({0}),
         frozenset({1}),

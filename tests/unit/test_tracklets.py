@@ -1,7 +1,6 @@
 """Tracklets come back from a gallery as they were, in a file and in a server, and go completely."""
 
 import sqlite3
-import zlib
 from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
@@ -16,7 +15,7 @@ from fprnet.gallery.tracklets import (
     get_tracklets,
     latest_tracklets,
     stored_image,
-    template,
+    templates,
     tracklet_path,
     tracklets_with,
 )
@@ -24,38 +23,17 @@ from fprnet.tracklets import PathPoint, Tracklet
 from gallery_cases import MODEL, record, unit, vectors
 from tracklet_cases import NOON, image_of, seconds, tracklet
 
-SERVER = pytest.param("postgresql", marks=pytest.mark.slow)
-
-
-@pytest.fixture(scope="module")
-def server():
-    from postgres_server import postgres_server
-
-    pytest.importorskip("psycopg", reason="needs a client: pip install 'fprnet[postgres]'")
-    with postgres_server() as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", SERVER])
-def place(request, tmp_path):
-    """Address and name of a gallery, and the folder with its files."""
-    if request.param == "sqlite":
-        return str(tmp_path / "people.db"), "gallery", tmp_path
-    server = request.getfixturevalue("server")
-    return server.uri, f"g{zlib.crc32(request.node.name.encode())}", server.data
-
 
 @pytest.fixture
-def gallery(place):
-    with Gallery.create(place[0], MODEL, name=place[1]) as gallery:
-        yield gallery
+def gallery(placed):
+    return placed
 
 
 def test_a_tracklet_comes_back_as_it_was(gallery, place):
     given = tracklet(7, vectors=vectors(3), start=1.25, modality="infrared")
     added = add_tracklet(gallery, given, location="hall")
     assert (added.id, added.new, added.identity, added.person) == (1, True, None, None)
-    with Gallery.open(place[0], name=place[1]) as other:
+    with Gallery.open(place.uri, name=place.name) as other:
         (found,) = get_tracklets(other, [added.id])
         assert found == added.model_copy(update={"new": False})
         assert (found.camera, found.location, found.modality) == ("door", "hall", "infrared")
@@ -74,7 +52,13 @@ def test_a_tracklet_comes_back_as_it_was(gallery, place):
         assert best.record.path == "door.mp4#7"
         assert other.count(Filters(locations=("hall",), modality="infrared")) == 3
         assert other.count(Filters(until=seconds(1.25))) == 1
-        np.testing.assert_allclose(template(other, found), vectors(3).mean(axis=0), atol=2e-3)
+        np.testing.assert_allclose(
+            templates(other, [found, found]), [unit(vectors(3).mean(axis=0))] * 2, atol=2e-3
+        )
+        gallery.remove([found.crops[1].id])
+        (hidden,) = get_tracklets(other, [added.id])
+        seen = unit(vectors(3)[[0, 2]].mean(axis=0))
+        np.testing.assert_allclose(templates(other, [hidden])[0], seen, atol=2e-3)
 
 
 def test_a_tracklet_that_is_there_stays_as_it_is(gallery):
@@ -120,7 +104,10 @@ def test_what_cannot_be_added_leaves_nothing(gallery, place):
         add_tracklet(gallery, tracklet(1, vectors=[[1, 0]]))
     with pytest.raises(GalleryError, match="camera"):
         add_tracklet(gallery, tracklet(1, camera="\n"))
-    with Gallery.open(place[0], name=place[1]) as other, pytest.raises(GalleryError, match="read"):
+    with (
+        Gallery.open(place.uri, name=place.name) as other,
+        pytest.raises(GalleryError, match="read"),
+    ):
         add_tracklet(other, tracklet(1))
     with pytest.raises(GalleryMissingError, match="tracklet 3"):
         get_tracklets(gallery, [3])
@@ -150,7 +137,7 @@ def test_what_was_erased_is_in_no_file(gallery, place):
 
     gone = [crop.id for n in (3, 4) for crop in added[n].crops]
     gallery.erase([*gone, added[6].crops[0].id])
-    content = bytes_of(place[2])
+    content = bytes_of(place.folder)
     for n in (3, 4):
         assert not [trace for trace in traces(n) if trace in content]
         with pytest.raises(GalleryMissingError):

@@ -5,18 +5,18 @@ Shapes: Q queries, G gallery images, P pairs of a query and a gallery image.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression, minimize
 
-from fprnet.data.records import MODALITIES
 from fprnet.embeddings.projection import SIZES, Projection, fit_projection
 from fprnet.embeddings.store import Features
 from fprnet.errors import FeaturesError
-from fprnet.gallery.calibration import Calibration, Strangers
+from fprnet.gallery.calibration import Calibration
+from fprnet.gallery.strangers import Shown, fit_strangers, same_modality, shown_of, templates_of
 
 __all__ = [
     "METHODS",
@@ -24,12 +24,12 @@ __all__ = [
     "Pairs",
     "ReliabilityBin",
     "calibrate",
+    "calibrate_features",
     "choose_projection",
     "cross_fit",
     "fit",
     "mean_average_precision",
     "pairs_of",
-    "same_modality",
 ]
 
 Array = NDArray[np.float64]
@@ -39,8 +39,6 @@ FOLDS = 5
 SHOWN = 10  # matches of a query by which a calibration is judged: what users see
 BINS = 10
 RATES = (0.01, 0.05, 0.1)  # false-match rates that are tried
-QUANTILES = np.arange(96) / 100  # of strangers; the tail is what lies beyond the last
-LEAST_SCALE = 1e-6
 SMOOTHING = 1.0  # pairs of either kind that are added to each step of an isotonic curve
 LEAST_PEOPLE = 4
 MAX_LOSS = 0.001  # of mAP, a fraction, by making embeddings compact
@@ -133,14 +131,17 @@ def pairs_of(
     Raises:
         FeaturesError: A modality is missing, or there are too few people in both.
     """
-    query = features.modality == "infrared"
-    vectors = _unit_rows(features, projection)
-    asked, shown = location[query], location[~query]
+    return _pairs(shown_of(features, location, projection))
+
+
+def _pairs(shown: Shown) -> Pairs:
+    query = shown.modality == "infrared"
+    places = shown.location[query]
     pairs = Pairs(
-        similarity=vectors[query] @ vectors[~query].T,
-        compared=(asked[:, None] != shown) | (asked[:, None] < 0),
-        query_identity=features.identity[query],
-        gallery_identity=features.identity[~query],
+        similarity=shown.vectors[query] @ shown.vectors[~query].T,
+        compared=(places[:, None] != shown.location[~query]) | (places[:, None] < 0),
+        query_identity=shown.identity[query],
+        gallery_identity=shown.identity[~query],
     )
     if len(pairs.people) < LEAST_PEOPLE:
         raise FeaturesError(
@@ -154,7 +155,6 @@ def calibrate(
     pairs: Pairs,
     checkpoint_sha256: str,
     projection_sha256: str = "",
-    strangers: Mapping[str, Strangers] | None = None,
 ) -> tuple[Calibration, dict[str, Measured]]:
     """Fit each method on all but some people, measure it on those, and keep the better one.
 
@@ -162,7 +162,6 @@ def calibrate(
         pairs: Queries against a gallery.
         checkpoint_sha256: Hash of the model's checkpoint.
         projection_sha256: Hash of the projection of compact embeddings; "" for full ones.
-        strangers: Modality -> how alike two people are in it, of :func:`same_modality`.
 
     Returns:
         The calibration by the method of smaller log loss, fitted on everybody; and what was
@@ -178,13 +177,37 @@ def calibrate(
         "methods": {method: asdict(result) for method, result in measured.items()},
     }
     calibration = fit(pairs, best, checkpoint_sha256)
-    complete = replace(
-        calibration,
-        measured=about,
-        projection_sha256=projection_sha256,
-        same_modality=strangers or {},
-    )
-    return complete, measured
+    return replace(calibration, measured=about, projection_sha256=projection_sha256), measured
+
+
+def calibrate_features(
+    features: Features,
+    location: NDArray[np.int64],
+    projection: Projection | None,
+    checkpoint_sha256: str,
+) -> tuple[Calibration, dict[str, Measured]]:
+    """Calibrate images of two modalities and of one, and the templates of tracklets likewise.
+
+    Args:
+        features: Features of the people to calibrate on; the images of one person in one camera
+            stand for a tracklet.
+        location: ``(N,)`` of each image; -1 is no location.
+        projection: Makes the embeddings compact; None compares full ones.
+        checkpoint_sha256: Hash of the model's checkpoint.
+
+    Returns:
+        As :func:`calibrate`; what was measured is of images.
+
+    Raises:
+        FeaturesError: A modality is missing, or there are too few people in both.
+    """
+    shorter = "" if projection is None else projection.sha256
+    images = shown_of(features, location, projection)
+    templates = templates_of(images, features.camera)
+    of_images, measured = calibrate(_pairs(images), checkpoint_sha256, shorter)
+    of_templates, _ = calibrate(_pairs(templates), checkpoint_sha256, shorter)
+    tracklets = replace(of_templates, same_modality=same_modality(templates))
+    return replace(of_images, same_modality=same_modality(images), tracklets=tracklets), measured
 
 
 def mean_average_precision(pairs: Pairs) -> float:
@@ -245,7 +268,7 @@ def fit(pairs: Pairs, method: str, checkpoint_sha256: str = "") -> Calibration:
             "locations; give a data set with more people or cameras"
         )
     places, ratios = METHODS[method](similarity, same)
-    strangers = _strangers(similarity[~same])
+    strangers = fit_strangers(similarity[~same])
     return Calibration(
         checkpoint_sha256=checkpoint_sha256,
         method=method,
@@ -255,60 +278,6 @@ def fit(pairs: Pairs, method: str, checkpoint_sha256: str = "") -> Calibration:
         tail_scale=strangers.tail_scale,
         tail_shape=strangers.tail_shape,
     )
-
-
-def same_modality(
-    features: Features, location: NDArray[np.int64], projection: Projection | None = None
-) -> dict[str, Strangers]:
-    """Measure how alike two images of one modality are that show two people at two locations.
-
-    Args:
-        features: Features of the people to calibrate on.
-        location: ``(N,)`` of each image; pairs of one location share its background and light, and
-            are left out; -1 is no location.
-        projection: Makes the embeddings compact; None compares full ones.
-
-    Returns:
-        Modality -> similarities of strangers; one without such pairs is left out.
-    """
-    vectors = _unit_rows(features, projection)
-    measured = {}
-    for modality in MODALITIES:
-        rows = features.modality == modality
-        people, places = features.identity[rows], location[rows]
-        compared = (places[:, None] != places) | (places[:, None] < 0)
-        compared &= (people[:, None] != people) & ~np.tri(len(people), dtype=bool)
-        if compared.any():
-            measured[modality] = _strangers((vectors[rows] @ vectors[rows].T)[compared])
-    return measured
-
-
-def _unit_rows(features: Features, projection: Projection | None) -> Array:
-    vectors = features.features.astype(np.float64)
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return vectors if projection is None else vectors @ projection.matrix
-
-
-def _strangers(similarity: Array) -> Strangers:
-    quantiles = np.quantile(similarity, QUANTILES)
-    scale, shape = _tail(similarity[similarity > quantiles[-1]] - quantiles[-1])
-    return Strangers(tuple(quantiles.tolist()), scale, shape)
-
-
-def _tail(excesses: Array) -> tuple[float, float]:
-    """Fit a generalised Pareto distribution by its moments (Hosking and Wallis, 1987).
-
-    A similarity is bounded, so that a shape above 0 can only be chance.
-
-    Returns:
-        Scale and shape.
-    """
-    if not len(excesses):
-        return LEAST_SCALE, 0.0
-    mean, variance = float(excesses.mean()), float(excesses.var())
-    ratio = mean**2 / variance if variance > LEAST_SCALE**2 else 1.0
-    shape = min(0.0, (1 - ratio) / 2)
-    return max(mean * (1 - shape), LEAST_SCALE), shape
 
 
 def cross_fit(pairs: Pairs, method: str) -> Measured:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,11 +16,11 @@ import numpy as np
 
 from fprnet.errors import GalleryError
 from fprnet.files import write_text
+from fprnet.gallery.strangers import Strangers
 from fprnet.plain_text import parse_json
 
 __all__ = [
     "Calibration",
-    "Strangers",
     "calibration_path",
     "read_calibration",
     "write_calibration",
@@ -30,43 +29,6 @@ __all__ = [
 FORMAT = 2
 READ = (1, 2)  # 1 knows nothing of pairs of one modality
 FARTHEST = 700.0  # of a logarithm of odds, so that its exponential is finite
-
-
-@dataclass(frozen=True)
-class Strangers:
-    """How alike images of two people are.
-
-    Attributes:
-        quantiles: The similarity that exactly i % of the pairs do not exceed, i = 0 to 95.
-        tail_scale: Beyond the last of them, excesses follow a generalised Pareto distribution
-            (Pickands, 1975) of this scale, above 0,
-        tail_shape: and this shape, at most 0: where it is negative the excess has an upper end,
-            at ``-tail_scale / tail_shape``; 0 is the exponential distribution.
-    """
-
-    quantiles: tuple[float, ...]
-    tail_scale: float
-    tail_shape: float
-
-    def exceeded_by(self, share: float) -> float:
-        """Return the similarity that a share of the pairs exceeds, at most 1.
-
-        Args:
-            share: Above 0 and at most 1.
-        """
-        beyond = 1 - (len(self.quantiles) - 1) / 100  # share of pairs beyond the last quantile
-        if share >= beyond:
-            place = 100 * (1 - share)
-            return float(np.interp(place, np.arange(len(self.quantiles)), self.quantiles))
-        # The excess that the part share / beyond of the tail is larger than. A part too small to
-        # be a number above 0 counts as the smallest that is.
-        part = math.log(max(share / beyond, sys.float_info.min))
-        if self.tail_shape:
-            growth = math.expm1(min(-self.tail_shape * part, FARTHEST))
-            excess = self.tail_scale / self.tail_shape * growth
-        else:
-            excess = -self.tail_scale * part
-        return min(1.0, self.quantiles[-1] + excess)
 
 
 @dataclass(frozen=True)
@@ -89,6 +51,9 @@ class Calibration:
         same_modality: Modality -> how alike two images of it are that show two people at two
             locations; people look more alike in one kind of light than in two. Empty where it was
             not measured.
+        tracklets: Calibration of templates, which are more alike than images: the mean of the
+            embeddings of one person in one camera, of unit length again. None where it was not
+            measured.
     """
 
     checkpoint_sha256: str
@@ -101,6 +66,7 @@ class Calibration:
     measured: Mapping[str, Any] = field(default_factory=dict)
     projection_sha256: str = ""
     same_modality: Mapping[str, Strangers] = field(default_factory=dict)
+    tracklets: Calibration | None = None
 
     @property
     def strangers(self) -> Strangers:
@@ -187,12 +153,7 @@ def read_calibration(path: Path) -> Calibration:
         found = content.pop("format")
         if found not in READ:
             raise GalleryError(f"{path} has format {found}, this version reads up to {FORMAT}")
-        for name in ("similarities", "log_ratios", "stranger_quantiles"):
-            content[name] = tuple(float(value) for value in content[name])
-        content["same_modality"] = {
-            modality: _strangers(one) for modality, one in content.get("same_modality", {}).items()
-        }
-        calibration = Calibration(**content)
+        calibration = _calibration(content)
         calibration.probability(0.5, 10)
         calibration.threshold(0.01, 10)
     except FileNotFoundError as error:
@@ -204,6 +165,15 @@ def read_calibration(path: Path) -> Calibration:
     return calibration
 
 
-def _strangers(content: Mapping[str, Any]) -> Strangers:
-    quantiles = tuple(float(value) for value in content["quantiles"])
-    return Strangers(**{**content, "quantiles": quantiles})
+def _calibration(content: Mapping[str, Any]) -> Calibration:
+    """Return what a file's content says; wrong content raises nearly anything."""
+    values = dict(content)
+    for name in ("similarities", "log_ratios", "stranger_quantiles"):
+        values[name] = tuple(float(value) for value in values[name])
+    values["same_modality"] = {
+        modality: Strangers(**{**one, "quantiles": tuple(map(float, one["quantiles"]))})
+        for modality, one in values.get("same_modality", {}).items()
+    }
+    if values.get("tracklets") is not None:
+        values["tracklets"] = _calibration(values["tracklets"])
+    return Calibration(**values)

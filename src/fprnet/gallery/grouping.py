@@ -1,7 +1,7 @@
 """Templates of tracklets and images become groups, each of one person, under what cannot be.
 
 Average-link agglomeration (UPGMA: Sokal and Michener, 1958) of margins: of two units the margin is
-the product of their templates minus the threshold for their modalities; of two groups it is the
+the product of their templates minus the threshold for their kinds; of two groups it is the
 mean over the pairs of their units. Groups are joined, those of the largest margin first, as long as
 it is not negative. Two groups are never joined if units of them cannot be one person, or if both
 were there before. Shapes: n units, D numbers per template, K people.
@@ -38,7 +38,7 @@ class Units:
 
     Attributes:
         templates: ``(n, D)`` float32.
-        modality: ``(n,)`` 0 or 1: row of the thresholds.
+        kind: ``(n,)`` from 0 on, row of the thresholds: image or tracklet, and its modality.
         camera: ``(n,)`` a number for each name; -1 is unknown.
         location: ``(n,)`` likewise.
         start: ``(n,)`` milliseconds.
@@ -48,7 +48,7 @@ class Units:
     """
 
     templates: NDArray[np.float32]
-    modality: Ints
+    kind: Ints
     camera: Ints
     location: Ints
     start: Ints
@@ -81,7 +81,7 @@ def group_units(units: Units, thresholds: Margins) -> Ints:
 
     Args:
         units: n of them.
-        thresholds: ``(2, 2)``, for the modalities of both sides.
+        thresholds: ``(k, k)`` for the kinds of both sides, symmetric.
 
     Returns:
         ``(n,)`` groups: people's numbers as they were, and new numbers above them. A unit that is
@@ -178,15 +178,15 @@ def alike_people(
     Args:
         units: n of them.
         groups: ``(n,)`` of :func:`group_units`.
-        thresholds: ``(2, 2)``, for the modalities of both sides.
+        thresholds: ``(k, k)`` for the kinds of both sides, symmetric.
         limit: At most so many.
 
     Returns:
         Both groups and their margin, 0 or more, largest first.
     """
     people, place = np.unique(groups, return_inverse=True)
-    counts = np.zeros((len(people), 2))
-    np.add.at(counts, (place, units.modality), 1)
+    counts = np.zeros((len(people), len(thresholds)))
+    np.add.at(counts, (place, units.kind), 1)
     sums = np.zeros((len(people), units.templates.shape[1]))
     np.add.at(sums, place, units.templates)
     size = counts.sum(axis=1)
@@ -203,7 +203,7 @@ def alike_people(
             if a < b
         ]
     pairs.sort(key=lambda pair: (-pair[2], pair[0], pair[1]))
-    found = []
+    found: list[tuple[int, int, float]] = []
     for a, b, margin in pairs:
         if len(found) == limit:
             break
@@ -216,6 +216,6 @@ def alike_people(
 
 def _margins(units: Units, one: Ints, other: Ints, thresholds: Margins) -> Margins:
     products = (units.templates[one] @ units.templates[other].T).astype(np.float64)
-    limits = thresholds[units.modality[one][:, None], units.modality[other]]
+    limits = thresholds[units.kind[one][:, None], units.kind[other]]
     result: Margins = products - limits
     return result

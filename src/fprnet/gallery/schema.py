@@ -88,7 +88,7 @@ class Tables:
     """
 
     def __init__(self, size: int, schema: str | None = None) -> None:
-        self.metadata = MetaData(schema=schema)
+        self.metadata: MetaData = MetaData(schema=schema)
         meta, prefix = self.metadata, f"{schema}." if schema else ""
         self.gallery = gallery_table(meta)
         self.projection = Table(

@@ -36,6 +36,7 @@ __all__ = [
     "latest_tracklets",
     "stored_image",
     "template",
+    "templates",
     "tracklet_path",
     "tracklets_with",
 ]
@@ -239,11 +240,29 @@ def stored_image(gallery: GalleryReader, id: str) -> bytes | None:
         )
 
 
-def template(gallery: GalleryReader, tracklet: TrackletRecord) -> NDArray[np.float32]:
-    """Return the template ``(D,)`` of a tracklet: the mean of its crops' embeddings.
+def templates(gallery: GalleryReader, tracklets: Sequence[TrackletRecord]) -> NDArray[np.float32]:
+    """Return the templates ``(n, D)`` of tracklets: means of their crops' embeddings, of length 1.
 
-    It is not made longer again: the product of two templates is the mean of the cosines of their
-    crops, to which a calibration's thresholds and probabilities apply.
+    Hidden crops count only where a tracklet has no others.
+
+    Raises:
+        GalleryMissingError: A crop was erased meanwhile.
     """
-    embeddings = gallery.embeddings([crop.id for crop in tracklet.crops])
-    return embeddings.mean(axis=0, dtype=np.float64).astype(np.float32)
+    shown = [[crop.id for crop in one.crops if not crop.hidden] for one in tracklets]
+    ids = [
+        own or [crop.id for crop in one.crops] for own, one in zip(shown, tracklets, strict=True)
+    ]
+    embeddings = gallery.embeddings([id for own in ids for id in own])
+    result = np.empty((len(tracklets), gallery.model.embedding_size), np.float32)
+    first = 0
+    for row, own in enumerate(ids):
+        result[row] = template(embeddings[first : first + len(own)])
+        first += len(own)
+    return result
+
+
+def template(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean ``(D,)`` of ``(n, D)`` embeddings, of unit length again."""
+    mean = embeddings.mean(axis=0, dtype=np.float64)
+    unit: NDArray[np.float32] = (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
+    return unit
