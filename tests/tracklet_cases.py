@@ -19,6 +19,56 @@ def seconds(count):
     return NOON + timedelta(seconds=count)
 
 
+def person_vectors(person, count, size, spread=0.15, seed=0):
+    """Unit vectors around an axis of each person's own: cosines of about 0.98 among them."""
+    random = np.random.default_rng([seed, person])
+    vectors = spread / np.sqrt(size) * random.standard_normal((count, size))
+    vectors[:, person] += 1
+    return unit(vectors)
+
+
+# Person, camera, modality, seconds after noon: person 0 walks by four cameras, 1 by two at the
+# same times, 2 is seen once.
+WALKS = [
+    (0, "gate", "visible", 0),
+    (0, "hall", "visible", 60),
+    (0, "yard", "infrared", 130),
+    (0, "dock", "infrared", 200),
+    (1, "gate", "visible", 1),
+    (1, "hall", "visible", 61),
+    (2, "yard", "infrared", 300),
+]
+
+
+def make_walks(uri, walks=WALKS, images=None):
+    """Make a gallery of the shipped model, and add a tracklet of three crops for each walk.
+
+    Crops are noise, or ``images(walk, crop)``; the embeddings are made up, so who is who is known.
+    """
+    from fprnet import create_gallery
+    from fprnet.gallery.tracklets import add_tracklet
+    from service_cases import image_bytes
+
+    images = images or (lambda walk, crop: image_bytes(100 + 10 * walk + crop))
+    with create_gallery(str(uri)) as gallery:
+        size = gallery.model.embedding_size
+        return [
+            add_tracklet(
+                gallery,
+                tracklet(
+                    number,
+                    vectors=person_vectors(person, 3, size, seed=number),
+                    camera=camera,
+                    modality=modality,
+                    start=start,
+                    source=f"{camera}.mp4",
+                    images=[images(number, crop) for crop in range(3)],
+                ),
+            ).id
+            for number, (person, camera, modality, start) in enumerate(walks)
+        ]
+
+
 def tracklet(
     number=1,
     *,
