@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from documents import blocks
 from event_cases import axis, calibration, fill, receiving, record_id, see
 from fprnet.errors import GalleryError, GalleryMissingError, UsageError
 from fprnet.events.dispatcher import Dispatcher
@@ -142,6 +143,19 @@ def test_a_webhook_is_signed_and_told_once(gallery, said):
     assert headers[ID_HEADER] == latest_events(gallery)[0].id
     assert headers["Content-Type"] == "application/json"
     assert (waiting(gallery.database), said) == ({}, [])
+
+
+def test_the_documented_receiver_knows_genuine_events():
+    (code,) = blocks("events.md", "python")
+    names = {}
+    exec(code, names)
+    stamp, body = str(int(time.time())), b'{"id": "x"}'
+    headers = {TIME_HEADER: stamp, SIGNATURE_HEADER: signature(SECRET, stamp, body)}
+    assert names["is_genuine"](SECRET, headers, body)
+    assert not names["is_genuine"](SECRET, headers, body + b" ")
+    assert not names["is_genuine"](b"another secret..", headers, body)
+    old = str(int(stamp) - 1000)
+    assert not names["is_genuine"](SECRET, {**headers, TIME_HEADER: old}, body)
 
 
 def test_a_receiver_that_is_gone_is_told_later(gallery, said):

@@ -198,11 +198,10 @@ def _alarm(
     try:
         calibration = gallery_calibration(gallery, args.model, args.calibration)
         matcher = Matcher(gallery, calibration, args.false_match_rate)
-    except FprnetError as error:
+    except FprnetError:
         if sinks or args.calibration is not None or watch_list(gallery):
             raise
-        progress.say(f"{error}; so there are no events")
-        yield None
+        yield None  # nobody has asked for events, which need a calibration
         return
     if args.json:
         sinks.append(JsonLines(progress.line))
