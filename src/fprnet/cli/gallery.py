@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fprnet.cli import people
+from fprnet.cli import people, watch_list
 from fprnet.cli.arguments import (
     add_command,
     add_json,
@@ -130,6 +130,7 @@ def add_parser(subcommands: Subcommands) -> None:
     info.set_defaults(run=run_info)
     _action(inner, "audit", AUDIT, AUDIT_EXAMPLE).set_defaults(run=run_audit)
     people.add_actions(inner, _action)
+    watch_list.add_actions(inner, _action)
 
 
 def add_address(parser: argparse.ArgumentParser, option: str) -> None:

@@ -20,6 +20,7 @@ from fprnet.cli import (
     cross_validate,
     data,
     evaluate,
+    events,
     export,
     extract,
     gallery,
@@ -54,6 +55,7 @@ COMMANDS = (
     gallery,
     search,
     watch,
+    events,
     serve,
     keys,
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fprnet.cli.arguments import add_command, add_json, mention_untrained, positive
+from fprnet.cli.events import add_sinks, dispatching, sinks_of
 from fprnet.cli.gallery import add_address
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
     from fprnet.cli.arguments import Subcommands
+    from fprnet.events.dispatcher import Alarm
+    from fprnet.gallery.gallery import Gallery
     from fprnet.gallery.tracklets import TrackletRecord
     from fprnet.watch.detections import Detector
     from fprnet.watch.frames import Frame
@@ -120,12 +123,27 @@ def add_parser(subcommands: Subcommands) -> None:
         parser.add_argument(
             name, type=positive, default=default, metavar="N", help=f"{text} (default: {default})"
         )
+    add_sinks(parser)
+    parser.add_argument(
+        "--false-match-rate",
+        type=float,
+        default=0.01,
+        metavar="R",
+        help="share of the tracklets of people who are not on the gallery's watch list that may "
+        "become events (%(default)s)",
+    )
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="FILE",
+        help="calibration of the model (default: the one beside the model)",
+    )
     add_json(parser)
     parser.set_defaults(run=run, takes_overrides=True)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Watch until all sources end; each tracklet is a JSON line with ``--json``."""
+    """Watch until all sources end; tracklets and events are JSON lines with ``--json``."""
     from fprnet.config.layers import nested
     from fprnet.gallery.gallery import Gallery
     from fprnet.gallery.opening import load_gallery_model
@@ -143,7 +161,11 @@ def run(args: argparse.Namespace) -> int:
     with Gallery.open(args.uri, name=args.name, writable=True) as gallery:
         embedder, _ = load_gallery_model(gallery, args.model)
         mention_untrained(embedder)
-        with _Progress(watched) as progress, _stopping() as stop:
+        with (
+            _Progress(watched) as progress,
+            _alarm(args, gallery, progress) as alarm,
+            _stopping() as stop,
+        ):
             counts = watch(
                 watched,
                 gallery,
@@ -154,12 +176,40 @@ def run(args: argparse.Namespace) -> int:
                 done=progress.done if args.json else lambda record: None,
                 seen=progress.seen,
                 stop=stop,
+                alarm=alarm,
             )
     for count in counts:
         print(_text(count), file=sys.stderr if args.json else sys.stdout)
     if stop.is_set() and not all(one.source.is_live for one in watched):
         return 130
     return 2 if any(count.fault for count in counts) else 0
+
+
+@contextmanager
+def _alarm(
+    args: argparse.Namespace, gallery: Gallery, progress: _Progress
+) -> Iterator[Alarm | None]:
+    """Yield what makes events of whoever is on the watch list, and sends them."""
+    from fprnet.errors import FprnetError
+    from fprnet.events.dispatcher import Alarm
+    from fprnet.events.matching import Matcher
+    from fprnet.events.sinks import JsonLines
+    from fprnet.events.watch_list import watch_list
+    from fprnet.gallery.opening import gallery_calibration
+
+    sinks = sinks_of(args)
+    try:
+        calibration = gallery_calibration(gallery, args.model, args.calibration)
+        matcher = Matcher(gallery, calibration, args.false_match_rate)
+    except FprnetError:
+        if sinks or args.calibration is not None or watch_list(gallery):
+            raise
+        yield None  # nobody has asked for events, which need a calibration
+        return
+    if args.json:
+        sinks.append(JsonLines(progress.line))
+    with dispatching(gallery, sinks, progress.say) as dispatcher:
+        yield Alarm(matcher, dispatcher)
 
 
 def _watched(args: argparse.Namespace) -> list[Watched]:
@@ -262,8 +312,12 @@ class _Progress:
 
     def done(self, record: TrackletRecord) -> None:
         """Print a tracklet on stdout."""
+        self.line(json.dumps({"tracklet": record.model_dump(mode="json")}))
+
+    def line(self, text: str) -> None:
+        """Print a line on stdout."""
         with self._lock:
-            print(json.dumps({"tracklet": record.model_dump(mode="json")}), flush=True)
+            print(text, flush=True)
 
 
 @contextmanager

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from fprnet.embeddings.embedder import Embedder
 
 __all__ = [
+    "NAME_PATTERN",
     "NO_FILTERS",
     "Added",
     "Counted",

@@ -274,12 +274,52 @@ class Tables:
             Index("grouping_change_record", "record"),
         )
 
+        self._add_events(meta, prefix)
+
+    def _add_events(self, meta: MetaData, prefix: str) -> None:
+        def of(table: str) -> ForeignKey:
+            return ForeignKey(f"{prefix}{table}.number", ondelete="CASCADE")
+
+        self.watched = Table(
+            "watched",
+            meta,
+            Column("identity", Text, primary_key=True),
+            Column("since", BigInteger, nullable=False),
+            Column("by", Text, nullable=False),
+        )
+        self.event = Table(
+            "event",
+            meta,
+            Column("number", Number, primary_key=True, autoincrement=True),
+            Column("id", Text, nullable=False, unique=True),
+            Column("time", BigInteger, nullable=False),
+            Column("tracklet", of("tracklet"), nullable=False),
+            Column("record", of("record"), nullable=False),
+            Column("identity", Text, nullable=False),
+            Column("similarity", Float, nullable=False),
+            Column("probability", Float),
+            Column("threshold", Float, nullable=False),
+            Column("false_match_rate", Float, nullable=False),
+            UniqueConstraint("tracklet", "identity"),
+            Index("event_record", "record"),
+            sqlite_autoincrement=True,
+        )
+        self.delivery = Table(
+            "delivery",
+            meta,
+            Column("event", of("event"), primary_key=True),
+            Column("sink", Text, primary_key=True),
+            Column("attempts", Integer, nullable=False),
+            Index("delivery_sink", "sink", "attempts"),
+        )
+
     @property
     def of_tracklets(self) -> list[Table]:
-        """What version 2 added: tracklets, their images, and people who were grouped."""
+        """What version 2 added: tracklets, their images, people who were grouped, and events."""
         return [
             *(self.image, self.tracklet, self.crop),
             *(self.person, self.member, self.grouping, self.grouping_change),
+            *(self.watched, self.event, self.delivery),
         ]
 
 

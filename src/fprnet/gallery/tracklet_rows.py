@@ -156,13 +156,17 @@ def path_of(text: str) -> tuple[PathPoint, ...]:
 
 
 def forget_empty(connection: Connection, tables: Tables) -> None:
-    """Erase tracklets without crops, people without members or history, steps without changes."""
+    """Erase what has lost its last record: tracklets, people, steps, names on the watch list."""
     tracklet, step, change = tables.tracklet, tables.grouping, tables.grouping_change
     person, member = tables.person, tables.member
     connection.execute(
         delete(tracklet).where(~exists().where(tables.crop.c.tracklet == tracklet.c.number))
     )
     connection.execute(delete(step).where(~exists().where(change.c.step == step.c.number)))
+    watched, record = tables.watched, tables.record
+    connection.execute(
+        delete(watched).where(~exists().where(record.c.identity == watched.c.identity))
+    )
     number = person.c.number
     connection.execute(
         delete(person).where(

@@ -7,7 +7,7 @@ filter, retention and erasing holds for them. Shapes: n tracklets, D numbers per
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,7 @@ def add_tracklet(
     *,
     location: str | None = None,
     audit: Sequence[AuditEntry] = (),
+    also: Callable[[Connection, int], None] | None = None,
 ) -> TrackletRecord:
     """Add a tracklet; all of it is on the disk, or nothing.
 
@@ -70,6 +71,7 @@ def add_tracklet(
         tracklet: Its embeddings are of the gallery's model.
         location: Of the camera; None is the camera's name.
         audit: Entries for the log, on the disk together with the tracklet.
+        also: Writes what belongs to a new tracklet, given its number, in the same transaction.
 
     Returns:
         The tracklet as the gallery has it; ``new`` is False where it was there.
@@ -149,6 +151,8 @@ def add_tracklet(
         ]
         if images:
             connection.execute(insert(tables.image), images)
+        if also is not None:
+            also(connection, inserted[0])
 
     vectors = np.stack([np.asarray(crops[id].embedding, np.float32) for id in order])
     try:

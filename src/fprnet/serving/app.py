@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from fprnet.errors import FprnetError
 from fprnet.serving import (
+    routes_events,
     routes_explanations,
     routes_feedback,
     routes_gallery,
@@ -91,6 +92,7 @@ def create_app(service: Service) -> FastAPI:
         routes_feedback,
         routes_tracklets,
         routes_people,
+        routes_events,
         routes_operation,
         routes_page,
     ):

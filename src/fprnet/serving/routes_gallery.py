@@ -25,7 +25,7 @@ from fprnet.serving.answers import (
 )
 from fprnet.serving.bodies import json_body
 from fprnet.serving.callers import Caller
-from fprnet.serving.problems import ProblemError, any_problem
+from fprnet.serving.problems import any_problem
 from fprnet.serving.requests import MOST_MATCHES, MOST_QUERIES, Correction
 from fprnet.serving.service import Noted, Service
 
@@ -129,7 +129,7 @@ async def add(request: Request, service: ServiceOf, caller: CallerOf) -> Respons
     the others go on. If the body itself breaks off, the last line says so; send again what was not
     acknowledged.
     """
-    _require_writable(service)
+    service.writable_gallery()
     lines = add_images(request, service, caller)
     # A body that is wrong from the start still gets the status that it deserves.
     first = await anext(lines)
@@ -179,7 +179,7 @@ async def content(
 async def correct(id: IdOf, request: Request, service: ServiceOf, caller: CallerOf) -> Changed:
     """Hide a record from searches, show it again, or correct what it says."""
     asked = await json_body(request, Correction)
-    _require_writable(service)
+    service.writable_gallery()
     gallery = service.searcher.gallery
     [before] = await service.ask(lambda: gallery.get([id]))
     hidden = id in await service.ask(lambda: gallery.hidden([id]))
@@ -205,7 +205,7 @@ async def erase(id: IdOf, service: ServiceOf, caller: CallerOf) -> Erased:
     The gallery's file is written anew, so this takes a while where there are many. Files outside
     the service's own folder stay where they are.
     """
-    _require_writable(service)
+    service.writable_gallery()
     noted = Noted(images={"ids": [id]})
     # Two entries: should the process die in between, the log still says that somebody tried.
     await service.record(caller, noted.entry(caller, "erase", "begun"))
@@ -282,10 +282,3 @@ class _Lines(Response):
             await waiting.put(Added(index=index, name=None, status="refused", error=problem))
         finally:
             await waiting.put(None)
-
-
-def _require_writable(service: Service) -> None:
-    if not service.searcher.gallery.writable:
-        raise ProblemError(
-            403, "read_only", "this service only reads its gallery", "start it without --read-only"
-        )

@@ -240,10 +240,7 @@ async def _change(
     function: Callable[[Sequence[AuditEntry]], Result],
     details: dict[str, Any] | None = None,
 ) -> Result:
-    if not service.searcher.gallery.writable:
-        raise ProblemError(
-            403, "read_only", "this service only reads its gallery", "start it without --read-only"
-        )
+    service.writable_gallery()
     result = await service.change(caller, event, Noted(details=details or {}), function)
     service.forget_facts()
     return result

@@ -23,6 +23,7 @@ from starlette.types import Scope
 from fprnet.data.records import Modality
 from fprnet.errors import FprnetError, GalleryUnavailableError, UsageError
 from fprnet.gallery.audit import AuditEntry
+from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.records import GalleryInfo
 from fprnet.gallery.searcher import Searcher
 from fprnet.gallery.tracklets import stored_image
@@ -106,6 +107,7 @@ class Service:
         self.feedback = FeedbackStore(database, settings.folder / "feedback")
         self.searches = RecentSearches()
         self.accepting = True
+        self.streams = 0  # of events that are open
         self.batcher = Batcher(
             searcher.embedder.embed,
             most=settings.batch,
@@ -194,6 +196,22 @@ class Service:
             ProblemError: Too many wait, or the service shuts down.
         """
         return await asyncio.wrap_future(self._queued(lambda: self.batcher.call(function)))
+
+    def writable_gallery(self) -> Gallery:
+        """Return the gallery for a change.
+
+        Raises:
+            ProblemError: The service only reads it.
+        """
+        gallery = self.searcher.gallery
+        if not isinstance(gallery, Gallery) or not gallery.writable:
+            raise ProblemError(
+                403,
+                "read_only",
+                "this service only reads its gallery",
+                "start it without --read-only",
+            )
+        return gallery
 
     async def ask(self, function: Callable[[], Result]) -> Result:
         """Ask the gallery in a thread. A server may be gone; a file is only busy.

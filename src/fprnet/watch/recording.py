@@ -18,6 +18,7 @@ from PIL import Image
 from fprnet.data.records import MODALITIES
 from fprnet.embeddings.embedder import Embedder
 from fprnet.errors import FprnetError, GalleryLockedError, GalleryUnavailableError
+from fprnet.events.dispatcher import Alarm
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.tracklets import TrackletRecord, add_tracklet
 from fprnet.tracklets import Tracklet, TrackletCrop
@@ -64,13 +65,22 @@ class Recorder:
         embedder: Of the gallery's model.
         say: Takes lines for the log.
         done: Called, in that thread, with every tracklet that is in the gallery.
+        alarm: Knows the watch list, and makes events; None without one.
         room: Tracks that may wait.
     """
 
     def __init__(
-        self, gallery: Gallery, embedder: Embedder, say: Say, done: Done, *, room: int = 64
+        self,
+        gallery: Gallery,
+        embedder: Embedder,
+        say: Say,
+        done: Done,
+        *,
+        alarm: Alarm | None = None,
+        room: int = 64,
     ) -> None:
         self._gallery, self._embedder, self._say, self._done = gallery, embedder, say, done
+        self._alarm = alarm
         self._waiting: queue.Queue[Seen | None] = queue.Queue(room)
         self._given_up = threading.Event()
         self._error: BaseException | None = None
@@ -153,7 +163,7 @@ class Recorder:
         wait, is_said = 0.5, False
         while True:
             try:
-                record = add_tracklet(self._gallery, tracklet, location=seen.location)
+                record = self._stored(tracklet, seen.location)
             except (GalleryLockedError, GalleryUnavailableError) as error:
                 if self._given_up.is_set():
                     raise FprnetError(
@@ -170,6 +180,19 @@ class Recorder:
                 self._say(f"gallery {self._gallery.uri} answers again")
             self._done(seen.source, record)
             return
+
+    def _stored(self, tracklet: Tracklet, location: str | None) -> TrackletRecord:
+        if self._alarm is None:
+            return add_tracklet(self._gallery, tracklet, location=location)
+        matches = self._alarm.matches(tracklet)
+        record = add_tracklet(
+            self._gallery,
+            tracklet,
+            location=location,
+            also=self._alarm.writer(self._gallery, matches),
+        )
+        self._alarm.added(matches)
+        return record
 
 
 def _tracklet(seen: Seen, crops: tuple[TrackletCrop, ...]) -> Tracklet:

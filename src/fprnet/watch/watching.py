@@ -15,6 +15,7 @@ from typing import Any
 
 from fprnet.embeddings.embedder import Embedder
 from fprnet.errors import FprnetError
+from fprnet.events.dispatcher import Alarm
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.tracklets import TrackletRecord
 from fprnet.watch.detections import Detections, Detector
@@ -116,6 +117,7 @@ def watch(
     done: Callable[[TrackletRecord], None],
     seen: Callable[[int, Frame], None] = lambda source, frame: None,
     stop: threading.Event | None = None,
+    alarm: Alarm | None = None,
 ) -> list[Counts]:
     """Watch all sources until they end.
 
@@ -129,6 +131,7 @@ def watch(
         done: Takes each tracklet when it is in the gallery, from the recorder's thread.
         seen: Takes each frame that was looked at with the number of its source.
         stop: Ends all sources when it is set; who is being followed then is added, too.
+        alarm: Makes events of tracklets that show somebody on the watch list.
 
     Returns:
         What became of each source.
@@ -146,7 +149,7 @@ def watch(
         counts[source].already += not record.new
         done(record)
 
-    recorder = Recorder(gallery, embedder, say, kept)
+    recorder = Recorder(gallery, embedder, say, kept, alarm=alarm)
     readers = [_Reader(number, one, inbox, say) for number, one in enumerate(watched)]
     for reader in readers:
         reader.start()

@@ -1,0 +1,81 @@
+"""Action of ``fprnet gallery`` on the watch list: whose next tracklet is an event."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+from fprnet.cli.arguments import add_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fprnet.cli.arguments import Subcommands
+
+    MakeAction = Callable[[Subcommands, str, str, str], argparse.ArgumentParser]
+
+__all__ = ["add_actions"]
+
+LIST = "List the watch list, put identities on it, or take them off: 'watch' makes events of them."
+LIST_EXAMPLE = """\
+  fprnet gallery watch-list --uri people.db --add 0012 --add 'dock worker'
+  fprnet gallery watch-list --uri people.db --remove 0012
+  fprnet gallery watch-list --uri people.db --json"""
+COMMAND_LINE = "command line"
+
+
+def add_actions(subcommands: Subcommands, make_action: MakeAction) -> None:
+    """Declare the action, with its gallery's address."""
+    parser = make_action(subcommands, "watch-list", LIST, LIST_EXAMPLE)
+    for option, text in (("--add", "put on the list"), ("--remove", "take off the list")):
+        parser.add_argument(
+            option,
+            action="append",
+            default=[],
+            metavar="IDENTITY",
+            help=f"{text} (repeatable)",
+        )
+    add_json(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Change the list, then print it."""
+    from fprnet.cli.gallery import user_name
+    from fprnet.events.watch_list import unwatch, watch_for, watch_list
+    from fprnet.gallery.audit import AuditEntry
+    from fprnet.gallery.gallery import Gallery
+    from fprnet.text_table import text_table
+
+    def entry(event: str) -> AuditEntry:
+        return AuditEntry(event, user_name(), COMMAND_LINE)
+
+    writable = bool(args.add or args.remove)
+    with Gallery.open(args.uri, name=args.name, writable=writable) as gallery:
+        for identity in args.add:
+            watch_for(
+                gallery,
+                identity,
+                by=user_name(),
+                audit=[AuditEntry("watch", user_name(), COMMAND_LINE)],
+            )
+        for identity in args.remove:
+            unwatch(gallery, identity, audit=[entry("unwatch")])
+        watched = watch_list(gallery)
+    if args.json:
+        print(json.dumps([one.model_dump(mode="json") for one in watched]))
+    elif watched:
+        rows = [
+            (
+                one.identity,
+                str(one.images),
+                one.since.isoformat(sep=" ", timespec="seconds"),
+                one.by,
+            )
+            for one in watched
+        ]
+        print(text_table(("identity", "images", "since", "by"), rows, left=(0, 2, 3)))
+    else:
+        print("the watch list is empty")
+    return 0
