@@ -27,6 +27,7 @@ LAYERS = (
     ("embeddings",),
     ("evaluation",),
     ("training", "export", "gallery"),
+    ("events",),
     ("reporting", "watch", "serving", "api"),
     ("cli",),
     ("__main__",),
