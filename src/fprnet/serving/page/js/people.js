@@ -52,6 +52,12 @@ async function load({ name, id }) {
   return { ...people, ...tracklets, ...steps };
 }
 
+/** Where the operator wants to go: what was said before is over. */
+function go(next) {
+  told = null;
+  return open(next);
+}
+
 function fail(error) {
   told = describeProblem(error);
   render();
@@ -78,7 +84,7 @@ const group = () =>
     actions: done.alike.slice(0, 3).map(({ people: [one, other] }) => ({
       icon: "person",
       text: say("people.alike", { one, other }),
-      run: () => open({ name: "person", id: other }),
+      run: () => go({ name: "person", id: other }),
     })),
   }));
 
@@ -88,9 +94,9 @@ const undo = (step) =>
   });
 
 const actions = {
-  back: () => open({ name: "list" }),
-  findAlike: (id) => open({ name: "alike", id }),
-  openPerson: (id) => open({ name: "person", id }),
+  back: () => go({ name: "list" }),
+  findAlike: (id) => go({ name: "alike", id }),
+  openPerson: (id) => go({ name: "person", id }),
   rename: (id, name) =>
     change(`v1/people/${id}/name`, { name }, () => ({
       title: name === null ? say("person.unnamed") : say("person.named", { name }),
@@ -267,10 +273,7 @@ function showButton() {
 }
 
 export function preparePeople() {
-  byId("people-button").addEventListener("click", () => {
-    told = null;
-    open({ name: "list" });
-  });
+  byId("people-button").addEventListener("click", actions.back);
   on("gallery", showButton);
   onLanguage(() => dialog().open && render());
 }
