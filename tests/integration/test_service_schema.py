@@ -45,6 +45,7 @@ BEYOND_SCHEMAS = {
     "/v1/search": [checks.positive_data_acceptance],
     "/v1/tracklets/search": [checks.positive_data_acceptance],
     "/v1/people/{number}/merge": [checks.positive_data_acceptance],  # nobody joins themselves
+    "/v1/people/{number}/split": [checks.positive_data_acceptance],  # one list holds something
     "/v1/grouping": [checks.positive_data_acceptance],  # the tiny model is not calibrated
 }
 # A damaged image among others gets its own line of a good answer.

@@ -92,11 +92,6 @@ def _either(one: str, other: str) -> dict[str, Any]:
     return {"required": [one], "properties": {one: {"not": NULL}, other: NULL}}
 
 
-def _several(name: str) -> dict[str, Any]:
-    """Say in a JSON schema that a list is given and holds something."""
-    return {"required": [name], "properties": {name: {"minItems": 1}}}
-
-
 class SearchByJson(SearchOptions):
     """A search without an upload: by embeddings, or an earlier search again with other options."""
 
@@ -238,10 +233,6 @@ class MergeRequest(_Request):
 
 class SplitRequest(_Request):
     """This is somebody else."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"anyOf": [_several("tracklets"), _several("images")]}
-    )
 
     tracklets: list[Number] = Field(default_factory=list, max_length=1000)
     images: list[RecordId] = Field(
