@@ -26,7 +26,7 @@ SLOW_FILES = (
     *("test_export.py", "test_reproduction_runs.py", "test_superres_train.py"),
 )
 
-pytest_plugins = ["service_fixtures", "stranger_cases"]
+pytest_plugins = ["gallery_fixtures", "service_fixtures", "stranger_cases"]
 
 torch.set_num_threads(1)
 

@@ -23,7 +23,7 @@ from fprnet.gallery.audit import AuditEntry, read_entries
 from fprnet.gallery.columns import largest
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.records import Added, Counted, Filters, GalleryRecord
-from fprnet.gallery.schema import MIGRATIONS
+from fprnet.gallery.schema import MIGRATIONS, VERSION
 from gallery_cases import MODEL, SIZE, kept, record, records, unit, vectors
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -561,13 +561,13 @@ def test_a_gallery_of_an_older_version_is_brought_up_to_date(uri, monkeypatch):
     def migrate(connection, tables):
         connection.exec_driver_sql("ALTER TABLE record ADD COLUMN colour TEXT")
 
-    monkeypatch.setattr("fprnet.gallery.database.VERSION", 2)
-    monkeypatch.setitem(MIGRATIONS, 1, migrate)
+    monkeypatch.setattr("fprnet.gallery.database.VERSION", VERSION + 1)
+    monkeypatch.setitem(MIGRATIONS, VERSION, migrate)
     for _ in range(2):
         with Gallery.open(uri) as gallery:
             assert len(search(gallery, vectors(1))[0]) == 3
     with sqlite3.connect(uri) as connection:
-        assert connection.execute("SELECT version FROM gallery").fetchone() == (2,)
+        assert connection.execute("SELECT version FROM gallery").fetchone() == (VERSION + 1,)
     connection.close()
 
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fprnet.cli import people
 from fprnet.cli.arguments import (
     add_command,
     add_json,
@@ -47,6 +48,7 @@ ERASE = "Erase images for good: afterwards no file of the gallery holds their em
 ERASE_EXAMPLE = """\
   fprnet gallery erase --uri people.db day/0017.jpg
   fprnet gallery erase --uri people.db --identity 12
+  fprnet gallery erase --uri people.db --tracklet 31
   fprnet gallery erase --uri people.db --until 2026-09-30"""
 EXPIRE = "Erase images that are older than the gallery keeps them."
 EXPIRE_EXAMPLE = """\
@@ -106,6 +108,14 @@ def add_parser(subcommands: Subcommands) -> None:
             metavar="NAME",
             help="all images of the person of that identity (repeatable)",
         )
+        change.add_argument(
+            "--tracklet",
+            action="append",
+            default=[],
+            type=positive,
+            metavar="N",
+            help="all images of the tracklet of that number (repeatable)",
+        )
         change.add_argument("--until", metavar="TIME", help="all images taken then or before")
         add_json(change)
         change.set_defaults(run=run_change, change=name)
@@ -119,6 +129,7 @@ def add_parser(subcommands: Subcommands) -> None:
     add_json(info)
     info.set_defaults(run=run_info)
     _action(inner, "audit", AUDIT, AUDIT_EXAMPLE).set_defaults(run=run_audit)
+    people.add_actions(inner, _action)
 
 
 def add_address(parser: argparse.ArgumentParser, option: str) -> None:
@@ -249,14 +260,17 @@ def run_change(args: argparse.Namespace) -> int:
     from fprnet.gallery.gallery import Gallery
     from fprnet.gallery.records import Filters
     from fprnet.gallery.times import parse_time
+    from fprnet.gallery.tracklets import get_tracklets
 
-    if not args.images and not args.identity and args.until is None:
+    if not (args.images or args.identity or args.tracklet) and args.until is None:
         raise UsageError(f"no image is named; see '{args.prog} --help'")
     ids = [sha256(Path(image)) if Path(image).is_file() else _id(image) for image in args.images]
     with Gallery.open(args.uri, name=args.name, writable=True) as gallery:
         if args.identity or args.until is not None:
             until = None if args.until is None else parse_time(args.until, end=True)
             ids += gallery.select(Filters(until=until), identities=args.identity)
+        for tracklet in get_tracklets(gallery, args.tracklet):
+            ids += [crop.id for crop in tracklet.crops]
         erase = args.change == "erase"
         entry = AuditEntry(
             {"remove": "hide", "restore": "show", "erase": "erase"}[args.change],
@@ -398,6 +412,7 @@ def _text(info: GalleryInfo) -> str:
         f"locations   {counts(info.locations)}",
         f"modalities  {counts(info.modalities)}",
         f"people      {info.known_identities} known",
+        f"tracklets   {info.tracklets}, of {info.anonymous_identities} anonymous identities",
     ]
     if info.first is not None and info.last is not None:
         lines.append(f"taken       {info.first.isoformat()} to {info.last.isoformat()}")

@@ -26,7 +26,9 @@ EXAMPLE = """\
   fprnet search night/0001.jpg night/0002.jpg --gallery people.db --same-person --picture found.png
   fprnet search night/*.jpg --gallery people.db --json > answers.jsonl
   fprnet search night/0001.jpg --gallery people.db --camera 1 --camera 4 --since 2026-11-20 --json
-  fprnet search night/0001.jpg --gallery people.db --rerank --group --explain"""
+  fprnet search night/0001.jpg --gallery people.db --rerank --group --explain
+  fprnet search --tracklet 17 --gallery people.db
+  fprnet search --tracklet night/walk-3 --modality infrared --gallery people.db"""
 
 EXPLAINED = 5  # first matches that --explain explains
 
@@ -36,7 +38,7 @@ def add_parser(subcommands: Subcommands) -> None:
     parser = add_command(subcommands, "search", summary=__doc__, example=EXAMPLE)
     parser.add_argument(
         "images",
-        nargs="+",
+        nargs="*",
         type=Path,
         metavar="IMAGE",
         help="query image; each of several gets an answer of its own, unless --same-person is said",
@@ -45,6 +47,12 @@ def add_parser(subcommands: Subcommands) -> None:
         "--same-person",
         action="store_true",
         help="all query images show one person: search for that person once",
+    )
+    parser.add_argument(
+        "--tracklet",
+        metavar="WHAT",
+        help="search for a tracklet, and find tracklets: its number in the gallery, or a folder of "
+        "its crops",
     )
     add_address(parser, "--gallery")
     parser.add_argument(
@@ -153,8 +161,12 @@ class _Found:
 
 def run(args: argparse.Namespace) -> int:
     """Print the matches."""
+    from fprnet.cli.search_tracklets import run_tracklets
+    from fprnet.errors import UsageError
     from fprnet.gallery.opening import open_searcher
 
+    if not args.images and args.tracklet is None:
+        raise UsageError(f"there is no query image; see '{args.prog} --help'")
     filters = _filters(args)
     searcher = open_searcher(
         args.uri,
@@ -167,6 +179,8 @@ def run(args: argparse.Namespace) -> int:
     with searcher.gallery as gallery:
         mention_untrained(searcher.embedder)
         gallery.check_filters(filters)
+        if args.tracklet is not None:
+            return run_tracklets(args, searcher, filters)
         for images in people:
             answer = searcher.search(
                 images,

@@ -18,7 +18,7 @@ from fprnet.embeddings.from_disk import extract_data_set
 from fprnet.embeddings.projection import Projection
 from fprnet.gallery.calibrating import (
     Measured,
-    calibrate,
+    calibrate_features,
     choose_projection,
     mean_average_precision,
     pairs_of,
@@ -80,10 +80,13 @@ def calibrate_model(
         some = _some_people(records, data_set.train)
         training = extract_data_set(embedder, records, identities=some, cache=cache)
         projection = choose_projection(training, features, location, sha256)
-    pairs = pairs_of(features, location, projection)
-    calibration, measured = calibrate(pairs, sha256, projection.sha256 if projection else "")
+    calibration, measured = calibrate_features(features, location, projection, sha256)
     full = embedder.embedding_size
-    sizes = projection.measured if projection else {full: mean_average_precision(pairs)}
+    sizes = (
+        projection.measured
+        if projection
+        else {full: mean_average_precision(pairs_of(features, location))}
+    )
     size = projection.size if projection else full
     return CalibratedModel(projection, calibration, measured, sizes, size)
 

@@ -16,6 +16,7 @@ from fprnet.embeddings.projection import SIZES, Projection, fit_projection
 from fprnet.embeddings.store import Features
 from fprnet.errors import FeaturesError
 from fprnet.gallery.calibration import Calibration
+from fprnet.gallery.strangers import Shown, fit_strangers, same_modality, shown_of, templates_of
 
 __all__ = [
     "METHODS",
@@ -23,6 +24,7 @@ __all__ = [
     "Pairs",
     "ReliabilityBin",
     "calibrate",
+    "calibrate_features",
     "choose_projection",
     "cross_fit",
     "fit",
@@ -37,8 +39,6 @@ FOLDS = 5
 SHOWN = 10  # matches of a query by which a calibration is judged: what users see
 BINS = 10
 RATES = (0.01, 0.05, 0.1)  # false-match rates that are tried
-QUANTILES = np.arange(96) / 100  # of strangers; the tail is what lies beyond the last
-LEAST_SCALE = 1e-6
 SMOOTHING = 1.0  # pairs of either kind that are added to each step of an isotonic curve
 LEAST_PEOPLE = 4
 MAX_LOSS = 0.001  # of mAP, a fraction, by making embeddings compact
@@ -131,17 +131,17 @@ def pairs_of(
     Raises:
         FeaturesError: A modality is missing, or there are too few people in both.
     """
-    query = features.modality == "infrared"
-    vectors = features.features.astype(np.float64)
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    if projection is not None:
-        vectors = vectors @ projection.matrix
-    asked, shown = location[query], location[~query]
+    return _pairs(shown_of(features, location, projection))
+
+
+def _pairs(shown: Shown) -> Pairs:
+    query = shown.modality == "infrared"
+    places = shown.location[query]
     pairs = Pairs(
-        similarity=vectors[query] @ vectors[~query].T,
-        compared=(asked[:, None] != shown) | (asked[:, None] < 0),
-        query_identity=features.identity[query],
-        gallery_identity=features.identity[~query],
+        similarity=shown.vectors[query] @ shown.vectors[~query].T,
+        compared=(places[:, None] != shown.location[~query]) | (places[:, None] < 0),
+        query_identity=shown.identity[query],
+        gallery_identity=shown.identity[~query],
     )
     if len(pairs.people) < LEAST_PEOPLE:
         raise FeaturesError(
@@ -152,7 +152,9 @@ def pairs_of(
 
 
 def calibrate(
-    pairs: Pairs, checkpoint_sha256: str, projection_sha256: str = ""
+    pairs: Pairs,
+    checkpoint_sha256: str,
+    projection_sha256: str = "",
 ) -> tuple[Calibration, dict[str, Measured]]:
     """Fit each method on all but some people, measure it on those, and keep the better one.
 
@@ -176,6 +178,36 @@ def calibrate(
     }
     calibration = fit(pairs, best, checkpoint_sha256)
     return replace(calibration, measured=about, projection_sha256=projection_sha256), measured
+
+
+def calibrate_features(
+    features: Features,
+    location: NDArray[np.int64],
+    projection: Projection | None,
+    checkpoint_sha256: str,
+) -> tuple[Calibration, dict[str, Measured]]:
+    """Calibrate images of two modalities and of one, and the templates of tracklets likewise.
+
+    Args:
+        features: Features of the people to calibrate on; the images of one person in one camera
+            stand for a tracklet.
+        location: ``(N,)`` of each image; -1 is no location.
+        projection: Makes the embeddings compact; None compares full ones.
+        checkpoint_sha256: Hash of the model's checkpoint.
+
+    Returns:
+        As :func:`calibrate`; what was measured is of images.
+
+    Raises:
+        FeaturesError: A modality is missing, or there are too few people in both.
+    """
+    shorter = "" if projection is None else projection.sha256
+    images = shown_of(features, location, projection)
+    templates = templates_of(images, features.camera)
+    of_images, measured = calibrate(_pairs(images), checkpoint_sha256, shorter)
+    of_templates, _ = calibrate(_pairs(templates), checkpoint_sha256, shorter)
+    tracklets = replace(of_templates, same_modality=same_modality(templates))
+    return replace(of_images, same_modality=same_modality(images), tracklets=tracklets), measured
 
 
 def mean_average_precision(pairs: Pairs) -> float:
@@ -236,34 +268,16 @@ def fit(pairs: Pairs, method: str, checkpoint_sha256: str = "") -> Calibration:
             "locations; give a data set with more people or cameras"
         )
     places, ratios = METHODS[method](similarity, same)
-    strangers = similarity[~same]
-    quantiles = np.quantile(strangers, QUANTILES)
-    scale, shape = _tail(strangers[strangers > quantiles[-1]] - quantiles[-1])
+    strangers = fit_strangers(similarity[~same])
     return Calibration(
         checkpoint_sha256=checkpoint_sha256,
         method=method,
         similarities=tuple(places.tolist()),
         log_ratios=tuple(ratios.tolist()),
-        stranger_quantiles=tuple(quantiles.tolist()),
-        tail_scale=scale,
-        tail_shape=shape,
+        stranger_quantiles=strangers.quantiles,
+        tail_scale=strangers.tail_scale,
+        tail_shape=strangers.tail_shape,
     )
-
-
-def _tail(excesses: Array) -> tuple[float, float]:
-    """Fit a generalised Pareto distribution by its moments (Hosking and Wallis, 1987).
-
-    A similarity is bounded, so that a shape above 0 can only be chance.
-
-    Returns:
-        Scale and shape.
-    """
-    if not len(excesses):
-        return LEAST_SCALE, 0.0
-    mean, variance = float(excesses.mean()), float(excesses.var())
-    ratio = mean**2 / variance if variance > LEAST_SCALE**2 else 1.0
-    shape = min(0.0, (1 - ratio) / 2)
-    return max(mean * (1 - shape), LEAST_SCALE), shape
 
 
 def cross_fit(pairs: Pairs, method: str) -> Measured:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,11 +16,18 @@ import numpy as np
 
 from fprnet.errors import GalleryError
 from fprnet.files import write_text
+from fprnet.gallery.strangers import Strangers
 from fprnet.plain_text import parse_json
 
-__all__ = ["Calibration", "calibration_path", "read_calibration", "write_calibration"]
+__all__ = [
+    "Calibration",
+    "calibration_path",
+    "read_calibration",
+    "write_calibration",
+]
 
-FORMAT = 1
+FORMAT = 2
+READ = (1, 2)  # 1 knows nothing of pairs of one modality
 FARTHEST = 700.0  # of a logarithm of odds, so that its exponential is finite
 
 
@@ -36,15 +42,18 @@ class Calibration:
         log_ratios: At each of them the natural logarithm of the likelihood ratio, how much more
             often pairs of one person are so alike than pairs of two people. Between them the curve
             is straight, outside it is level.
-        stranger_quantiles: The similarity that exactly i % of the pairs of two people do not
-            exceed, i = 0 to 95.
-        tail_scale: Beyond the last of them, excesses follow a generalised Pareto distribution
-            (Pickands, 1975) of this scale, above 0,
-        tail_shape: and this shape, at most 0: where it is negative the excess has an upper end,
-            at ``-tail_scale / tail_shape``; 0 is the exponential distribution.
+        stranger_quantiles: Quantiles of :class:`Strangers` of a visible and an infrared image.
+        tail_scale: Likewise.
+        tail_shape: Likewise.
         measured: What was measured, on other people than those fitted on; for the reader only.
         projection_sha256: Hash of the projection whose compact embeddings were compared; "" for
             full embeddings.
+        same_modality: Modality -> how alike two images of it are that show two people at two
+            locations; people look more alike in one kind of light than in two. Empty where it was
+            not measured.
+        tracklets: Calibration of templates, which are more alike than images: the mean of the
+            embeddings of one person in one camera, of unit length again. None where it was not
+            measured.
     """
 
     checkpoint_sha256: str
@@ -56,6 +65,13 @@ class Calibration:
     tail_shape: float
     measured: Mapping[str, Any] = field(default_factory=dict)
     projection_sha256: str = ""
+    same_modality: Mapping[str, Strangers] = field(default_factory=dict)
+    tracklets: Calibration | None = None
+
+    @property
+    def strangers(self) -> Strangers:
+        """How alike a visible and an infrared image of two people are."""
+        return Strangers(self.stranger_quantiles, self.tail_scale, self.tail_shape)
 
     def probability(self, similarity: float, candidates: int, images: float = 1.0) -> float:
         """Return the probability, 0 to 1, that a match is the same person.
@@ -75,7 +91,9 @@ class Calibration:
         odds = ratio + math.log(images / others)
         return 1 / (1 + math.exp(min(-odds, FARTHEST)))
 
-    def threshold(self, false_match_rate: float, candidates: int) -> float:
+    def threshold(
+        self, false_match_rate: float, candidates: int, *, modality: str | None = None
+    ) -> float:
         """Return the similarity from which a match is accepted.
 
         Of the searches for people who are not in the gallery, at most about the share
@@ -87,33 +105,27 @@ class Calibration:
         Args:
             false_match_rate: Above 0 and below 1.
             candidates: Records that pass the filters.
+            modality: Of both images; None is one of each.
 
         Returns:
             A cosine, at most 1.
 
         Raises:
-            GalleryError: The rate is no such share.
+            GalleryError: The rate is no such share, or pairs of the modality were not measured.
         """
         if not 0 < false_match_rate < 1:
             raise GalleryError(
                 f"false-match rate {false_match_rate} is no share between 0 and 1; give e.g. 0.01, "
                 "for one in 100 searches for people who are not in the gallery"
             )
+        strangers = self.strangers if modality is None else self.same_modality.get(modality)
+        if strangers is None:
+            raise GalleryError(
+                f"the calibration has not compared {modality} images with each other; make it "
+                "again with 'fprnet calibrate'"
+            )
         of_pair = -math.expm1(math.log1p(-false_match_rate) / max(candidates, 1))
-        quantiles = self.stranger_quantiles
-        beyond = 1 - (len(quantiles) - 1) / 100  # share of pairs beyond the last quantile
-        if of_pair >= beyond:
-            place = 100 * (1 - of_pair)
-            return float(np.interp(place, np.arange(len(quantiles)), quantiles))
-        # The excess that the share of_pair / beyond of the tail is larger than. A rate too small
-        # for its share to be a number above 0 counts as the smallest that is.
-        share = math.log(max(of_pair / beyond, sys.float_info.min))
-        if self.tail_shape:
-            growth = math.expm1(min(-self.tail_shape * share, FARTHEST))
-            excess = self.tail_scale / self.tail_shape * growth
-        else:
-            excess = -self.tail_scale * share
-        return min(1.0, quantiles[-1] + excess)
+        return strangers.exceeded_by(of_pair)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what the file holds."""
@@ -139,11 +151,9 @@ def read_calibration(path: Path) -> Calibration:
     try:
         content: Any = parse_json(path.read_text(encoding="utf-8"))
         found = content.pop("format")
-        if found != FORMAT:
-            raise GalleryError(f"{path} has format {found}, this version reads {FORMAT}")
-        for name in ("similarities", "log_ratios", "stranger_quantiles"):
-            content[name] = tuple(float(value) for value in content[name])
-        calibration = Calibration(**content)
+        if found not in READ:
+            raise GalleryError(f"{path} has format {found}, this version reads up to {FORMAT}")
+        calibration = _calibration(content)
         calibration.probability(0.5, 10)
         calibration.threshold(0.01, 10)
     except FileNotFoundError as error:
@@ -153,3 +163,17 @@ def read_calibration(path: Path) -> Calibration:
             f"{path} is no calibration ({error}); make it again with 'fprnet calibrate'"
         ) from error
     return calibration
+
+
+def _calibration(content: Mapping[str, Any]) -> Calibration:
+    """Return what a file's content says; wrong content raises nearly anything."""
+    values = dict(content)
+    for name in ("similarities", "log_ratios", "stranger_quantiles"):
+        values[name] = tuple(float(value) for value in values[name])
+    values["same_modality"] = {
+        modality: Strangers(**{**one, "quantiles": tuple(map(float, one["quantiles"]))})
+        for modality, one in values.get("same_modality", {}).items()
+    }
+    if values.get("tracklets") is not None:
+        values["tracklets"] = _calibration(values["tracklets"])
+    return Calibration(**values)

@@ -25,6 +25,18 @@ def count_contents(connection: Connection, tables: Tables) -> dict[str, Any]:
             func.max(record.c.time),
         ).where(visible)
     ).one()
+    belonging = {
+        name: connection.scalar(
+            select(func.count(column.distinct()))
+            .join(record, record.c.number == column.table.c.record)
+            .where(visible)
+        )
+        or 0
+        for name, column in (
+            ("tracklets", tables.crop.c.tracklet),
+            ("anonymous_identities", tables.member.c.person),
+        )
+    }
     hidden = connection.scalar(select(func.count()).where(record.c.hidden)) or 0
     first, last = (None if time is None else from_milliseconds(time) for time in whole[2:])
     counted: dict[str, tuple[Counted, ...]] = {}
@@ -41,6 +53,7 @@ def count_contents(connection: Connection, tables: Tables) -> dict[str, Any]:
         "records": whole[0],
         "hidden": hidden,
         "known_identities": whole[1],
+        **belonging,
         "first": first,
         "last": last,
         **counted,

@@ -128,6 +128,11 @@ class Database(ABC):
 
     def _migrate(self, version: int) -> None:
         table = self.tables.gallery
+        if self.read_only:
+            raise GalleryError(
+                f"gallery {self.uri} has schema {version} and may only be read here, so it cannot "
+                f"become {version + 1}; open it once where it may be written"
+            )
         with self.writing() as connection:
             if connection.scalar(select(table.c.version)) == version:  # nobody else has done it
                 MIGRATIONS[version](connection, self.tables)

@@ -6,7 +6,7 @@ Shapes: n records, D numbers per embedding.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -34,6 +34,7 @@ from fprnet.gallery.rows import (
 )
 from fprnet.gallery.schema import VERSION, Tables
 from fprnet.gallery.times import milliseconds
+from fprnet.gallery.tracklet_rows import forget_empty
 from fprnet.gallery.verdicts import forget_feedback
 
 __all__ = ["MAX_MATCHES", "Gallery"]
@@ -165,6 +166,7 @@ class Gallery(GalleryReader):
         *,
         update: bool = False,
         audit: Sequence[AuditEntry] = (),
+        also: Callable[[Connection], None] | None = None,
     ) -> Added:
         """Add images that are not there yet, and correct those that are if that is asked for.
 
@@ -178,13 +180,15 @@ class Gallery(GalleryReader):
             update: Correct modality, camera, location, time, identity and path of records that are
                 there, where the new ones say something, and take their embedding.
             audit: Entries for the log, on the disk together with the records.
+            also: Writes what belongs to the records, in the same transaction; if it raises,
+                nothing has changed (of up to 5,000 records).
 
         Raises:
             GalleryModelError: The embeddings have another size than the gallery's model.
             GalleryError: Another number of embeddings than of records, a row has no such length,
                 or the gallery was opened for reading.
         """
-        self._check_writable()
+        self.check_writable()
         vectors = self._checked(embeddings, stored=True)
         if len(vectors) != len(records):
             raise GalleryError(f"{len(vectors)} embeddings do not fit {len(records)} records")
@@ -195,6 +199,8 @@ class Gallery(GalleryReader):
             with self.database.writing() as connection:
                 parts.append(self._add_part(connection, vectors[part], records[part], update))
                 if last:
+                    if also is not None:
+                        also(connection)
                     write_entries(connection, self._tables, audit)
         return Added(
             new=tuple(id for part in parts for id in part.new),
@@ -254,7 +260,7 @@ class Gallery(GalleryReader):
             GalleryMissingError: It is not in the gallery.
             GalleryError: A value cannot be, or a changed modality has no embedding.
         """
-        self._check_writable()
+        self.check_writable()
         vector = None if embedding is None else self._checked(embedding, stored=True)[0]
         with self.database.writing() as connection:
             row = required_rows(connection, self._tables, [id], self.uri)[id]
@@ -306,7 +312,7 @@ class Gallery(GalleryReader):
             GalleryMissingError: One of them is not in the gallery; nothing was erased then.
             GalleryError: The records are gone but their bytes could not be removed yet.
         """
-        self._check_writable()
+        self.check_writable()
         unique = list(dict.fromkeys(ids))
         with self.database.writing() as connection:
             rows = required_rows(connection, self._tables, unique, self.uri)
@@ -316,6 +322,7 @@ class Gallery(GalleryReader):
                 connection.execute(delete(table).where(table.c.id.in_(some)))
                 forget_feedback(connection, self._tables, some)
                 forget_images(connection, self._tables, some)
+            forget_empty(connection, self._tables)
             log_changes(connection, self._tables, [row.number for row in rows.values()])
             write_entries(connection, self._tables, audit)
             if unique:
@@ -353,18 +360,23 @@ class Gallery(GalleryReader):
 
     def keep(self, days: int | None, *, audit: Sequence[AuditEntry] = ()) -> None:
         """Set the age in days at which records are erased; None keeps them."""
-        self._check_writable()
+        self.check_writable()
         with self.database.writing() as connection:
             values = {"keep_days": checked_days(days)}
             connection.execute(update(self._tables.gallery).values(values))
             write_entries(connection, self._tables, audit)
 
-    def _check_writable(self) -> None:
+    def check_writable(self) -> None:
+        """Refuse to change a gallery that was opened for reading.
+
+        Raises:
+            GalleryError: It was.
+        """
         if not self.writable:
             raise GalleryError(f"gallery {self.uri} was opened for reading; open it writable")
 
     def _set_hidden(self, ids: Sequence[str], *, hidden: bool, audit: Sequence[AuditEntry]) -> int:
-        self._check_writable()
+        self.check_writable()
         with self.database.writing() as connection:
             rows = required_rows(connection, self._tables, ids, self.uri)
             changed = [row.number for row in rows.values() if row.hidden != hidden]

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from fprnet.config.schema import Scale
 from fprnet.embeddings.embedder import Embedder, load_model
-from fprnet.errors import CheckpointError, UsageError
+from fprnet.errors import CheckpointError, GalleryModelError, UsageError
 from fprnet.gallery.calibration import Calibration, calibration_path, read_calibration
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.records import ModelIdentity
 from fprnet.gallery.searcher import Searcher
 from fprnet.runs.pretrained import weights_file
 
-__all__ = ["find_calibration", "load_gallery_model", "open_searcher"]
+__all__ = ["find_calibration", "gallery_calibration", "load_gallery_model", "open_searcher"]
 
 
 def open_searcher(
@@ -84,6 +84,41 @@ def load_gallery_model(
         embedder = embedder.compact(gallery.projection())
     gallery.require(ModelIdentity.of(embedder))
     return embedder, source
+
+
+def gallery_calibration(
+    gallery: Gallery, model: str | None = None, calibration: Path | None = None
+) -> Calibration:
+    """Return the calibration of a gallery's model, without loading the model.
+
+    Args:
+        gallery: Open.
+        model: Where the model lies now; None is where the gallery remembers it.
+        calibration: File; None is the one beside the model.
+
+    Raises:
+        UsageError: Neither says where it is.
+        GalleryModelError: It is of other embeddings.
+        GalleryError: There is none.
+    """
+    if calibration is None:
+        source = model or gallery.model.path
+        if not source:
+            raise UsageError(
+                f"gallery {gallery.uri} does not say where its model lies; give --model"
+            )
+        calibration = calibration_path(weights_file(source))
+    found = read_calibration(calibration)
+    identity = gallery.model
+    if (found.checkpoint_sha256, found.projection_sha256) != (
+        identity.checkpoint_sha256,
+        identity.projection_sha256,
+    ):
+        raise GalleryModelError(
+            f"{calibration} is not of the embeddings that gallery {gallery.uri} holds; make one "
+            "with 'fprnet calibrate', or a new gallery"
+        )
+    return found
 
 
 def find_calibration(source: str | Path, embedder: Embedder) -> Calibration | None:

@@ -321,6 +321,8 @@ class GalleryInfo:
         locations: Searchable records of each location.
         modalities: Searchable records of each modality.
         known_identities: Different people among the records that name one.
+        tracklets: Tracklets with a searchable crop.
+        anonymous_identities: People whom grouping made of searchable records.
         first: Time of the oldest searchable record that has one; None without any.
         last: Time of the newest.
         index: "FLAT" (exact), or "HNSW".
@@ -340,6 +342,8 @@ class GalleryInfo:
     locations: tuple[Counted, ...]
     modalities: tuple[Counted, ...]
     known_identities: int
+    tracklets: int
+    anonymous_identities: int
     first: datetime | None
     last: datetime | None
     index: str

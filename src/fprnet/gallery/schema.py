@@ -2,7 +2,8 @@
 
 A record has a number that is never used again, so that whoever follows the changes can tell new
 records from old ones, and the audit log need not keep what erasing has to remove. Times are
-milliseconds since 1970 in UTC; unknown is NULL. Embeddings are D float16 numbers.
+milliseconds since 1970 in UTC; unknown is NULL. Embeddings are D float16 numbers. What belongs to a
+record goes with it: images, places in tracklets, memberships of people, and their history.
 """
 
 from __future__ import annotations
@@ -26,17 +27,20 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    UniqueConstraint,
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 __all__ = ["APPLICATION", "MIGRATIONS", "VERSION", "Embedding", "Tables"]
 
-VERSION = 1
+VERSION = 2
 APPLICATION = 0x66707267  # "fprg", at byte 68 of an SQLite file
 
 # What turns a gallery of version v into one of version v + 1; run in one transaction with the
 # change of the number. Version 1 is the first that was released.
-MIGRATIONS: dict[int, Callable[[Connection, Tables], None]] = {}
+MIGRATIONS: dict[int, Callable[[Connection, Tables], None]] = {
+    1: lambda connection, tables: tables.metadata.create_all(connection, tables.of_tracklets),
+}
 
 Number = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER numbers its rows itself
 
@@ -84,7 +88,7 @@ class Tables:
     """
 
     def __init__(self, size: int, schema: str | None = None) -> None:
-        self.metadata = MetaData(schema=schema)
+        self.metadata: MetaData = MetaData(schema=schema)
         meta, prefix = self.metadata, f"{schema}." if schema else ""
         self.gallery = gallery_table(meta)
         self.projection = Table(
@@ -183,6 +187,100 @@ class Tables:
             Index("audit_image_entry", "entry"),
             Index("audit_image_sha256", "sha256"),
         )
+        self._add_tracklets(meta, prefix)
+
+    def _add_tracklets(self, meta: MetaData, prefix: str) -> None:
+        def of_record(*, primary: bool) -> Column[int]:
+            target = ForeignKey(f"{prefix}record.number", ondelete="CASCADE")
+            return Column("record", Number, target, primary_key=primary, nullable=False)
+
+        self.image = Table(
+            "image",
+            meta,
+            of_record(primary=True),
+            Column("content", LargeBinary, nullable=False),
+        )
+        self.tracklet = Table(
+            "tracklet",
+            meta,
+            Column("number", Number, primary_key=True, autoincrement=True),
+            Column("camera", Text, nullable=False),
+            Column("location", Text, nullable=False),
+            Column("modality", Text, nullable=False),
+            Column("start_time", BigInteger, nullable=False),
+            Column("end_time", BigInteger, nullable=False),
+            Column("source", Text, nullable=False),
+            Column("source_number", BigInteger, nullable=False),
+            Column("path", Text, nullable=False),  # JSON: [[time, x, y, width, height], ...]
+            UniqueConstraint("source", "camera", "source_number", "start_time"),
+            Index("tracklet_start_time", "start_time"),
+            sqlite_autoincrement=True,
+        )
+        self.crop = Table(
+            "crop",
+            meta,
+            of_record(primary=True),
+            Column(
+                "tracklet",
+                ForeignKey(f"{prefix}tracklet.number", ondelete="CASCADE"),
+                nullable=False,
+            ),
+            Column("rank", Integer, nullable=False),  # 0 is the best
+            Column("box_left", Integer, nullable=False),
+            Column("box_top", Integer, nullable=False),
+            Column("box_width", Integer, nullable=False),
+            Column("box_height", Integer, nullable=False),
+            Column("quality", Float, nullable=False),
+            Index("crop_tracklet", "tracklet"),
+        )
+        self.person = Table(
+            "person",
+            meta,
+            Column("number", Number, primary_key=True, autoincrement=True),
+            Column("created", BigInteger, nullable=False),
+            sqlite_autoincrement=True,
+        )
+        self.member = Table(
+            "member",
+            meta,
+            of_record(primary=True),
+            Column("person", ForeignKey(f"{prefix}person.number"), nullable=False),
+            Index("member_person", "person"),
+        )
+        self.grouping = Table(
+            "grouping_step",
+            meta,
+            Column("number", Number, primary_key=True, autoincrement=True),
+            Column("time", BigInteger, nullable=False),
+            Column("by", Text, nullable=False),
+            Column("kind", Text, nullable=False),
+            sqlite_autoincrement=True,
+        )
+        self.grouping_change = Table(
+            "grouping_change",
+            meta,
+            Column("number", Number, primary_key=True, autoincrement=True),
+            Column(
+                "step",
+                ForeignKey(f"{prefix}grouping_step.number", ondelete="CASCADE"),
+                nullable=False,
+            ),
+            of_record(primary=False),
+            Column("old_person", BigInteger),
+            Column("new_person", BigInteger),
+            Column("old_identity", Text),
+            Column("new_identity", Text),
+            Index("grouping_change_step", "step"),
+            Index("grouping_change_record", "record"),
+        )
+
+    @property
+    def of_tracklets(self) -> list[Table]:
+        """What version 2 added: tracklets, their images, and people who were grouped."""
+        return [
+            *(self.image, self.tracklet, self.crop),
+            *(self.person, self.member, self.grouping, self.grouping_change),
+        ]
 
 
 def gallery_table(metadata: MetaData) -> Table:

@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 Role = Literal["monitor", "search", "write", "admin"]
-Permission = Literal["metrics", "search", "mark", "add", "hide", "export", "erase"]
+Permission = Literal["metrics", "search", "mark", "add", "hide", "group", "export", "erase"]
 
 
 class _Answer(BaseModel):
@@ -94,6 +94,7 @@ class Match(RankedMatch):
 
     confirmed: bool = Field(description="It was among the request's ``confirmed``")
     marked: Verdict | None = Field(description="Earlier feedback about the same query images")
+    tracklet: int | None = Field(description="Number of the tracklet that it is a crop of")
     image: str | None = Field(
         description="Address of the image on this service; null where it may not be shown",
         examples=[f"/v1/gallery/images/{RECORD_ID}/content"],
@@ -175,6 +176,8 @@ class GalleryFacts(_Answer):
     records: int = Field(description="Searchable ones")
     hidden: int
     identities: int = Field(description="Different known people")
+    tracklets: int = Field(description="Tracklets with a searchable crop")
+    anonymous_identities: int = Field(description="People whom grouping made")
     cameras: list[Counted]
     locations: list[Counted]
     modalities: list[Counted]

@@ -19,7 +19,9 @@ from fprnet.serving import (
     routes_gallery,
     routes_operation,
     routes_page,
+    routes_people,
     routes_search,
+    routes_tracklets,
 )
 from fprnet.serving.access import SERVICE
 from fprnet.serving.bodies import validation_problem
@@ -31,8 +33,13 @@ from fprnet.serving.requests import (
     Correction,
     ExplanationRequest,
     FeedbackRequest,
+    GroupRequest,
+    MergeRequest,
+    NameRequest,
     SearchByJson,
     SearchOptions,
+    SplitRequest,
+    TrackletSearch,
     components,
 )
 from fprnet.serving.service import Service
@@ -51,8 +58,13 @@ READ_BY_HAND = (
     Correction,
     ExplanationRequest,
     FeedbackRequest,
+    GroupRequest,
+    MergeRequest,
+    NameRequest,
     SearchByJson,
     SearchOptions,
+    SplitRequest,
+    TrackletSearch,
 )
 HTTP_PROBLEMS = {
     404: ("not_found", "there is nothing at {path}", "see /openapi.json for what there is"),
@@ -77,6 +89,8 @@ def create_app(service: Service) -> FastAPI:
         routes_explanations,
         routes_gallery,
         routes_feedback,
+        routes_tracklets,
+        routes_people,
         routes_operation,
         routes_page,
     ):

@@ -40,19 +40,27 @@ class Pictures:
         copies: Folder of the copies of uploaded images, by their SHA-256.
         roots: Folders whose files may be shown.
         max_pixels: Most pixels that an image may have.
+        stored: Returns the image of a record that the gallery keeps itself; None of others.
     """
 
-    def __init__(self, copies: Path, roots: Iterable[Path], max_pixels: int) -> None:
+    def __init__(
+        self,
+        copies: Path,
+        roots: Iterable[Path],
+        max_pixels: int,
+        stored: Callable[[str], bytes | None] = lambda id: None,
+    ) -> None:
         self._copies = copies.resolve()
         self._roots = [root.resolve() for root in roots]
         self._max_pixels = max_pixels
+        self._stored = stored
         self._writing = threading.Lock()
         self._hashing = threading.Lock()
         self._hashes: OrderedDict[Path, tuple[tuple[int, ...], str]] = OrderedDict()
 
     def address(self, record: GalleryRecord) -> str | None:
         """Return where the service shows the record's image; None where it does not."""
-        if self._file(record) is None:
+        if self._file(record) is None and self._stored(record.id) is None:
             return None
         return f"/v1/gallery/images/{record.id}/content"
 
@@ -63,6 +71,8 @@ class Pictures:
             ProblemError: There is none that may be shown.
         """
         file = self._file(record)
+        if file is None and (stored := self._stored(record.id)) is not None:
+            return stored
         if file is None:
             raise _not_shown(record)
         try:

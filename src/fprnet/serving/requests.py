@@ -24,16 +24,23 @@ __all__ = [
     "ExplanationRequest",
     "FeedbackRequest",
     "Filters",
+    "GroupRequest",
+    "MergeRequest",
+    "NameRequest",
     "RecordId",
     "SearchByJson",
     "SearchId",
     "SearchOptions",
+    "SplitRequest",
+    "TrackletSearch",
     "components",
 ]
 
 MOST_QUERIES = 8  # images of one person in a search
 MOST_MATCHES = 200
 MOST_CONFIRMED = 32
+MOST_TRACKLETS = 100
+MAX_NUMBER = 2**53 - 1  # that JavaScript can count to
 
 SearchId = Annotated[
     str, Field(pattern=r"^[0-9A-Za-z_-]{1,64}$", description="Name of an earlier search")
@@ -175,6 +182,74 @@ class FeedbackRequest(_Request):
     match: RecordId
     verdict: Literal["right", "wrong", "none"] = Field(description="none takes a mark back")
     note: Annotated[str, Field(max_length=500)] | None = None
+
+
+Number = Annotated[Whole, Field(ge=1, le=MAX_NUMBER)]  # of a tracklet, a person or a step
+
+
+class TrackletSearch(_Request):
+    """Which tracklets show the person of another, or of the images of an earlier search?"""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [_either("tracklet", "search"), _either("search", "tracklet")]}
+    )
+
+    tracklet: Number | None = Field(default=None, description="Number of a tracklet of the gallery")
+    search: SearchId | None = Field(
+        default=None, description="An earlier answer's ``search``: its images are crops of one"
+    )
+    top: Whole = Field(default=20, ge=1, le=MOST_TRACKLETS, description="Tracklets to return")
+    filters: Filters = Filters()
+    false_match_rate: float = Field(
+        default=0.01, gt=0, le=0.5, description="Sets the thresholds, as of a search for images"
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> TrackletSearch:
+        if (self.tracklet is None) == (self.search is None):
+            raise ValueError("give either tracklet or search")
+        return self
+
+
+class GroupRequest(_Request):
+    """Group what has neither identity nor group."""
+
+    false_link_rate: float = Field(
+        default=0.01,
+        gt=0,
+        le=0.5,
+        description="Share of the tracklets of somebody who is nowhere else that may be linked to "
+        "a stranger",
+    )
+
+
+class MergeRequest(_Request):
+    """These people are one."""
+
+    others: list[Number] = Field(
+        min_length=1, max_length=100, description="People who become the one of the address"
+    )
+
+
+class SplitRequest(_Request):
+    """This is somebody else."""
+
+    tracklets: list[Number] = Field(default_factory=list, max_length=1000)
+    images: list[RecordId] = Field(
+        default_factory=list, max_length=1000, description="Records that are part of no tracklet"
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> SplitRequest:
+        if not self.tracklets and not self.images:
+            raise ValueError("the body names nothing to take out; give tracklets or images")
+        return self
+
+
+class NameRequest(_Request):
+    """Who it is."""
+
+    name: Name | None = Field(description="Identity of all that shows the person; null: unknown")
 
 
 def components(*models: type[BaseModel]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ NEEDED: dict[Permission, Role] = {
     "mark": "search",
     "add": "write",
     "hide": "write",
+    "group": "write",
     "export": "write",
     "erase": "admin",
 }

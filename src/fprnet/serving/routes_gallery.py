@@ -84,6 +84,8 @@ async def facts(service: ServiceOf) -> GalleryFacts:
         records=info.records,
         hidden=info.hidden,
         identities=info.known_identities,
+        tracklets=info.tracklets,
+        anonymous_identities=info.anonymous_identities,
         cameras=list(info.cameras),
         locations=list(info.locations),
         modalities=list(info.modalities),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fprnet.gallery.answers import Answer
 from fprnet.gallery.records import RECORD_ID
+from fprnet.gallery.tracklets import tracklets_with
 from fprnet.serving.access import CallerOf, ServiceOf, allowed, errors
 from fprnet.serving.answers import Match, QueryImage, SearchAnswer
 from fprnet.serving.bodies import json_body, search_form
@@ -138,11 +139,13 @@ def _matches(
 ) -> list[Match]:
     """Return the matches with what the service knows of each."""
     marks = service.feedback.marks(hashes)
+    tracklets = tracklets_with(service.searcher.gallery, [match.id for match in found.matches])
     return [
         Match.model_construct(
             **vars(match),
             confirmed=match.id in confirmed,
             marked=marks.get(match.id),
+            tracklet=tracklets[match.id].id if match.id in tracklets else None,
             image=service.pictures.address(match),
         )
         for match in found.matches

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,6 +25,7 @@ from fprnet.errors import FprnetError, GalleryUnavailableError, UsageError
 from fprnet.gallery.audit import AuditEntry
 from fprnet.gallery.records import GalleryInfo
 from fprnet.gallery.searcher import Searcher
+from fprnet.gallery.tracklets import stored_image
 from fprnet.serving.audit import open_audit
 from fprnet.serving.batching import Batcher, ClosedError, FullError
 from fprnet.serving.callers import Caller
@@ -96,7 +98,10 @@ class Service:
             )
         self.audit = open_audit(database, settings.audit)
         self.pictures = Pictures(
-            settings.folder / "images", settings.image_roots, settings.image_pixels
+            settings.folder / "images",
+            settings.image_roots,
+            settings.image_pixels,
+            stored=partial(stored_image, searcher.gallery),
         )
         self.feedback = FeedbackStore(database, settings.folder / "feedback")
         self.searches = RecentSearches()

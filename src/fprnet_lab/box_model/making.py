@@ -25,7 +25,7 @@ from fprnet.embeddings.from_disk import extract_data_set
 from fprnet.embeddings.projection import Projection, projection_path, write_projection
 from fprnet.errors import TrainingError
 from fprnet.files import write_text
-from fprnet.gallery.calibrating import calibrate, choose_projection, pairs_of
+from fprnet.gallery.calibrating import calibrate_features, choose_projection
 from fprnet.gallery.calibration import Calibration, calibration_path, write_calibration
 from fprnet.runs.pretrained import weights_file
 from fprnet.training.run import run_training
@@ -142,8 +142,7 @@ def _calibrate(
     data_set = open_data_set(site, needed=("test",))
     location = data_set.records().of(data_set.test).location
     projection = choose_projection(training, features, location, digest)
-    shorter = "" if projection is None else projection.sha256
-    calibration, _ = calibrate(pairs_of(features, location, projection), digest, shorter)
+    calibration, _ = calibrate_features(features, location, projection, digest)
     return calibration, projection
 
 

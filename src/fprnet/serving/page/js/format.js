@@ -46,6 +46,9 @@ export function briefTime(moment) {
   }).format(date);
 }
 
+/** Seconds between two moments (ISO 8601), in full. */
+export const seconds = (start, end) => number(Math.round((Date.parse(end) - Date.parse(start)) / 1000));
+
 export function timeZone() {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const parts = new Intl.DateTimeFormat(locale(), { timeZoneName: "shortOffset" }).formatToParts();
