@@ -47,7 +47,7 @@ async function load({ name, id }) {
   const [people, tracklets, steps] = await Promise.all([
     call("GET", "v1/people"),
     call("GET", `v1/tracklets?limit=${NEWEST}`),
-    call("GET", "v1/grouping/steps?limit=1"),
+    call("GET", "v1/grouping/steps"),
   ]);
   return { ...people, ...tracklets, ...steps };
 }
@@ -142,7 +142,7 @@ function card(person) {
 }
 
 function tools() {
-  const [step] = content.steps;
+  const step = content.steps.find(({ undoes, undone }) => undoes === null && !undone);
   const chosen = element(
     "select",
     { id: "link-rate", on: { change: ({ target }) => (rate = Number(target.value)) } },
