@@ -1,10 +1,10 @@
-"""Pictures that the generator draws and encodes per second on one core.
+"""Pictures that are rendered and encoded per second on one core.
 
-    python benchmarks/generator.py [--identities 8]
+    python benchmarks/generator.py [--identities 8] [--worlds 1]
 
 Prints one JSON object: images per second of this process's processor time for each size, with the
-places and people drawn afresh as in a real run, and the share of the time that JPEG takes.
-Targets: 150 at 128x64, about 100 at 288x144.
+places and people made afresh as in a real run, and the share of the time that JPEG takes.
+Targets: 100 at 128x64, 25 at 288x144.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ import time
 
 from PIL import Image
 
-from fprnet_lab.synthetic.drawing import draw
-from fprnet_lab.synthetic.layouts.sysu_mm01 import images_of
-from fprnet_lab.synthetic.options import GeneratorOptions
-from fprnet_lab.synthetic.writer import encoded
+from fprnet_lab.people.layouts.sysu_mm01 import shots
+from fprnet_lab.people.options import PeopleOptions
+from fprnet_lab.people.render import rendered
 
 SIZES = ((96, 48), (128, 64), (288, 144))
 
 
-def rate(size: tuple[int, int], identities: int) -> dict[str, float]:
-    """Draw and encode all images of some identities."""
-    options = GeneratorOptions(size=size)
+def rate(size: tuple[int, int], identities: int, worlds: int) -> dict[str, float]:
+    """Render and encode all images of some identities, after one that compiles what is compiled."""
+    options = PeopleOptions(size=size, worlds=tuple(range(worlds)))
     keys = [
-        (identity, camera, frame)
+        (identity, shot.camera, shot.number)
         for identity in range(1, identities + 1)
-        for camera, count in images_of(options, identity).items()
-        for frame in range(1, count + 1)
+        for shot in shots(options, identity)
     ]
+    rendered(options.setting, options.total, 1, 1, size)
     start = time.process_time()
     for key in keys:
-        encoded(options.seed, *key, size)
+        image = rendered(options.setting, *key, size)
+        image.jpeg()
     seconds = time.process_time() - start
-    picture = Image.fromarray(draw(options.seed, *keys[0], size))
+    picture = Image.fromarray(image.pixels)
     start = time.process_time()
     for _ in range(100):
         picture.save(io.BytesIO(), "JPEG", quality=85)
@@ -54,8 +54,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--identities", type=int, default=8)
+    parser.add_argument("--worlds", type=int, default=1)
     args = parser.parse_args()
-    results = {f"{h}x{w}": rate((h, w), args.identities) for h, w in SIZES}
+    results = {f"{h}x{w}": rate((h, w), args.identities, args.worlds) for h, w in SIZES}
     print(json.dumps(results))
 
 

@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from fprnet.cli.main import main
-from fprnet_lab.synthetic import GeneratorOptions, generate
+from fprnet_lab.people.options import PeopleOptions
+from fprnet_lab.people.writer import generate
 
 ROOT = Path(__file__).parents[1]
 TRAINING_IDENTITIES = 12
@@ -95,7 +96,7 @@ def oracles() -> Path:
 def tiny_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """12 training, 4 validation and 6 test people, 1 to 3 images in each camera, 64 x 32 pixels."""
     root = tmp_path_factory.mktemp("data") / "tiny"
-    options = GeneratorOptions(
+    options = PeopleOptions(
         identities=TRAINING_IDENTITIES,
         validation_identities=4,
         test_identities=6,

@@ -9,38 +9,39 @@ from pathlib import Path
 
 from fprnet.data.sysu_mm01 import VISIBLE_CAMERAS
 from fprnet_lab.jobs import Training
+from fprnet_lab.people.options import PeopleOptions
+from fprnet_lab.people.writer import generate
 from fprnet_lab.reporting.page import Command
-from fprnet_lab.synthetic.options import GeneratorOptions
-from fprnet_lab.synthetic.writer import generate
 
 __all__ = ["PRETRAINING_SET", "WarmStart", "generate_arguments"]
 
-PRETRAINING_SET = GeneratorOptions(
+PRETRAINING_SET = PeopleOptions(
     validation_identities=0,
     test_identities=0,
     images_per_camera=8,
-    seed=1,  # other people and other locations than those of a data set of seed 0
+    seed=1,  # other people than those of a data set of seed 0,
+    worlds=(1,),  # and other places
     cameras=VISIBLE_CAMERAS,
 )
 
 
 @dataclass(frozen=True)
 class WarmStart:
-    """A training on a synthetic pre-training set.
+    """A training on a rendered pre-training set.
 
     Attributes:
         options: The pre-training set.
         training: The run, whose data is that set.
     """
 
-    options: GeneratorOptions
+    options: PeopleOptions
     training: Training
 
     def generate(self, workers: int) -> None:
         """Write what is missing of the pre-training set.
 
         Args:
-            workers: Number of processes that draw.
+            workers: Number of processes that render.
 
         Raises:
             FprnetError: It cannot be written.
@@ -60,7 +61,7 @@ class WarmStart:
         ]
 
 
-def generate_arguments(root: Path, options: GeneratorOptions) -> list[str]:
+def generate_arguments(root: Path, options: PeopleOptions) -> list[str]:
     """Return the words after ``fprnet`` that generate a data set of some size."""
     numbers = {
         "--identities": options.identities,
@@ -68,6 +69,7 @@ def generate_arguments(root: Path, options: GeneratorOptions) -> list[str]:
         "--test-identities": options.test_identities,
         "--images-per-camera": options.images_per_camera,
         "--seed": options.seed,
+        "--world": ",".join(map(str, options.worlds)),
     }
     words = [str(word) for pair in numbers.items() for word in pair]
-    return ["data", "generate", str(root), "--people", "drawn", *words]
+    return ["data", "generate", str(root), *words]

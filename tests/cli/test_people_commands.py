@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from documents import blocks, commands
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.records import ModelIdentity
 from service_cases import image_bytes
@@ -62,6 +63,23 @@ def test_from_grouping_to_undoing(fprnet, uri, gallery, walked):
     info = gallery("info")
     assert (info["tracklets"], info["anonymous_identities"]) == (7, 2)
     assert "7, of 2 anonymous identities" in fprnet("gallery", "info", "--uri", uri).out
+
+
+def test_documented_lines(fprnet, uri, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "night" / "walk-3"
+    folder.mkdir(parents=True)
+    for seed in (1, 2):
+        (folder / f"{seed}.png").write_bytes(image_bytes(seed, colour=False))
+    lines = commands("tracklets.md")
+    assert len(lines) == 13
+    for words in lines:
+        result = fprnet(*words[1:])
+        assert result.status == 0, (words, result.err)
+    (code,) = blocks("tracklets.md", "python")
+    exec(compile(code, "tracklets.md", "exec"), {})
+    assert capfd.readouterr().out == "8\n"
+    assert "tracklets   7" in fprnet("gallery", "info", "--uri", uri).out
 
 
 def test_a_tracklet_finds_tracklets(fprnet, uri, walked, tmp_path):

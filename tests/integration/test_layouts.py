@@ -1,4 +1,4 @@
-"""RegDB, LLCM and a manifest from drawn images to scores, through the commands."""
+"""RegDB, LLCM and a manifest from rendered images to scores, through the commands."""
 
 import json
 import re
@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT, TINY, checkpoint
-from fprnet_lab.synthetic import GeneratorOptions, generate
+from fprnet_lab.people.options import PeopleOptions
+from fprnet_lab.people.writer import generate
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +26,7 @@ DIRECTIONS = ("infrared-to-visible", "visible-to-infrared")
 def sets(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("layouts")
     for layout, options in OPTIONS.items():
-        chosen = GeneratorOptions.of_layout(layout, **PEOPLE | options)
+        chosen = PeopleOptions.of_layout(layout, **PEOPLE | options)
         generate(folder / layout, chosen, progress=False)
     return {layout: folder / layout for layout in OPTIONS}
 

@@ -27,10 +27,27 @@ OPERATIONS = [
     ("GET", "/healthz"),
     ("GET", "/metrics"),
     ("GET", "/v1/me"),
+    ("GET", "/v1/tracklets"),
+    ("GET", "/v1/tracklets/{number}"),
+    ("POST", "/v1/tracklets/search"),
+    ("GET", "/v1/people"),
+    ("GET", "/v1/people/{number}"),
+    ("POST", "/v1/people/{number}/merge"),
+    ("POST", "/v1/people/{number}/split"),
+    ("POST", "/v1/people/{number}/name"),
+    ("POST", "/v1/grouping"),
+    ("GET", "/v1/grouping/steps"),
+    ("POST", "/v1/grouping/steps/{number}/undo"),
 ]
 PLAIN = [("GET", "/v1/gallery"), ("GET", "/metrics"), ("GET", "/v1/me")]  # without parameters
 # No schema can say whether a camera is known and how many numbers an embedding has.
-BEYOND_SCHEMAS = {"/v1/search": [checks.positive_data_acceptance]}
+BEYOND_SCHEMAS = {
+    "/v1/search": [checks.positive_data_acceptance],
+    "/v1/tracklets/search": [checks.positive_data_acceptance],
+    "/v1/people/{number}/merge": [checks.positive_data_acceptance],  # nobody joins themselves
+    "/v1/people/{number}/split": [checks.positive_data_acceptance],  # one list holds something
+    "/v1/grouping": [checks.positive_data_acceptance],  # the tiny model is not calibrated
+}
 # A damaged image among others gets its own line of a good answer.
 ANSWERED_BY_LINE = {("POST", "/v1/gallery/images"): [checks.negative_data_rejection]}
 # The same requests in every run. Drawing a request takes longer than answering it.

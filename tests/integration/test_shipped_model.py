@@ -41,6 +41,8 @@ def test_card_and_calibration_are_of_these_weights():
     assert digest in (FOLDER / "README.md").read_text(encoding="utf-8")
     calibration = json.loads((FOLDER / "model.calibration.json").read_text(encoding="utf-8"))
     assert calibration["checkpoint_sha256"] == digest
+    for one in (calibration, calibration["tracklets"]):  # grouping needs thresholds for each kind
+        assert one["same_modality"].keys() == {"visible", "infrared"}
     content = json.loads((FOLDER / "config.json").read_text(encoding="utf-8"))
     assert config_from_dict(content["config"]) == model.config
 

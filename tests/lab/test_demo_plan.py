@@ -11,8 +11,8 @@ from fprnet.cli.main import main
 from fprnet.errors import TrainingError
 from fprnet_lab.demo.plan import ROWS, plan_demo
 from fprnet_lab.jobs import Training, read_history, run_jobs
-from fprnet_lab.synthetic.layouts.sysu_mm01 import images_of
-from fprnet_lab.synthetic.options import GeneratorOptions
+from fprnet_lab.people.layouts.sysu_mm01 import images_of
+from fprnet_lab.people.options import PeopleOptions
 
 
 @pytest.mark.parametrize("quick", [False, True])
@@ -46,7 +46,7 @@ def test_the_pretraining_set_by_hand_holds_the_same_visible_images():
     # The bytes of an image depend on its seed, identity, camera and number alone (and on the size).
     warm = plan_demo(Path("demo"), quick=False).warm_start.options
     by_hand = replace(
-        warm, validation_identities=1, test_identities=1, cameras=GeneratorOptions().cameras
+        warm, validation_identities=1, test_identities=1, cameras=PeopleOptions().cameras
     )
     for person in warm.splits["train"]:
         visible = {c: n for c, n in images_of(by_hand, person).items() if c in warm.cameras}

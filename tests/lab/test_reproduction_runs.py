@@ -20,8 +20,8 @@ from conftest import TINY, command, environment, history
 from documents import commands
 from fprnet.cli.main import main
 from fprnet_lab import jobs
+from fprnet_lab.people.options import PeopleOptions
 from fprnet_lab.reproduction import run_cache
-from fprnet_lab.synthetic import GeneratorOptions
 
 pytestmark = pytest.mark.slow
 
@@ -186,7 +186,7 @@ def test_table7(reproduce, tmp_path):
 def test_commands_of_the_document_share_one_warm_start(
     fprnet, tiny_set, tmp_path, in_this_process, monkeypatch
 ):
-    pretraining_set = GeneratorOptions(
+    pretraining_set = PeopleOptions(
         identities=6,
         validation_identities=0,
         test_identities=0,

@@ -1,4 +1,4 @@
-"""Super-resolution end to end on drawn people: better than bicubic, and in the chain."""
+"""Super-resolution end to end on rendered people: better than bicubic, and in the chain."""
 
 import json
 
@@ -6,16 +6,17 @@ import pytest
 
 from conftest import ROOT, TINY
 from documents import commands
-from fprnet_lab.synthetic import GeneratorOptions, generate
+from fprnet_lab.people.options import PeopleOptions
+from fprnet_lab.people.writer import generate
 
 FEW_STEPS = ["--steps", "4", "--batch", "2", "--side", "8", "--save_every", "2"]
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory):
+def visible(tmp_path_factory):
     """60 training, 10 validation and 10 test people of 128 x 64 pixels in visible cameras."""
-    root = tmp_path_factory.mktemp("drawn") / "visible"
-    options = GeneratorOptions(
+    root = tmp_path_factory.mktemp("people") / "visible"
+    options = PeopleOptions(
         identities=60,
         validation_identities=10,
         test_identities=10,
@@ -30,8 +31,8 @@ def drawn(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
-def test_default_preset_beats_bicubic_on_people_never_seen(fprnet, drawn, tmp_path, seed):
-    words = ("superres", "train", "--data", drawn, "--out", tmp_path / "run", "--seed", seed)
+def test_default_preset_beats_bicubic_on_people_never_seen(fprnet, visible, tmp_path, seed):
+    words = ("superres", "train", "--data", visible, "--out", tmp_path / "run", "--seed", seed)
     result = fprnet(*words, "--steps", 400, "--json")
     assert result.status == 0, result.err
     scores = json.loads(result.out)["last_epoch"]["validation"]

@@ -1,20 +1,30 @@
 """Probabilities and thresholds: worked by hand, monotone, and honest about people never seen."""
 
+import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
 from fprnet.embeddings.store import Features
 from fprnet.errors import FeaturesError, GalleryError
-from fprnet.gallery.calibrating import METHODS, Pairs, calibrate, cross_fit, fit, pairs_of
+from fprnet.gallery.calibrating import (
+    METHODS,
+    Pairs,
+    calibrate,
+    calibrate_features,
+    cross_fit,
+    fit,
+    pairs_of,
+)
 from fprnet.gallery.calibration import (
     Calibration,
     calibration_path,
     read_calibration,
     write_calibration,
 )
+from fprnet.gallery.strangers import same_modality, shown_of, templates_of
 
 
 def by_hand():
@@ -195,4 +205,99 @@ def test_files_that_are_no_calibration(tmp_path, content):
         read_calibration(path)
     path.write_text(content)
     with pytest.raises(GalleryError, match=r"best\.calibration\.json"):
+        read_calibration(path)
+
+
+def seen(seed=0, people=30, images=3):
+    """Images of people at four cameras, 1 and 2 by day and 3 and 4 by night, each a location."""
+    random = np.random.default_rng(seed)
+    person, camera = (
+        column.ravel()
+        for column in np.meshgrid(
+            np.arange(people), np.tile(np.arange(1, 5), images), indexing="ij"
+        )
+    )
+    centre = random.normal(size=(people, 16))
+    light = np.where(camera[:, None] > 2, 1.0, -1.0) * random.normal(size=16)
+    vectors = centre[person] + 0.7 * light + 0.6 * random.normal(size=(len(person), 16))
+    features = Features(
+        features=vectors.astype(np.float32),
+        path=np.array([f"{n}.jpg" for n in range(len(person))]),
+        identity=person.astype(np.int64),
+        camera=camera.astype(np.int64),
+        modality=np.where(camera > 2, "infrared", "visible"),
+    )
+    return features, camera.astype(np.int64)
+
+
+def test_strangers_of_one_modality_are_those_of_all_loops():
+    features, location = seen(people=8)
+    shown = shown_of(features, location)
+    unit = features.features / np.linalg.norm(features.features, axis=1, keepdims=True)
+    for modality, found in same_modality(shown).items():
+        rows = np.flatnonzero(features.modality == modality)
+        products = [
+            float(unit[a].astype(float) @ unit[b].astype(float))
+            for a in rows
+            for b in rows
+            if a < b and features.identity[a] != features.identity[b] and location[a] != location[b]
+        ]
+        expected = np.quantile(products, np.arange(96) / 100)
+        np.testing.assert_allclose(found.quantiles, expected, atol=1e-6)
+    alone = Features(
+        **{
+            name: getattr(features, name)[:1]
+            for name in ("features", "path", "identity", "camera", "modality")
+        }
+    )
+    assert same_modality(shown_of(alone, location[:1])) == {}
+
+
+def test_templates_are_means_of_a_person_in_a_camera():
+    vectors = np.array([[1.0, 0], [0, 1], [3, 4], [-1, 0]])
+    features = Features(
+        features=vectors.astype(np.float32),
+        path=np.array(list("abcd")),
+        identity=np.array([5, 5, 5, 7]),
+        camera=np.array([1, 1, 2, 1]),
+        modality=np.array(["visible"] * 4),
+    )
+    found = templates_of(shown_of(features, np.array([9, 9, 8, 9])), features.camera)
+    assert found.identity.tolist() == [5, 5, 7]
+    assert found.location.tolist() == [9, 8, 9]
+    half = math.sqrt(0.5)
+    np.testing.assert_allclose(found.vectors, [[half, half], [0.6, 0.8], [-1, 0]], atol=1e-7)
+
+
+def test_a_calibration_knows_tracklets_and_comes_back(tmp_path):
+    features, location = seen()
+    calibration, _ = calibrate_features(features, location, None, "a" * 64)
+    tracklets = calibration.tracklets
+    assert tracklets is not None
+    # Two people in one light are more alike than in two, and templates are than images.
+    for one in (calibration, tracklets):
+        cross = one.threshold(0.05, 10)
+        assert all(one.threshold(0.05, 10, modality=m) > cross for m in ("visible", "infrared"))
+    same = {m: tracklets.threshold(0.5, 1, modality=m) for m in ("visible", "infrared")}
+    assert same["visible"] > calibration.threshold(0.5, 1, modality="visible")
+    path = tmp_path / "best.calibration.json"
+    write_calibration(path, calibration)
+
+    def bare(one):  # what was measured is for the reader only
+        inner = replace(one.tracklets, measured={})
+        return replace(one, measured={}, tracklets=inner)
+
+    assert bare(read_calibration(path)) == bare(calibration)
+    with pytest.raises(GalleryError, match=r"infrared images.*fprnet calibrate"):
+        by_hand().threshold(0.1, 1, modality="infrared")
+
+
+def test_a_calibration_of_the_first_format_is_read(tmp_path):
+    path = tmp_path / "best.calibration.json"
+    content = {"format": 1, **asdict(by_hand())}
+    del content["tracklets"], content["same_modality"]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert read_calibration(path) == by_hand()
+    path.write_text(json.dumps({**content, "format": 3}), encoding="utf-8")
+    with pytest.raises(GalleryError, match="format 3"):
         read_calibration(path)

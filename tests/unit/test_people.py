@@ -202,10 +202,14 @@ def test_people_are_joined_split_and_named_and_all_of_it_is_undone(gallery):
     assert identities() == ["Anna"] * 3 + [None]
     undo_step(gallery, 5, by="clerk")  # what was undone is done again
     assert people_of(gallery, ids) == [1, 4, 1, 1]
-    for step in (6, 3, 2):
-        undo_step(gallery, step, by="clerk")
+    undone = [(one.id, one.undoes, one.undone) for one in list_steps(gallery, limit=3)]
+    assert undone == [(6, 5, False), (5, 4, True), (4, None, False)]
+    for step in (4, 3, 2):  # again and again, back to the beginning
+        assert undo_step(gallery, by="clerk").undoes == step
     assert (people_of(gallery, ids), identities()) == (states[0], [None] * 4)
-    undo_step(gallery, 1, by="clerk")
+    assert undo_step(gallery, by="clerk").undoes == 1
+    with pytest.raises(GalleryMissingError, match="no step to undo"):
+        undo_step(gallery, by="clerk")
     assert people_of(gallery, ids) == [None] * 4
     assert list_people(gallery) == []
     assert grouped(gallery).people == (5, 6, 7)  # numbers are never used again

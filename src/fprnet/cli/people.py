@@ -95,7 +95,11 @@ def add_actions(subcommands: Subcommands, make_action: MakeAction) -> None:
     name.set_defaults(run=run_name)
     undo = make_action(subcommands, "undo", UNDO, UNDO_EXAMPLE)
     undo.add_argument(
-        "step", nargs="?", type=positive, metavar="STEP", help="number (default: the last one)"
+        "step",
+        nargs="?",
+        type=positive,
+        metavar="STEP",
+        help="number (default: the last one in effect)",
     )
     undo.set_defaults(run=run_undo)
     history = make_action(subcommands, "history", HISTORY, HISTORY_EXAMPLE)
@@ -214,10 +218,17 @@ def run_history(args: argparse.Namespace) -> int:
         print(json.dumps([one.model_dump(mode="json") for one in steps]))
         return 0
     rows = [
-        [str(one.id), f"{one.time:%Y-%m-%d %H:%M:%S}", one.by, one.kind, _numbers(one.people)]
+        [
+            str(one.id),
+            f"{one.time:%Y-%m-%d %H:%M:%S}",
+            one.by,
+            one.kind if one.undoes is None else f"undo {one.undoes}",
+            _numbers(one.people),
+            "undone" if one.undone else "",
+        ]
         for one in steps
     ]
-    print(text_table(["step", "time", "by", "kind", "people"], rows))
+    print(text_table(["step", "time", "by", "kind", "people", ""], rows))
     return 0
 
 

@@ -243,7 +243,7 @@ def undo_step(
 
     Args:
         gallery: Writable.
-        step: Its number; None is the last one.
+        step: Its number; None is the last one that is neither undone nor an undoing.
         by: Who says so.
         audit: Entries for the log.
 
@@ -255,7 +255,15 @@ def undo_step(
     table, steps = tables.grouping_change, tables.grouping
     with _changing(gallery) as connection:
         if step is None:
-            step = connection.scalar(select(func.max(steps.c.number)))
+            everything = connection.scalar(select(func.count()).select_from(steps)) or 0
+            step = next(
+                (
+                    one.id
+                    for one in steps_of(connection, tables, everything)
+                    if one.undoes is None and not one.undone
+                ),
+                None,
+            )
         rows = connection.execute(
             select(table, tables.record.c.identity, tables.member.c.person)
             .join(tables.record, tables.record.c.number == table.c.record)
@@ -263,7 +271,8 @@ def undo_step(
             .where(table.c.step == step)
         ).all()
         if not rows:
-            raise GalleryMissingError(f"there is no step {step or ''} to undo in {gallery.uri}")
+            which = "step" if step is None else f"step {step}"
+            raise GalleryMissingError(f"there is no {which} to undo in {gallery.uri}")
         for row in rows:
             if (row.person, row.identity) == (row.new_person, row.new_identity):
                 continue
@@ -282,7 +291,7 @@ def undo_step(
             )
             for row in rows
         ]
-        return apply_changes(connection, tables, "undo", by, changes, audit)
+        return apply_changes(connection, tables, "undo", by, changes, audit, undoes=step)
 
 
 def list_steps(gallery: GalleryReader, *, limit: int = 50) -> list[Step]:

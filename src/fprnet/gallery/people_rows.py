@@ -60,6 +60,8 @@ class Step(BaseModel):
     time: Time
     by: str
     kind: str = Field(description="group, merge, split, name or undo", examples=["merge"])
+    undoes: int | None = Field(description="Step that it took back; null: it is no undoing")
+    undone: bool = Field(description="A later step took it back, and was not taken back itself")
     people: tuple[int, ...] = Field(description="Whom it changed")
     records: int = Field(description="How many records it changed")
 
@@ -86,10 +88,12 @@ def apply_changes(
     by: str,
     changes: Sequence[Change],
     audit: Sequence[AuditEntry] = (),
+    *,
+    undoes: int | None = None,
 ) -> Step:
     """Make a step; its number and people become part of the entries for the log."""
     now = milliseconds(datetime.now(UTC))
-    values = {"time": now, "by": by, "kind": kind}
+    values = {"time": now, "by": by, "kind": kind, "undoes": undoes}
     inserted = connection.execute(insert(tables.grouping).values(values)).inserted_primary_key
     assert inserted is not None
     number = inserted[0]
@@ -124,6 +128,8 @@ def apply_changes(
         time=from_milliseconds(now),
         by=by,
         kind=kind,
+        undoes=undoes,
+        undone=False,
         people=tuple(people),
         records=len(changes),
     )
@@ -213,12 +219,18 @@ def steps_of(connection: Connection, tables: Tables, limit: int) -> list[Step]:
         .group_by(change.c.step)
     )
     records = {row.step: row.records for row in counted}
+    undone: set[int | None] = set()
+    for row in rows:  # what was undone later does not undo
+        if row.number not in undone:
+            undone.add(row.undoes)
     return [
         Step(
             id=row.number,
             time=from_milliseconds(row.time),
             by=row.by,
             kind=row.kind,
+            undoes=row.undoes,
+            undone=row.number in undone,
             people=tuple(sorted(people[row.number])),
             records=records.get(row.number, 0),
         )

@@ -254,6 +254,7 @@ class Tables:
             Column("time", BigInteger, nullable=False),
             Column("by", Text, nullable=False),
             Column("kind", Text, nullable=False),
+            Column("undoes", BigInteger),  # number of a step
             sqlite_autoincrement=True,
         )
         self.grouping_change = Table(

@@ -98,10 +98,14 @@ def measure_grouping(
         FprnetError: The data set or the model cannot be used, or there is no calibration.
     """
     source = DEFAULT_MODEL if model is None else model
-    embedder = load_model(source, device="cpu", precision="float32")
-    if embedder.projection is not None:
-        embedder = embedder.compact(embedder.projection)
-    calibration = _calibration(embedder, source, calibrate_on)
+    full = load_model(source, device="cpu", precision="float32")
+    embedder = full if full.projection is None else full.compact(full.projection)
+    if calibrate_on is None:
+        calibration = find_calibration(source, embedder)
+    else:
+        calibration = _calibrated(full, calibrate_on)
+    if calibration is None:
+        raise UsageError(f"model {source} has no calibration; give --calibrate-on")
     tracklets, identity = tracklets_of_people(embedder, root, seed)
     with tempfile.TemporaryDirectory() as folder:
         address = str(Path(folder) / "people.db")
@@ -121,13 +125,9 @@ def measure_grouping(
     }
 
 
-def _calibration(embedder: Embedder, source: str | Path, calibrate_on: Path | None) -> Calibration:
-    if calibrate_on is None:
-        found = find_calibration(source, embedder)
-        if found is None:
-            raise UsageError(f"model {source} has no calibration; give --calibrate-on")
-        return found
-    data_set = open_data_set(calibrate_on, needed=("test",))
+def _calibrated(embedder: Embedder, root: Path) -> Calibration:
+    """Calibrate a model, whose embeddings are full, on the test people of a data set."""
+    data_set = open_data_set(root, needed=("test",))
     records = data_set.records()
     features = extract_data_set(embedder, records, identities=data_set.test)
     location = records.of(data_set.test).location

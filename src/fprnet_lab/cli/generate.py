@@ -1,4 +1,4 @@
-"""Make a data set of synthetic pedestrians."""
+"""Make a data set of rendered pedestrians."""
 
 from __future__ import annotations
 
@@ -84,13 +84,6 @@ def add_parser(subcommands: Subcommands) -> None:
         help="make the pictures of an earlier version of the generator: 2 trained the shipped "
         "model (default: the newest)",
     )
-    parser.add_argument(
-        "--people",
-        choices=("rendered", "drawn"),
-        default="rendered",
-        help="rendered in three dimensions, or the drawn people of earlier versions "
-        "(default: %(default)s)",
-    )
     add_workers(parser)
     parser.set_defaults(run=run_generate)
 
@@ -120,8 +113,20 @@ def shard(text: str) -> tuple[int, int]:
 
 def run_generate(args: argparse.Namespace) -> int:
     """Write the set."""
-    counts = {name: getattr(args, name) for name in COUNTS}
-    complete = _draw(args, counts) if args.people == "drawn" else _render(args, counts)
+    from fprnet_lab.people.options import PeopleOptions
+    from fprnet_lab.people.site import read_site
+    from fprnet_lab.people.writer import generate
+
+    options = PeopleOptions.of_layout(
+        args.layout,
+        **{name: getattr(args, name) for name in COUNTS},
+        size=args.size,
+        seed=args.seed,
+        worlds=args.world,
+        site=None if args.site is None else read_site(args.site),
+        version=args.generator_version,
+    )
+    complete = generate(args.root, options, workers=args.workers, shard=args.shard)
     if not complete:
         print(f"{args.root}: this shard is complete; the set is complete once all shards are")
         return 0
@@ -131,36 +136,3 @@ def run_generate(args: argparse.Namespace) -> int:
         f"next: fprnet train --scale tiny --data {args.root}{split} --out runs/a"
     )
     return 0
-
-
-def _render(args: argparse.Namespace, counts: dict[str, int | None]) -> bool:
-    from fprnet_lab.people.options import PeopleOptions
-    from fprnet_lab.people.site import read_site
-    from fprnet_lab.people.writer import generate
-
-    options = PeopleOptions.of_layout(
-        args.layout,
-        **counts,
-        size=args.size,
-        seed=args.seed,
-        worlds=args.world,
-        site=None if args.site is None else read_site(args.site),
-        version=args.generator_version,
-    )
-    return generate(args.root, options, workers=args.workers, shard=args.shard)
-
-
-def _draw(args: argparse.Namespace, counts: dict[str, int | None]) -> bool:
-    from fprnet.errors import UsageError
-    from fprnet_lab.synthetic.options import GeneratorOptions
-    from fprnet_lab.synthetic.writer import generate
-
-    given = (args.world, args.site, args.generator_version)
-    if args.shard != (1, 1) or any(value is not None for value in given):
-        raise UsageError(
-            "drawn people have no --world, --site, --shard or --generator-version; "
-            "leave --people out"
-        )
-    options = GeneratorOptions.of_layout(args.layout, **counts, size=args.size, seed=args.seed)
-    generate(args.root, options, workers=args.workers)
-    return True

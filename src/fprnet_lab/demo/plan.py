@@ -9,8 +9,8 @@ from pathlib import Path
 
 from fprnet.config.sections import augmentation_overrides
 from fprnet_lab.jobs import Job, Training
+from fprnet_lab.people.options import PeopleOptions
 from fprnet_lab.reporting.page import Command
-from fprnet_lab.synthetic.options import GeneratorOptions
 from fprnet_lab.warm_start import PRETRAINING_SET, WarmStart, generate_arguments
 
 __all__ = ["ROWS", "SEED", "Plan", "plan_demo"]
@@ -34,14 +34,14 @@ class Plan:
     Attributes:
         out: Folder of the report.
         quick: Whether it is the small one, whose numbers mean nothing.
-        people: The synthetic data set.
+        people: The rendered data set.
         warm_start: The weights that all trainings start from.
         trainings: Label of a row of scores -> its training on the data set.
     """
 
     out: Path
     quick: bool
-    people: GeneratorOptions
+    people: PeopleOptions
     warm_start: WarmStart
     trainings: dict[str, Training]
 
@@ -121,12 +121,12 @@ def plan_demo(out: Path, *, quick: bool) -> Plan:
     data, runs = work / "data", work / "runs"
     steps: tuple[str, ...] = ()
     if quick:
-        people = GeneratorOptions(
+        people = PeopleOptions(
             identities=32, validation_identities=6, test_identities=12, images_per_camera=3
         )
         steps = ("--training.epochs", "2", "--training.steps_per_epoch", "6")
     else:
-        people = GeneratorOptions()
+        people = PeopleOptions()
     pretraining_set = dataclasses.replace(
         PRETRAINING_SET,
         identities=people.identities,

@@ -89,8 +89,8 @@ class Result:
                 "percent: mean ± sample standard deviation over the trials",
                 self.found.sentence,
                 "",
-                "Drawn people check the pipeline and compare variants; they are no evidence about "
-                "SYSU-MM01.",
+                "Rendered people check the pipeline and compare variants; they are no evidence "
+                "about SYSU-MM01.",
                 f"report: {self.page}",
             )
         )
@@ -227,14 +227,14 @@ def _reliability(result: Result) -> Illustration:
 
 def _limits(result: Result) -> list[str]:
     return [
-        "The people are drawn by a program. The set checks that the pipeline works from images to "
-        "scores, and compares variants of a model with each other. It is no evidence about "
+        "The people are rendered by a program. The set checks that the pipeline works from images "
+        "to scores, and compares variants of a model with each other. It is no evidence about "
         "SYSU-MM01 or any real camera: never put these numbers beside published ones.",
         f"This is one seed ({SEED}) of each training, and another seed gives other numbers: the ± "
         "in the table is the spread over ten galleries for fixed weights, which does not contain "
         "that. A difference that counts needs several seeds.",
         "Both models start from the same warm start, see the same number of images with the same "
         "augmentation, and are chosen on the same validation identities. The design of fprnet and "
-        "the augmentation were found on drawn people of this kind, which favours them here; they "
-        "need not carry over to real images.",
+        "the augmentation were found on people made by programs, not on real images, to which they "
+        "need not carry over.",
     ]

@@ -33,7 +33,7 @@ from fprnet_lab.demo.plan import ROWS, SEED, Plan, plan_demo
 from fprnet_lab.demo.report import Result, write_report, write_scores
 from fprnet_lab.demo.search import calibrate_demo, fill_and_search
 from fprnet_lab.jobs import run_jobs
-from fprnet_lab.synthetic.writer import generate
+from fprnet_lab.people.writer import generate
 
 __all__ = ["run_demo"]
 

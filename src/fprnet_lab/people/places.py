@@ -132,6 +132,11 @@ class Canvas:
     reflectance: NDArray[np.uint8]
     distance: NDArray[np.uint8]
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its pictures."""
+        return self.reflectance.nbytes + self.distance.nbytes
+
 
 def painted_canvas(place: Place, geometry: Geometry, rng: np.random.Generator) -> Canvas:
     """Paint a place as a camera sees it."""

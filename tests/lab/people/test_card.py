@@ -109,7 +109,6 @@ def test_noise_has_a_flat_spectrum():
         (("--shard", "3/2"), "3/2"),
         (("--layout", "market"), "market"),
         (("--site", "nowhere.yaml"), "nowhere.yaml"),
-        (("--people", "drawn", "--world", "3"), "--world"),
     ],
 )
 def test_wrong_words_of_generate_are_named(fprnet, tmp_path, words, said):

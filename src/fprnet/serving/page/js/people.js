@@ -47,9 +47,15 @@ async function load({ name, id }) {
   const [people, tracklets, steps] = await Promise.all([
     call("GET", "v1/people"),
     call("GET", `v1/tracklets?limit=${NEWEST}`),
-    call("GET", "v1/grouping/steps?limit=1"),
+    call("GET", "v1/grouping/steps"),
   ]);
   return { ...people, ...tracklets, ...steps };
+}
+
+/** Where the operator wants to go: what was said before is over. */
+function go(next) {
+  told = null;
+  return open(next);
 }
 
 function fail(error) {
@@ -78,7 +84,7 @@ const group = () =>
     actions: done.alike.slice(0, 3).map(({ people: [one, other] }) => ({
       icon: "person",
       text: say("people.alike", { one, other }),
-      run: () => open({ name: "person", id: other }),
+      run: () => go({ name: "person", id: other }),
     })),
   }));
 
@@ -88,9 +94,9 @@ const undo = (step) =>
   });
 
 const actions = {
-  back: () => open({ name: "list" }),
-  findAlike: (id) => open({ name: "alike", id }),
-  openPerson: (id) => open({ name: "person", id }),
+  back: () => go({ name: "list" }),
+  findAlike: (id) => go({ name: "alike", id }),
+  openPerson: (id) => go({ name: "person", id }),
   rename: (id, name) =>
     change(`v1/people/${id}/name`, { name }, () => ({
       title: name === null ? say("person.unnamed") : say("person.named", { name }),
@@ -136,7 +142,7 @@ function card(person) {
 }
 
 function tools() {
-  const [step] = content.steps;
+  const step = content.steps.find(({ undoes, undone }) => undoes === null && !undone);
   const chosen = element(
     "select",
     { id: "link-rate", on: { change: ({ target }) => (rate = Number(target.value)) } },
@@ -267,10 +273,7 @@ function showButton() {
 }
 
 export function preparePeople() {
-  byId("people-button").addEventListener("click", () => {
-    told = null;
-    open({ name: "list" });
-  });
+  byId("people-button").addEventListener("click", actions.back);
   on("gallery", showButton);
   onLanguage(() => dialog().open && render());
 }

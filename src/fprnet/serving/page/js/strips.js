@@ -9,11 +9,17 @@ const HEIGHT = 192; // pixels of a picture
 const SHOWN = 6; // pictures of a strip
 
 /** Camera, light, time and length of a tracklet, as texts. */
-export const factsOfTracklet = (tracklet) => [
+const factsOfTracklet = (tracklet) => [
   { sign: "camera", text: say("match.camera", { number: tracklet.camera }) },
   { sign: "eye", text: say(`strip.${tracklet.modality}`) },
-  { sign: "clock", text: briefTime(tracklet.start), full: localTime(tracklet.start) },
-  { sign: "next", text: say("strip.length", { seconds: seconds(tracklet.start, tracklet.end) }) },
+  {
+    sign: "clock",
+    text: say("strip.time", {
+      time: briefTime(tracklet.start),
+      seconds: seconds(tracklet.start, tracklet.end),
+    }),
+    full: localTime(tracklet.start),
+  },
 ];
 
 export const nameOfTracklet = (tracklet) =>

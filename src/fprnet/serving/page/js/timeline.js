@@ -14,11 +14,10 @@ export function timeline(tracklets, choose) {
   const times = tracklets.flatMap(({ start, end }) => [Date.parse(start), Date.parse(end)]);
   const first = Math.min(...times);
   const length = Math.max(Math.max(...times) - first, 1);
-  const cameras = [...new Set(tracklets.map(({ camera }) => String(camera)))].sort((a, b) =>
-    a.localeCompare(b, undefined, { numeric: true }),
-  );
+  const inOrder = [...tracklets].sort((a, b) => Date.parse(a.start) - Date.parse(b.start));
+  const cameras = [...new Set(inOrder.map(({ camera }) => String(camera)))];
   const lines = cameras.map((camera) => {
-    const bars = tracklets
+    const bars = inOrder
       .filter((tracklet) => String(tracklet.camera) === camera)
       .map((tracklet) => {
         const bar = element("button", {
