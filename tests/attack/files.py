@@ -199,7 +199,9 @@ def _galleries(folder: Path) -> Readers:
     file = folder / "people.db"
     with Gallery.create(str(file), MODEL, keep_days=300) as gallery:
         gallery.add(vectors(60), records(60), audit=[AuditEntry("add", "me", "clerk")])
+        both = {name: (folder / name).read_bytes() for name in ("people.db", "people.db-wal")}
     yield "gallery (.db)", {"people.db": file.read_bytes()}, _use_gallery, 1.0
+    yield "gallery and log (.db-wal)", both, _use_gallery, 0.5
     image = next(images(0))[1]
     rows = b"path,modality,camera,time,identity\n" + b"".join(
         f"{n}.png,visible,hall {n},2026-03-0{n}T08:00:00Z,00{n}\n".encode() for n in range(1, 6)

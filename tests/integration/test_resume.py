@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 import fprnet as package
-from conftest import TINY, assert_identical, assert_same_run, checkpoint, command, environment, history
+from conftest import (
+    TINY,
+    assert_identical,
+    assert_same_run,
+    checkpoint,
+    command,
+    environment,
+    history,
+)
 from fprnet.config import preset_names
 
 # 3 epochs of 6 steps, so that a checkpoint every 4 steps lies inside epochs as well as at ends.
