@@ -70,10 +70,20 @@ def ended(work: Callable[[], int], log: Path) -> float:
     return time.perf_counter() - began
 
 
-def killed(work: Callable[[], int], log: Path, seconds: float, moments: random.Random) -> bool:
-    """Start a function and kill it at a random moment; False where it had ended before, well."""
+def killed(
+    work: Callable[[], int], log: Path, seconds: float, moments: random.Random, *, since: float = 0
+) -> bool:
+    """Start a function and kill it at a random moment; False where it had ended before, well.
+
+    Args:
+        work: The function.
+        log: File of what it says.
+        seconds: Until it ends by itself, about.
+        moments: Where the moment comes from.
+        since: Share of that time in which nothing is tried: it only starts.
+    """
     process = Forked(work, log)
-    time.sleep(moments.uniform(0, seconds))
+    time.sleep(seconds * moments.uniform(since, 1.1))
     status = process.kill()
     assert status in (0, -signal.SIGKILL), f"exit status {status}: {log.read_text()[-2000:]}"
     return status != 0

@@ -15,26 +15,35 @@ from outcomes import Row
 
 __all__ = ["fill_disks"]
 
+FEW = (
+    *("--identities", 1, "--validation-identities", 1, "--test-identities", 1),
+    *("--images-per-camera", 1, "--size", "64x32", "--workers", 1),
+)
 FULL = 2  # exit status of what was refused in one line
 
 
 def fill_disks(folder: Path, data: Path, run: Path, seed: int, tries: int) -> Iterator[Row]:
     """Run each command with too little space, then with enough: it ends as if nothing had been."""
-    for name, words, out in (
-        ("train", ("train", *TRAIN, "--data", data, "--out"), "run"),
-        ("extract", ("extract", run, "--data", data, "--runtime", "pytorch", "--out"), "out.npz"),
-        ("export", ("export", run, "--format", "onnx", "--out"), "exported"),
-        ("gallery create", ("gallery", "create", "--model", run, "--uri"), "people.db"),
-        ("gallery add", ("gallery", "add", "--data", data, "--uri"), "filled.db"),
-        ("data generate", ("data", "generate", "--identities", 2, "--size", "64x32"), "set"),
-        ("evaluate", ("evaluate", run, "--data", data, "--out"), "scores.json"),
-        ("calibrate", ("calibrate", run, "--data", data, "--out"), "calibration.json"),
+    for name, share, words, out in (
+        ("train", 0.5, ("train", *TRAIN, "--data", data, "--out"), "run"),
+        (
+            "extract",
+            1,
+            ("extract", run, "--data", data, "--runtime", "pytorch", "--out"),
+            "out.npz",
+        ),
+        ("export", 0.25, ("export", run, "--format", "onnx", "--out"), "exported"),
+        ("gallery create", 0.5, ("gallery", "create", "--model", run, "--uri"), "people.db"),
+        ("gallery add", 1, ("gallery", "add", "--data", data, "--uri"), "filled.db"),
+        ("data generate", 0.25, ("data", "generate", *FEW), "set"),
+        ("evaluate", 0.5, ("evaluate", run, "--data", data, "--out"), "scores.json"),
+        ("calibrate", 0.5, ("calibrate", run, "--data", data, "--out"), "calibration.json"),
     ):
         row = Row(f"full disk: {name}", patience=60.0)
         chance = random.Random(f"{seed} {name}")
         home = folder / name.replace(" ", "-")
         home.mkdir()
-        _fill(row, home, words, out, chance, tries, run)
+        _fill(row, home, words, out, chance, max(1, round(tries * share)), run)
         yield row
 
 

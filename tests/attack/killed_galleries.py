@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from forking import command, ended, killed
+from forking import Forked, command, ended, killed
 from outcomes import Row
 
 from fprnet.gallery import adding
@@ -136,9 +136,10 @@ def kill_erasing(folder: Path, seed: int, kills: int) -> Iterator[Row]:
                     ids = [_id(number, pictures) for number in some]
                     words = ("gallery", "expire", "--uri", uri)
                 if seconds is None:
-                    seconds = ended(command(*words), log)
+                    ended(command(*words), log)
+                    seconds = ended(command("gallery", "expire", "--uri", uri), log)
                     continue
-                alive = killed(command(*words), log, seconds, chance)
+                alive = killed(command(*words), log, seconds, chance, since=0.3)
                 survived += alive
                 with Gallery.open(uri) as gallery:
                     left = gallery.known(ids)
@@ -147,7 +148,7 @@ def kill_erasing(folder: Path, seed: int, kills: int) -> Iterator[Row]:
                 undone += bool(left)
                 if alive:
                     # Who was interrupted says it again; what is gone already is complained of.
-                    again = _again(words, log)
+                    again = Forked(command(*words), log).wait()
                     assert again == 0 or (again == 2 and not left)
                 traces = _traces(set(some) - set(range(PICTURES)))
                 for number in set(some) & set(range(PICTURES)):
@@ -156,12 +157,6 @@ def kill_erasing(folder: Path, seed: int, kills: int) -> Iterator[Row]:
                 _assert_gone(home, traces)
         row.note = f"{undone} were killed before anything was erased"
         yield row
-
-
-def _again(words: tuple[object, ...], log: Path) -> int:
-    from forking import Forked
-
-    return Forked(command(*words), log).wait()
 
 
 def _make_stock(home: Path, seed: int) -> list[bytes]:

@@ -23,7 +23,8 @@ from service_cases import image_bytes, part, sha256
 
 __all__ = ["kill_service"]
 
-LONGEST = 0.7  # seconds that a service is asked before it dies
+LONGEST = 0.7  # seconds that a service is asked before it dies,
+COLD = 0.2  # from its start in this share of the kills, from its first answer on in the others
 PATIENCE = 60.0  # seconds for an answer
 FRESH = 40  # kills until the next gallery
 FORM = {"Content-Type": "multipart/form-data; boundary=x"}
@@ -210,8 +211,10 @@ def _one(home: Home, chance: random.Random) -> tuple[str, int]:
         home.check_files()  # the service has swept when it is ready
         client, pending, asked = Client(home, port), None, 0
         seconds = chance.uniform(0, LONGEST)
-        killer = Forked(lambda: _kill_later(service.id, seconds), home.log)
+        cold = chance.random() < COLD
         while pending is None:
+            if killer is None and (cold or asked > 0):
+                killer = Forked(lambda: _kill_later(service.id, seconds), home.log)
             change, request = home.change(chance)
             pending = client.ask(change, request)
             asked += 1
