@@ -14,6 +14,8 @@ import numpy as np
 from fprnet.gallery.gallery import Gallery
 from gallery_cases import kept, record, vectors
 
+MOST = 6  # changes that a writer makes before it is killed in the next one, about
+LONGEST = 0.06  # seconds until then, at most
 OLD = datetime.now(UTC) - timedelta(days=400)
 
 
@@ -118,8 +120,8 @@ class KilledWriters:
     def open(self):
         return Gallery.open(self.uri, name=self.name, writable=True)
 
-    def kill_one(self, seed, seconds):
-        """Let a writer live some seconds after its first change begins, and check what it left."""
+    def kill_one(self, seed, moments):
+        """Let a writer make a few changes, kill it in the next one, and check what it left."""
 
         def write(say):
             with self.open() as gallery:
@@ -129,10 +131,11 @@ class KilledWriters:
                     say("done")
 
         with child(write) as (process, said):
-            first = said.readline()
-            time.sleep(seconds)
+            began = time.monotonic()
+            lines = [said.readline() for _ in range(2 * moments.randint(0, MOST) + 1)]
+            time.sleep(moments.random() * min(time.monotonic() - began, LONGEST))
             os.kill(process, signal.SIGKILL)
-            words = [json.loads(first), *said_before_the_end(said)]
+            words = [*map(json.loads, lines), *said_before_the_end(said)]
         under_way = None
         for word in words:
             if word[0] == "begin":

@@ -24,7 +24,6 @@ from postgres_server import postgres_server
 
 __all__ = ["kill_adding", "kill_erasing", "kill_writers"]
 
-ALIVE = 0.06  # seconds that a writer lives after its first word
 FRESH = 100  # kills until the next gallery: it grows by each
 STOCK = 4000  # records of a gallery that is erased from
 PICTURES = 40  # of them have a copy in the service's folder
@@ -33,7 +32,7 @@ CHUNK = 16  # images that are added together
 
 def kill_writers(folder: Path, seed: int, kills: int, *, server: bool = False) -> Row:
     """Kill processes that add, hide, correct, erase and expire, at every moment of that."""
-    row = Row(f"SIGKILL of writers, {'PostgreSQL' if server else 'SQLite'}")
+    row = Row(f"SIGKILL of writers, {'PostgreSQL' if server else 'SQLite'}", patience=60.0)
     moments = random.Random(f"{seed} writers")
     acknowledged = 0
     killed_at: dict[str, int] = {}
@@ -49,7 +48,7 @@ def kill_writers(folder: Path, seed: int, kills: int, *, server: bool = False) -
                 writers = KilledWriters(uri, name)
                 for number in range(start, min(start + FRESH, kills)):
                     with row.one(f"writer {number}"):
-                        writers.kill_one(f"{seed} {number}", moments.uniform(0, ALIVE))
+                        writers.kill_one(f"{seed} {number}", moments)
                         if not server:
                             _assert_gone(home, _traces(writers.erased))
                 acknowledged += writers.acknowledged
@@ -65,7 +64,7 @@ def kill_writers(folder: Path, seed: int, kills: int, *, server: bool = False) -
 
 def kill_adding(folder: Path, run: Path, data: Path, seed: int, kills: int) -> Row:
     """Kill ``fprnet gallery add``; started again, it goes on, and ends as if it had been alone."""
-    row = Row("SIGKILL of gallery add")
+    row = Row("SIGKILL of gallery add", patience=60.0)
     moments = random.Random(f"{seed} add")
     log = folder / "adding.log"
     adding.CHUNK = CHUNK  # type: ignore[misc]
@@ -76,14 +75,14 @@ def kill_adding(folder: Path, run: Path, data: Path, seed: int, kills: int) -> R
 
     ended(command("gallery", "create", "--uri", unbroken, "--model", run), log)
     empty = shutil.copy(unbroken, folder / "empty.db")
-    seconds = ended(command(*words(unbroken)), log)
+    spent = ended(command(*words(unbroken)), log)
     wanted = _held(unbroken)
     before: dict[str, bytes] = {}
     finished = survived = 0
     shutil.copy(empty, uri)
     while survived < kills:
         with row.one(f"add {survived}"):
-            alive = killed(command(*words(uri)), log, seconds, moments)
+            alive = killed(command(*words(uri)), log, spent, moments)
             survived += alive
             now = _held(uri)
             assert before.items() <= now.items() <= wanted.items()
@@ -118,11 +117,11 @@ def kill_erasing(folder: Path, seed: int, kills: int) -> Iterator[Row]:
     stock = folder / "stock"
     pictures = _make_stock(stock, seed)
     for kind in ("erase", "expire"):
-        row = Row(f"SIGKILL of gallery {kind}")
+        row = Row(f"SIGKILL of gallery {kind}", patience=60.0)
         chance = random.Random(f"{seed} {kind}")
         log = folder / f"{kind}.log"
         survived = undone = 0
-        seconds = None
+        spent = None
         while survived < kills:
             with row.one(f"{kind} {survived}"), tempfile.TemporaryDirectory(dir=folder) as place:
                 home = Path(shutil.copytree(stock, Path(place) / "home"))
@@ -135,11 +134,11 @@ def kill_erasing(folder: Path, seed: int, kills: int) -> Iterator[Row]:
                     some = [number for number in range(STOCK) if number % 7 == 0]
                     ids = [_id(number, pictures) for number in some]
                     words = ("gallery", "expire", "--uri", uri)
-                if seconds is None:
+                if spent is None:
                     ended(command(*words), log)
-                    seconds = ended(command("gallery", "expire", "--uri", uri), log)
+                    spent = ended(command("gallery", "expire", "--uri", uri), log)
                     continue
-                alive = killed(command(*words), log, seconds, chance, since=0.3)
+                alive = killed(command(*words), log, spent, chance, since=0.3)
                 survived += alive
                 with Gallery.open(uri) as gallery:
                     left = gallery.known(ids)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from forking import command, ended, killed
+from forking import Spent, command, ended, killed
 from outcomes import Row
 
 from conftest import TINY, assert_same_run, checkpoint
@@ -34,11 +34,11 @@ CHUNK = 16  # images that are embedded together
 
 def kill_training(folder: Path, data: Path, seed: int, kills: int) -> Row:
     """Kill ``fprnet train`` until it is done; it ends as the run that nothing interrupted."""
-    row = Row("SIGKILL of training")
+    row = Row("SIGKILL of training", patience=60.0)
     moments = random.Random(f"{seed} training")
     log = folder / "training.log"
     survived = finished = 0
-    straight: dict[str, tuple[Path, float]] = {}
+    straight: dict[str, tuple[Path, Spent]] = {}
     while survived < kills:
         preset = PRESETS[finished % len(PRESETS)]
         words = ("train", "--preset", preset, *TRAIN, "--data", data, "--out")
@@ -113,19 +113,19 @@ def _until_it_is_there(
     kills: int,
 ) -> Row:
     """Kill a command until what it makes is there, again and again; it is whole or not there."""
-    row = Row(f"SIGKILL of {name}")
+    row = Row(f"SIGKILL of {name}", patience=60.0)
     moments = random.Random(f"{seed} {name}")
     log = folder / f"{name.replace(' ', '-')}.log"
     home = folder / name.replace(" ", "-")
     home.mkdir()
     unbroken, out = home / f"unbroken{suffix}", home / f"out{suffix}"
     ended(work(home / f"first{suffix}"), log)
-    seconds = ended(work(unbroken), log)
+    spent = ended(work(unbroken), log)
     wanted = _content(unbroken)
     survived = finished = 0
     while survived < kills:
         with row.one(f"{name} {survived}"):
-            alive = killed(work(out), log, seconds, moments)
+            alive = killed(work(out), log, spent, moments)
             survived += alive
             if out.exists():
                 assert _content(out) == wanted
@@ -149,7 +149,7 @@ def _content(out: Path) -> dict[str, bytes]:
 
 def kill_saving(folder: Path, runs: Sequence[Path], seed: int, kills: int) -> Row:
     """Kill a process that saves two models over each other: one of them is there, or neither."""
-    row = Row("SIGKILL of save_pretrained")
+    row = Row("SIGKILL of save_pretrained", patience=60.0)
     moments = random.Random(f"{seed} saving")
     out = folder / "saved"
     models = {

@@ -11,6 +11,7 @@ import signal
 import time
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -23,8 +24,8 @@ from service_cases import image_bytes, part, sha256
 
 __all__ = ["kill_service"]
 
-LONGEST = 0.7  # seconds that a service is asked before it dies,
-COLD = 0.2  # from its start in this share of the kills, from its first answer on in the others
+MOST = 10  # requests before the one that the service is killed in, or soon after
+SHORTEST = 0.02  # seconds, at least, in which it may happen
 PATIENCE = 60.0  # seconds for an answer
 FRESH = 40  # kills until the next gallery
 FORM = {"Content-Type": "multipart/form-data; boundary=x"}
@@ -178,7 +179,7 @@ class Client:
 
 def kill_service(folder: Path, seed: int, kills: int) -> Row:
     """Kill ``fprnet serve`` while it is asked; the next one shows what was acknowledged."""
-    row = Row("SIGKILL of the service while posting")
+    row = Row("SIGKILL of the service while posting", patience=60.0)
     chance = random.Random(f"{seed} service")
     log = folder / "service.log"
     killed_at: Counter[str] = Counter()
@@ -210,13 +211,15 @@ def _one(home: Home, chance: random.Random) -> tuple[str, int]:
         port = _port(home.log, began, service)
         home.check_files()  # the service has swept when it is ready
         client, pending, asked = Client(home, port), None, 0
-        seconds = chance.uniform(0, LONGEST)
-        cold = chance.random() < COLD
+        last, longest = chance.randrange(MOST), 0.0
         while pending is None:
-            if killer is None and (cold or asked > 0):
-                killer = Forked(lambda: _kill_later(service.id, seconds), home.log)
+            if asked == last:
+                seconds = chance.random() * max(longest, SHORTEST)
+                killer = Forked(partial(_kill_later, service.id, seconds), home.log)
             change, request = home.change(chance)
+            began_to_ask = time.monotonic()
             pending = client.ask(change, request)
+            longest = max(longest, time.monotonic() - began_to_ask)
             asked += 1
     finally:
         if killer is not None:

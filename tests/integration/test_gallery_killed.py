@@ -20,7 +20,6 @@ from killed_cases import KilledWriters, child, said_before_the_end
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
 KILLS = 200
-LONGEST = 0.06  # seconds that a writer lives after its first word
 
 
 @pytest.mark.slow
@@ -30,7 +29,7 @@ def test_writers_that_are_killed_leave_all_that_they_acknowledged_and_nothing_ha
     moments = random.Random(0)
     writers = KilledWriters(uri)
     for seed in range(KILLS):
-        writers.kill_one(seed, moments.uniform(0, LONGEST))
+        writers.kill_one(seed, moments)
         content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
         assert not [n for n in writers.erased if record(n).id.encode() in content]
     assert set(writers.killed_at) == {"add", "hide", "correct", "erase", "expire"}
