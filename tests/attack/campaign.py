@@ -16,6 +16,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 import torch  # noqa: E402 - the tests' folder is no package
 from files import attack_files, attack_images  # noqa: E402
 from forking import command, ended  # noqa: E402
+from fprnet_lab.synthetic import GeneratorOptions, generate  # noqa: E402
 from full_disk import fill_disks  # noqa: E402
 from killed_galleries import kill_adding, kill_erasing, kill_writers  # noqa: E402
 from killed_runs import (  # noqa: E402
@@ -33,7 +34,6 @@ from fprnet.embeddings.embedder import load_model  # noqa: E402
 from fprnet.gallery.gallery import Gallery  # noqa: E402
 from fprnet.serving.keys import add_key, revoke_key  # noqa: E402
 from fprnet.serving.roles import ROLES  # noqa: E402
-from fprnet_lab.synthetic import GeneratorOptions, generate  # noqa: E402
 from service_cases import MODEL, make_stock, process_of  # noqa: E402
 
 # Tries of each kind, at share 1.
