@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Connection,
     Float,
     Integer,
@@ -55,7 +56,7 @@ def _is_damaged(connection: Connection, table: Table) -> bool:
     return connection.scalar(select(func.count()).select_from(table).where(wrong)) != 0
 
 
-def _wrong(column: Column[Any]) -> Any:  # noqa: ANN401 - a condition
+def _wrong(column: Column[Any]) -> ColumnElement[bool]:
     """Return the condition that a value is none of the column."""
     kind = column.type
     if isinstance(kind, Integer):
@@ -66,7 +67,7 @@ def _wrong(column: Column[Any]) -> Any:  # noqa: ANN401 - a condition
         types = ["blob"] if isinstance(kind, (Embedding, LargeBinary)) else ["text"]
     if column.nullable:
         types.append("null")
-    wrong = func.typeof(column).not_in(types)
+    wrong: ColumnElement[bool] = func.typeof(column).not_in(types)
     if isinstance(kind, Embedding):
         wrong = or_(wrong, func.length(column) != 2 * kind.size)
     if column.name == "details":
