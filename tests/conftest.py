@@ -178,6 +178,16 @@ def assert_identical(one: Any, other: Any, name: str = "") -> None:
         assert one == other, name
 
 
+def assert_same_run(one: Path, other: Path) -> None:
+    """Compare two finished runs bit by bit, but for the clock and how often they were kept."""
+    assert history(one) == history(other)
+    for name in ("last.pt", "best.pt"):
+        a, b = (checkpoint(run / "checkpoints" / name) for run in (one, other))
+        for state in (a, b):
+            del state["config"]["training"]["checkpoint_every"]
+        assert_identical(a, b, name)
+
+
 @pytest.fixture(scope="session")
 def trained(tiny_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the default preset; read it, do not change it."""

@@ -14,7 +14,14 @@ from typing import TextIO
 
 from filelock import lock_descriptor
 
-__all__ = ["locked", "remove_leftovers", "replacing", "sha256", "write_text"]
+__all__ = [
+    "locked",
+    "remove_leftovers",
+    "remove_leftovers_of",
+    "replacing",
+    "sha256",
+    "write_text",
+]
 
 
 @contextmanager
@@ -66,6 +73,12 @@ def locked(file: Path, *, waiting: str | None = None) -> Iterator[TextIO]:
 def remove_leftovers(folder: Path) -> None:
     """Remove the temporary files that a killed process left in ``folder``."""
     for leftover in folder.glob(".*.part*"):
+        leftover.unlink(missing_ok=True)
+
+
+def remove_leftovers_of(path: Path) -> None:
+    """Remove the temporary files that a killed process left of ``path``, and no others."""
+    for leftover in path.parent.glob(f".{path.stem}.{'[0-9a-f]' * 8}.part{path.suffix}"):
         leftover.unlink(missing_ok=True)
 
 

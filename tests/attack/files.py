@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import json
 import random
-import tempfile
+import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -16,16 +17,29 @@ from outcomes import Row
 from PIL import Image
 from safetensors.torch import save
 
-from feature_files import write_matlab
+from feature_files import write_matlab, write_npy, write_parquet
 from fprnet.config import load_config
+from fprnet.data.data_set import open_data_set
 from fprnet.data.image_formats import FORMATS
 from fprnet.data.images import decode_image
 from fprnet.embeddings.embedder import load_model
 from fprnet.embeddings.formats import read_any_features
+from fprnet.embeddings.projection import Projection, read_projection, write_projection
 from fprnet.embeddings.store import write_features
+from fprnet.gallery.audit import AuditEntry, read_entries
+from fprnet.gallery.calibration import read_calibration
+from fprnet.gallery.gallery import Gallery
+from fprnet.gallery.opening import find_calibration
+from fprnet.gallery.sources import of_table
 from fprnet.models.weights import read_state_dict
+from fprnet.pretrained import DEFAULT_MODEL, SHIPPED
 from fprnet.runs.trained_model import load_trained
+from gallery_cases import MODEL, record, records, vectors
 from sysu_cases import small_features
+
+CONFIG_TEXT = (
+    b"preset: fprnet\ntraining: {epochs: 3, precision: float32}\nseed: &a 4\n# *a 2026-01-01\n"
+)
 
 __all__ = ["attack_files", "attack_images", "changed", "images"]
 
@@ -89,49 +103,146 @@ def attack_images(seed: int, tries: int) -> Row:
     return row
 
 
-def attack_files(seed: int, tries: int) -> Iterator[Row]:
-    """Read changed features, weights, checkpoints, configs and exported graphs."""
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        for name, content, suffix, read, share in _readers(folder):
-            row = Row(name, patience=30.0)
-            chance = random.Random(f"{seed} {name}")
-            for number in range(max(1, round(tries * share))):
-                file = folder / "try" / f"net_cam1{suffix}"
-                file.parent.mkdir(exist_ok=True)
-                file.write_bytes(changed(content, chance))
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    with row.one(f"{name} {number}"):
-                        read(file)
-            yield row
+def attack_files(folder: Path, seed: int, tries: int) -> Iterator[Row]:
+    """Read changed features, weights, models, tables, galleries, configs and exported graphs.
+
+    Args:
+        folder: Where they are written.
+        seed: Seed of what is changed.
+        tries: Of each kind; slow readers get fewer.
+    """
+    sound = folder / "sound"
+    sound.mkdir()
+    for name, files, read, share in _readers(sound):
+        row = Row(name, patience=30.0)
+        chance = random.Random(f"{seed} {name}")
+        for number in range(max(1, round(tries * share))):
+            place = folder / "try"
+            place.mkdir()
+            chosen = chance.choice(sorted(files))
+            for file, content in files.items():
+                wrong = changed(content, chance) if file == chosen else content
+                (place / file).write_bytes(wrong)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                with row.one(f"{name} {number}, {chosen}"):
+                    read(place)
+            shutil.rmtree(place)
+        yield row
 
 
-def _readers(
-    folder: Path,
-) -> Iterator[tuple[str, bytes, str, Callable[[Path], object], float]]:
+Readers: TypeAlias = Iterator[tuple[str, dict[str, bytes], Callable[[Path], object], float]]
+
+
+def _one(
+    name: str, content: bytes, read: Callable[[Path], object], share: float = 1.0
+) -> tuple[str, dict[str, bytes], Callable[[Path], object], float]:
+    """A reader of a single file, whose ending is the name's."""
+    file = f"a{name.partition('(')[2].rstrip(')')}"
+    return name, {file: content}, lambda place: read(place / file), share
+
+
+def _readers(folder: Path) -> Readers:
+    """Yield a name, sound files, what reads their folder, and the share of all tries."""
     features = small_features(ties=False)
     write_features(folder / "a.npz", features)
-    yield "features (.npz)", (folder / "a.npz").read_bytes(), ".npz", read_any_features, 1.0
-    write_matlab(folder / "v5", features)
-    yield "features (.mat)", (folder / "v5" / "net_cam1.mat").read_bytes(), ".mat", _matlab, 1.0
-    write_matlab(folder / "v73", features, v73=True)
-    yield "features (7.3)", (folder / "v73" / "net_cam1.mat").read_bytes(), ".mat", _matlab, 0.5
+    yield _one("features (.npz)", (folder / "a.npz").read_bytes(), read_any_features)
+    for kind, v73, share in (("v5", False, 1.0), ("v7.3", True, 0.5)):
+        write_matlab(folder / kind, features, v73=v73)
+        matlab = {"net_cam1.mat": (folder / kind / "net_cam1.mat").read_bytes()}
+        yield f"features (.mat {kind})", matlab, _matlab, share
+    write_npy(folder / "a.npy", features)
+    arrays = {name: (folder / name).read_bytes() for name in ("a.npy", "a.csv")}
+    yield "features (.npy and .csv)", arrays, lambda at: read_any_features(at / "a.npy"), 1.0
+    write_parquet(folder / "a.parquet", features)
+    yield _one("features (.parquet)", (folder / "a.parquet").read_bytes(), read_any_features)
     state = {f"layer{n}.weight": torch.ones(4, 4) for n in range(4)}
-    yield "weights (.safetensors)", save(state), ".safetensors", read_state_dict, 1.0
+    yield _one("weights (.safetensors)", save(state), read_state_dict)
     torch.save({"model": state, "epoch": 3}, folder / "a.pth")
-    yield "weights (.pth)", (folder / "a.pth").read_bytes(), ".pth", read_state_dict, 1.0
+    yield _one("weights (.pth)", (folder / "a.pth").read_bytes(), read_state_dict)
     torch.save({"format": 1, "kind": "training", "model": state, "config": {}}, folder / "b.pt")
-    yield "checkpoint (.pt)", (folder / "b.pt").read_bytes(), ".pt", load_trained, 0.5
-    text = (
-        "preset: fprnet\ntraining: {epochs: 3, precision: float32}\nseed: &a 4\n# *a 2026-01-01\n"
+    yield _one("checkpoint (.pt)", (folder / "b.pt").read_bytes(), load_trained, 0.5)
+    yield _one("config (.yaml)", CONFIG_TEXT, lambda file: load_config(file=file))
+    yield _one("exported graph (.onnx)", _graph(), load_model, 0.1)
+    yield from _models(folder)
+    yield from _galleries(folder)
+
+
+def _models(folder: Path) -> Readers:
+    """What lies beside a model: its config, calibration and projection."""
+    shutil.copytree(SHIPPED / DEFAULT_MODEL, folder / "model")
+    files = {file.name: file.read_bytes() for file in (folder / "model").iterdir()}
+    config = {name: files[name] for name in ("config.json", "model.calibration.json")}
+    weights = files["model.safetensors"]
+
+    def load(place: Path) -> object:
+        (place / "model.safetensors").write_bytes(weights)
+        embedder = load_model(place, device="cpu", runtime="pytorch", precision="float32")
+        return find_calibration(place, embedder)
+
+    yield "saved model (.json)", config, load, 0.2
+    text = files["model.calibration.json"]
+    yield _one("calibration (.json)", text, read_calibration)
+    name = "model.projection.safetensors"
+    write_projection(folder / name, Projection(np.eye(8, 4, dtype=np.float32), "a" * 64))
+    projection = (folder / name).read_bytes()
+    yield (
+        "projection (.safetensors)",
+        {"a": projection},
+        lambda at: read_projection(at / "a"),
+        1.0,
     )
-    yield "config (.yaml)", text.encode(), ".yaml", lambda file: load_config(file=file), 1.0
-    yield "exported graph (.onnx)", _graph(), ".onnx", load_model, 0.1
 
 
-def _matlab(file: Path) -> object:
-    return read_any_features(file.with_name("net"))
+def _galleries(folder: Path) -> Readers:
+    """A gallery's file, and tables of rows for it or for a data set."""
+    file = folder / "people.db"
+    with Gallery.create(str(file), MODEL, keep_days=300) as gallery:
+        gallery.add(vectors(60), records(60), audit=[AuditEntry("add", "me", "clerk")])
+        both = {name: (folder / name).read_bytes() for name in ("people.db", "people.db-wal")}
+    yield "gallery (.db)", {"people.db": file.read_bytes()}, _use_gallery, 1.0
+    yield "gallery and log (.db-wal)", both, _use_gallery, 0.5
+    image = next(images(0))[1]
+    rows = b"path,modality,camera,time,identity\n" + b"".join(
+        f"{n}.png,visible,hall {n},2026-03-0{n}T08:00:00Z,00{n}\n".encode() for n in range(1, 6)
+    )
+
+    def table(place: Path) -> object:
+        for number in range(1, 6):
+            (place / f"{number}.png").write_bytes(image)
+        return of_table(place / "rows.csv", modality="visible", times=None)
+
+    yield "rows of a gallery (.csv)", {"rows.csv": rows}, table, 1.0
+    rows = b"path,identity,camera,modality,split\n" + b"".join(
+        f"{n}.png,{n // 2},{n % 2},{('visible', 'infrared')[n % 2]},train\n".encode()
+        for n in range(8)
+    )
+
+    def manifest(place: Path) -> object:
+        for number in range(8):
+            (place / f"{number}.png").write_bytes(image)
+        return open_data_set(place).records()
+
+    yield "manifest of a data set (.csv)", {"manifest.csv": rows}, manifest, 1.0
+
+
+def _use_gallery(place: Path) -> object:
+    """Do what a user does with a gallery: read, search, add, erase."""
+    with Gallery.open(str(place / "people.db"), writable=True) as gallery:
+        gallery.info()
+        gallery.projection()
+        list(read_entries(gallery.database))
+        ids = gallery.select()
+        gallery.search(vectors(1), top=10)
+        gallery.get(ids)
+        gallery.embeddings(ids)
+        gallery.add(vectors(1, seed=9), [record(999)])
+        gallery.expire("clerk", "command line")
+        return gallery.erase(ids[:1])
+
+
+def _matlab(place: Path) -> object:
+    return read_any_features(place / "net")
 
 
 def _graph() -> bytes:

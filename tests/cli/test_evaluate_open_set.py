@@ -169,6 +169,8 @@ def test_people_that_were_trained_on_are_no_test(fprnet, trained, tiny_set, tmp_
         (("--open-set", "--fpir", "1.5"), "FPIR 1.5 is no share"),
         (("--open-set", "--reliability", "x.png"), "--reliability needs a calibration"),
         (("--open-set", "--threshold", "0.5", "--calibration", "x"), "leave one out"),
+        (("--open-set", "--threshold", "nan"), "'nan' is not a finite number"),
+        (("--open-set", "--threshold", "1e999"), "'1e999' is not a finite number"),
         (("--open-set", "--calibration", "nowhere.json"), "nowhere.json does not exist"),
         (("--corrupt", "fog"), "--corrupt needs the model"),
         (("--corrupt-severity", "2"), "--corrupt-severity needs --corrupt"),

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from fprnet.cli import gallery as commands
 from service_cases import IDS, image_bytes, sha256
 
 
@@ -116,6 +117,29 @@ def test_erasing_reaches_the_copies_of_the_service(fprnet, uri, gallery, tmp_pat
         (folder / IDS[number][:2] / f"{IDS[number]}.png").write_bytes(image_bytes(number))
     gallery("erase", IDS[2])
     assert [file.stem for file in folder.rglob("*.png")] == [IDS[3]]
+
+
+def test_erasing_that_was_interrupted_is_finished_by_saying_it_again(
+    fprnet, uri, gallery, tmp_path, monkeypatch
+):
+    copy = tmp_path / "people.db.service" / "images" / IDS[2][:2] / f"{IDS[2]}.png"
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(image_bytes(2))
+    waiting = tmp_path / "people.db.service" / "feedback" / "query.png"
+    waiting.parent.mkdir()
+    waiting.write_bytes(image_bytes(3))
+
+    def interrupted(uri, gallery):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(commands, "_sweep", interrupted)
+        assert fprnet("gallery", "erase", "--uri", uri, IDS[2]).status == 130
+    assert copy.exists()
+    again = fprnet("gallery", "erase", "--uri", uri, IDS[2])
+    assert (again.status, "no record" in again.complaint) == (2, True)
+    assert not copy.exists()
+    assert not waiting.exists()
 
 
 def test_mistakes_are_one_line(fprnet, uri, tmp_path):

@@ -1,13 +1,10 @@
 """One file, many processes: killed writers, readers beside a writer, a full disk."""
 
-import json
 import os
 import random
 import signal
 import sqlite3
 import time
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -18,99 +15,11 @@ from fprnet.gallery import database
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.records import Filters
 from fprnet.gallery.schema import MIGRATIONS, VERSION
-from gallery_cases import MODEL, kept, record, vectors
+from gallery_cases import MODEL, record, vectors
+from killed_cases import KilledWriters, child, said_before_the_end
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
 KILLS = 200
-LONGEST = 0.06  # seconds that a writer lives after its first word
-OLD = datetime.now(UTC) - timedelta(days=400)
-
-
-@contextmanager
-def child(work):
-    """Run ``work(say)`` in a process of its own; yields its id and the file of what it says."""
-    reading, writing = os.pipe()
-    process = os.fork()
-    if process == 0:
-        os.close(reading)
-        status = 1
-        try:
-            work(lambda *words: os.write(writing, json.dumps(words).encode() + b"\n"))
-            status = 0
-        finally:
-            os._exit(status)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as said:
-        try:
-            yield process, said
-        finally:
-            os.kill(process, signal.SIGKILL)
-            os.waitpid(process, 0)
-
-
-def said_before_the_end(said):
-    return [json.loads(line) for line in said if line.endswith(b"\n")]
-
-
-def changes(seed, numbers):
-    """Random changes of a gallery that holds some numbers, without an end."""
-    generator = random.Random(seed)
-    there, last = sorted(numbers), max(numbers, default=0)
-    while True:
-        some = generator.sample(there, min(len(there), generator.randint(1, 3)))
-        kind = generator.choice(("add", "add", "hide", "correct", "erase", "expire"))
-        if kind == "add" or not some:
-            kind, some = "add", [last + 1 + n for n in range(generator.randint(1, 5))]
-            there, last = there + some, some[-1]
-        elif kind == "erase":
-            there = [number for number in there if number not in some]
-        elif kind == "expire":
-            some = [number for number in there if number % 7 == 0]
-            there = [number for number in there if number % 7]
-        yield kind, some, generator.randrange(100)
-
-
-def time_of(number):
-    return OLD if number % 7 == 0 else None
-
-
-def apply_to_gallery(gallery, kind, some, value):
-    ids = [record(number).id for number in some]
-    if kind == "add":
-        embeddings = np.concatenate([vectors(1, seed=number) for number in some])
-        gallery.add(embeddings, [record(n, camera=value, time=time_of(n)) for n in some])
-    elif kind == "hide":
-        gallery.remove(ids)
-    elif kind == "correct":
-        gallery.correct(ids[0], {"camera": value, "identity": f"somebody {value}"})
-    elif kind == "erase":
-        gallery.erase(ids)
-    else:
-        gallery.expire("clerk", "command line")
-
-
-def apply_to_model(model, kind, some, value):
-    """Number -> camera, whether it is hidden."""
-    model = dict(model)
-    if kind == "add":
-        model |= {number: (str(value), False) for number in some}
-    elif kind == "hide":
-        model |= {number: (model[number][0], True) for number in some}
-    elif kind == "correct":
-        model[some[0]] = (str(value), model[some[0]][1])
-    else:
-        for number in some:
-            del model[number]
-    return model
-
-
-def state_of(gallery, numbers):
-    ids = {record(number).id: number for number in numbers}
-    known = sorted(gallery.known(ids))
-    hidden = gallery.hidden(known)
-    for id, embedding in zip(known, gallery.embeddings(known), strict=True):
-        np.testing.assert_array_equal(embedding, kept(vectors(1, seed=ids[id]))[0])
-    return {ids[one.id]: (one.camera, one.id in hidden) for one in gallery.get(known)}
 
 
 @pytest.mark.slow
@@ -118,39 +27,12 @@ def test_writers_that_are_killed_leave_all_that_they_acknowledged_and_nothing_ha
     uri = str(tmp_path / "people.db")
     Gallery.create(uri, MODEL, keep_days=300).close()
     moments = random.Random(0)
-    model, ever, killed_at = {}, set(), set()
+    writers = KilledWriters(uri)
     for seed in range(KILLS):
-
-        def write(say, seed=seed, model=model):
-            with Gallery.open(uri, writable=True) as gallery:
-                for kind, some, value in changes(seed, model):
-                    say("begin", kind, some, value)
-                    apply_to_gallery(gallery, kind, some, value)
-                    say("done")
-
-        with child(write) as (process, said):
-            first = said.readline()
-            time.sleep(moments.uniform(0, LONGEST))
-            os.kill(process, signal.SIGKILL)
-            words = [json.loads(first), *said_before_the_end(said)]
-        under_way = None
-        for word in words:
-            if word[0] == "begin":
-                under_way = word[1:]
-                ever |= set(under_way[1])
-            else:
-                model, under_way = apply_to_model(model, *under_way), None
-        with Gallery.open(uri, writable=True) as gallery:
-            found = state_of(gallery, ever)
-            assert len(gallery.search(vectors(1), top=1000).matches[0]) == len(gallery)
-        if under_way is not None:
-            killed_at.add(under_way[0])
-            if found != model:
-                model = apply_to_model(model, *under_way)
-        assert found == model
+        writers.kill_one(seed, moments)
         content = b"".join(file.read_bytes() for file in tmp_path.iterdir())
-        assert not [n for n in ever - set(model) if record(n).id.encode() in content]
-    assert killed_at == {"add", "hide", "correct", "erase", "expire"}
+        assert not [n for n in writers.erased if record(n).id.encode() in content]
+    assert set(writers.killed_at) == {"add", "hide", "correct", "erase", "expire"}
 
 
 @pytest.mark.slow

@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 import fprnet as package
-from conftest import TINY, assert_identical, checkpoint, command, environment, history
+from conftest import (
+    TINY,
+    assert_identical,
+    assert_same_run,
+    checkpoint,
+    command,
+    environment,
+    history,
+)
 from fprnet.config import preset_names
 
 # 3 epochs of 6 steps, so that a checkpoint every 4 steps lies inside epochs as well as at ends.
@@ -39,15 +47,6 @@ def straight(tiny_set, tmp_path_factory):
         runs[preset] = tmp_path_factory.mktemp("straight") / preset
         assert main(words_for(preset, tiny_set, runs[preset])) == 0
     return runs
-
-
-def assert_same_run(one: Path, other: Path) -> None:
-    assert history(one) == history(other)
-    for name in ("last.pt", "best.pt"):
-        a, b = (checkpoint(run / "checkpoints" / name) for run in (one, other))
-        for state in (a, b):
-            del state["config"]["training"]["checkpoint_every"]
-        assert_identical(a, b, name)
 
 
 @pytest.mark.slow

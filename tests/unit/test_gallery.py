@@ -582,6 +582,49 @@ def test_a_damaged_file_is_one_line(uri, tmp_path):
         search(gallery, vectors(1))
 
 
+def find_one(gallery):
+    return search(gallery, vectors(1))
+
+
+def get_all(gallery):
+    return gallery.get([one.id for one in records(3)])
+
+
+def list_audit(gallery):
+    return list(read_entries(gallery.database))
+
+
+@pytest.mark.parametrize(
+    ("change", "use"),
+    [
+        ("UPDATE gallery SET version = NULL", len),
+        ("UPDATE gallery SET embedding_size = 'eight'", len),
+        ("UPDATE gallery SET path = x'ff'", len),
+        ("UPDATE record SET embedding = x'00' WHERE number = 2", find_one),
+        ("UPDATE record SET embedding = NULL WHERE number = 2", find_one),
+        ("UPDATE record SET time = 1e300 WHERE number = 2", find_one),
+        ("UPDATE record SET time = 1 << 60 WHERE number = 2", Gallery.info),
+        ("UPDATE record SET time = 1 << 60 WHERE number = 2", get_all),
+        ("UPDATE record SET camera = x'ff' WHERE number = 2", Gallery.info),
+        ("UPDATE audit SET details = '{'", list_audit),
+    ],
+)
+def test_a_file_that_holds_what_none_can_hold_is_damaged(uri, change, use):
+    """SQLite gives whatever the bytes of a damaged file say, whatever the tables allow."""
+    with Gallery.create(uri, MODEL) as gallery:
+        gallery.add(vectors(3), records(3), audit=[AuditEntry("add", "me", "clerk")])
+    connection = sqlite3.connect(uri)
+    connection.execute("PRAGMA writable_schema = ON")
+    connection.execute("UPDATE sqlite_master SET sql = replace(sql, 'NOT NULL', '')")
+    connection.commit()
+    connection.close()
+    with sqlite3.connect(uri) as connection:
+        connection.execute(change)
+    connection.close()
+    with pytest.raises(GalleryError, match="damaged"), Gallery.open(uri) as gallery:
+        use(gallery)
+
+
 def test_a_file_that_was_moved_away_takes_no_records(uri, tmp_path, gallery):
     (tmp_path / "people.db").rename(tmp_path / "moved.db")
     with pytest.raises(GalleryUnavailableError, match="moved"):

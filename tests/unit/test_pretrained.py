@@ -217,6 +217,24 @@ def test_old_calibration_goes_with_the_old_weights(saved, tmp_path):
     assert not [name for name in names if (folder / name).exists()]
 
 
+def test_a_full_disk_leaves_the_older_model(saved, tmp_path):
+    resource = pytest.importorskip("resource", reason="limits of a process are those of POSIX")
+    folder = changed(saved, tmp_path, lambda folder: None)
+    (folder / "model.calibration.json").write_text("{}")
+    (folder / ".model.0123abcd.part.safetensors").write_text("of a killed process")
+    (folder / ".mine.part").write_text("of somebody else")
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limit[1]))
+    try:
+        with pytest.raises(CheckpointError, match="free some space"):
+            embedder().save_pretrained(folder)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    del before[".model.0123abcd.part.safetensors"]
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+
+
 def test_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="file"):

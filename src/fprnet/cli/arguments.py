@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ __all__ = [
     "add_workers",
     "existing_data_set",
     "existing_folder",
+    "finite",
     "mention_untrained",
     "positive",
     "size",
@@ -141,6 +143,17 @@ def positive(text: str) -> int:
         number = 0
     if number <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return number
+
+
+def finite(text: str) -> float:
+    """Take a number that is neither infinite nor NaN."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
     return number
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fprnet.cli.arguments import positive
+from fprnet.cli.arguments import finite, positive
 
 if TYPE_CHECKING:
     from fprnet.evaluation.reranking import Reranking
@@ -134,7 +134,7 @@ def add_postprocessing(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--rerank-lambda",
-        type=float,
+        type=finite,
         metavar="L",
         help="share of the original distance after re-ranking (default: 0.3)",
     )
@@ -167,14 +167,14 @@ def add_open_set(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--fpir",
-        type=float,
+        type=finite,
         nargs="+",
         metavar="RATE",
         help="false positive identification rates that are reported (default: 0.01 0.1)",
     )
     group.add_argument(
         "--threshold",
-        type=float,
+        type=finite,
         metavar="T",
         help="similarity at which the rates are reported, too (default: that of the calibration)",
     )

@@ -6,6 +6,7 @@ import argparse
 import getpass
 import json
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -266,13 +267,17 @@ def run_change(args: argparse.Namespace) -> int:
     if not (args.images or args.identity or args.tracklet) and args.until is None:
         raise UsageError(f"no image is named; see '{args.prog} --help'")
     ids = [sha256(Path(image)) if Path(image).is_file() else _id(image) for image in args.images]
-    with Gallery.open(args.uri, name=args.name, writable=True) as gallery:
+    erase = args.change == "erase"
+    with ExitStack() as ending:
+        gallery = Gallery.open(args.uri, name=args.name, writable=True)
+        ending.callback(gallery.close)
+        if erase:  # also where the records are gone: who was interrupted may have left the rest
+            ending.callback(_sweep, args.uri, gallery)
         if args.identity or args.until is not None:
             until = None if args.until is None else parse_time(args.until, end=True)
             ids += gallery.select(Filters(until=until), identities=args.identity)
         for tracklet in get_tracklets(gallery, args.tracklet):
             ids += [crop.id for crop in tracklet.crops]
-        erase = args.change == "erase"
         entry = AuditEntry(
             {"remove": "hide", "restore": "show", "erase": "erase"}[args.change],
             user_name(),
@@ -282,8 +287,6 @@ def run_change(args: argparse.Namespace) -> int:
         )
         change = {"remove": gallery.remove, "restore": gallery.restore, "erase": gallery.erase}
         changed = change[args.change](ids, audit=[entry])
-        if erase:
-            _sweep(args.uri, gallery)
         count = len(gallery)
     if args.json:
         print(json.dumps({"changed": changed, "records": count}))
@@ -310,7 +313,7 @@ def _sweep(uri: str, gallery: Gallery) -> None:
         from fprnet.serving.pictures import Pictures
 
         Pictures(folder / "images", (), 0).sweep(gallery.known)
-        FeedbackStore(gallery.database, folder / "feedback").sweep()
+        FeedbackStore(gallery.database, folder / "feedback").sweep(young=0)
 
 
 def run_expire(args: argparse.Namespace) -> int:

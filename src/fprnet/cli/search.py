@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fprnet.cli.arguments import add_command, add_json, mention_untrained, positive
+from fprnet.cli.arguments import add_command, add_json, finite, mention_untrained, positive
 from fprnet.cli.gallery import add_address
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def add_parser(subcommands: Subcommands) -> None:
     )
     parser.add_argument(
         "--false-match-rate",
-        type=float,
+        type=finite,
         default=0.01,
         metavar="R",
         help="share of the searches for people who are not there that may name somebody "

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, Row, delete, func, select, update
 
 from fprnet.gallery.database import Database
 from fprnet.gallery.schema import Tables
@@ -106,22 +106,26 @@ def read_entries(database: Database, *, after: int = 0) -> Iterator[dict[str, An
                 for image in found:
                     kinds = of_entry.setdefault(image.entry, {})
                     kinds.setdefault(image.kind, []).append(image.sha256 or ERASED)
-        for row in rows:
-            time = from_milliseconds(row.time).isoformat(timespec="milliseconds")
-            yield {
-                "number": row.number,
-                "time": time.replace("+00:00", "Z"),
-                "event": row.event,
-                "by": row.by,
-                "role": row.role,
-                "address": row.address,
-                **json.loads(row.details),
-                **of_entry.get(row.number, {}),
-                "outcome": row.outcome,
-            }
+            entries = [_entry(row, of_entry.get(row.number, {})) for row in rows]
+        yield from entries
         if len(rows) < PAGE:
             return
         after = numbers[-1]
+
+
+def _entry(row: Row[Any], images: dict[str, list[str]]) -> dict[str, Any]:
+    time = from_milliseconds(row.time).isoformat(timespec="milliseconds")
+    return {
+        "number": row.number,
+        "time": time.replace("+00:00", "Z"),
+        "event": row.event,
+        "by": row.by,
+        "role": row.role,
+        "address": row.address,
+        **json.loads(row.details),
+        **images,
+        "outcome": row.outcome,
+    }
 
 
 def forget_images(connection: Connection, tables: Tables, ids: Sequence[str]) -> None:

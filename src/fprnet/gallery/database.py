@@ -28,6 +28,7 @@ from fprnet.errors import (
     GalleryUnavailableError,
     UsageError,
 )
+from fprnet.gallery.damage import is_damaged, is_row_of_gallery
 from fprnet.gallery.schema import APPLICATION, MIGRATIONS, VERSION, Tables, gallery_table
 
 __all__ = ["Database", "SqliteFile", "is_server", "open_database"]
@@ -112,6 +113,8 @@ class Database(ABC):
             raise
         if row is None:
             raise GalleryMissingError(self.missing())
+        if not is_row_of_gallery(row):
+            raise GalleryError(_damaged(self.uri))
         if row["version"] > VERSION:
             raise GalleryError(
                 f"gallery {self.uri} has schema {row['version']}, this version of fprnet reads up "
@@ -150,6 +153,14 @@ class Database(ABC):
             ) from error
         except DBAPIError as error:
             raise self.translate(error) from error
+        except (TypeError, ValueError, OverflowError) as error:  # of a value that was read
+            if self.damaged():
+                raise GalleryError(_damaged(self.uri)) from error
+            raise
+
+    def damaged(self) -> bool:
+        """Whether it holds what no gallery holds, which takes a look at all of it."""
+        return False
 
     @property
     @abstractmethod
@@ -201,6 +212,13 @@ class SqliteFile(Database):
             with suppress(FileNotFoundError):
                 total += Path(f"{self.path}{suffix}").stat().st_size
         return total
+
+    def damaged(self) -> bool:
+        """Whether it holds what no gallery holds, which takes a look at all of it."""
+        if not hasattr(self, "tables"):  # not even the row that says what it is could be read
+            return True
+        with self.engine.connect() as connection:
+            return is_damaged(connection, self.tables)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -261,7 +279,7 @@ class SqliteFile(Database):
         if code == sqlite3.SQLITE_READONLY:
             return GalleryError(f"{name} may only be read here; correct its rights, or copy it")
         if code == sqlite3.SQLITE_CORRUPT:
-            return GalleryError(f"{name} is damaged; put back a backup")
+            return GalleryError(_damaged(str(self.path)))
         if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR):
             return GalleryUnavailableError(
                 f"{name} cannot be read or written ({cause}); check the disk, its folder and rights"
@@ -407,6 +425,10 @@ def create_sqlite(path: Path, size: int, fill: Callable[[Connection, Tables], No
     finally:
         for suffix in ("", "-wal", "-shm"):
             Path(f"{temporary}{suffix}").unlink(missing_ok=True)
+
+
+def _damaged(uri: str) -> str:
+    return f"gallery {uri} is damaged; put back a backup"
 
 
 def _absent(error: DBAPIError) -> bool:

@@ -101,7 +101,7 @@ class GalleryReader:
         """Return what adding n records would do, without their embeddings."""
         with self.database.reading() as connection:
             rows = rows_of(connection, self._tables, [record.id for record in records])
-        return plan_of(rows, records, update)
+            return plan_of(rows, records, update)
 
     def known(self, ids: Iterable[str]) -> set[str]:
         """Return those of the ids that are in the gallery, hidden or not."""
@@ -145,7 +145,7 @@ class GalleryReader:
         """
         with self.database.reading() as connection:
             rows = required_rows(connection, self._tables, ids, self.uri)
-        return [record_of(rows[id]) for id in ids]
+            return [record_of(rows[id]) for id in ids]
 
     def embeddings(self, ids: Sequence[str]) -> NDArray[np.float32]:
         """Return ``(n, D)`` float32 embeddings of records, in that order, rounded to float16.
@@ -291,7 +291,7 @@ class GalleryReader:
                     )
                 )
             ]
-        return {row.number: record_of(row) for row in rows}
+            return {row.number: record_of(row) for row in rows}
 
 
 def checked_days(days: int | None) -> int | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from fprnet.components import Component
 from fprnet.config import config_as_dict, config_from_dict
 from fprnet.config.schema import RunConfig
 from fprnet.errors import CheckpointError, ConfigError
-from fprnet.files import replacing, sha256, write_text
+from fprnet.files import remove_leftovers_of, replacing, sha256
 from fprnet.methods.network import untrained
 from fprnet.runs.trained_model import load_weights
 
@@ -175,10 +176,11 @@ def write_pretrained(
     card: str,
     half: bool = True,
 ) -> None:
-    """Write a trained model; a complete older one is replaced file by file, the config last.
+    """Write a trained model; an older one stays until the new one is on the disk.
 
     A calibration and a projection that lie in the folder belong to other weights from then on, so
-    they are removed.
+    they are removed. A process that is killed leaves the older model, the new one, or a folder
+    that holds none.
 
     Args:
         folder: Folder to write, made if it is not there.
@@ -213,14 +215,18 @@ def write_pretrained(
         "selection": selection,
         "config": config_as_dict(anywhere),
     }
+    order = (CONFIG, CARD, WEIGHTS)  # the last one that is opened takes its name first
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (CALIBRATION, PROJECTION):
-            (folder / name).unlink(missing_ok=True)
-        with replacing(folder / WEIGHTS) as temporary:
-            temporary.write_bytes(save(weights, metadata={"format": "pt"}))
-        write_text(folder / CARD, card)
-        write_text(folder / CONFIG, json.dumps(content, indent=1) + "\n")
+        for name in order:
+            remove_leftovers_of(folder / name)
+        with ExitStack() as complete:
+            new = {name: complete.enter_context(replacing(folder / name)) for name in order}
+            new[WEIGHTS].write_bytes(save(weights, metadata={"format": "pt"}))
+            new[CARD].write_text(card, encoding="utf-8")
+            new[CONFIG].write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            for name in (CONFIG, CALIBRATION, PROJECTION):
+                (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise CheckpointError(
             f"model {folder} cannot be written ({error.strerror}); free some space or give another "

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fprnet.cli.arguments import add_command, positive, size
+from fprnet.cli.arguments import add_command, finite, positive, size
 
 if TYPE_CHECKING:
     from fprnet.cli.arguments import Subcommands
@@ -38,10 +38,10 @@ def add_parser(subcommands: Subcommands) -> None:
         "people one after the other (default: 4)",
     )
     parser.add_argument(
-        "--seconds", type=float, default=10.0, help="length of the film (default: %(default)s)"
+        "--seconds", type=finite, default=10.0, help="length of the film (default: %(default)s)"
     )
     parser.add_argument(
-        "--rate", type=float, default=12.5, help="frames a second (default: %(default)s)"
+        "--rate", type=finite, default=12.5, help="frames a second (default: %(default)s)"
     )
     parser.add_argument(
         "--size",
