@@ -22,7 +22,11 @@ FROM python:3.11-slim-bookworm
 LABEL org.opencontainers.image.title="fprnet" \
       org.opencontainers.image.description="Visible-infrared person re-identification" \
       org.opencontainers.image.licenses="Apache-2.0"
-RUN useradd --create-home --uid 10001 fprnet && install -d -o fprnet -g fprnet /data
+# What OpenCV links to, for watching videos.
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install -y --no-install-recommends libgl1 libglib2.0-0 \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --create-home --uid 10001 fprnet && install -d -o fprnet -g fprnet /data
 COPY --from=build /opt/fprnet /opt/fprnet
 ENV PATH=/opt/fprnet/bin:$PATH \
     FPRNET_CACHE=/data/cache \

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install chromium demo test check lint unit docs clean
+.PHONY: install packages demo test check lint unit docs clean
 
 install: $(VENV)/.installed
 
@@ -14,12 +14,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
-# Debian's Chromium for the browser tests; where it is absent and may not be installed, they skip and say so.
-chromium:
-	@command -v chromium >/dev/null || { \
+# Debian's Chromium and MQTT broker; where they are absent and may not be installed, their tests skip and say so.
+packages:
+	@{ command -v chromium && PATH="$$PATH:/usr/sbin" command -v mosquitto; } >/dev/null || { \
 	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium >/dev/null; \
-	} || echo "Chromium is not here and cannot be installed: tests of the operator's page will skip"
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium mosquitto >/dev/null; \
+	} || echo "Chromium or mosquitto is not here and cannot be installed: tests of the page or of MQTT will skip"
 
 demo: install
 	$(BIN)/fprnet demo
@@ -28,7 +28,7 @@ demo: install
 check: lint
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
-test: lint chromium
+test: lint packages
 	$(BIN)/pytest -n 2 --dist worksteal
 
 docs: install

@@ -16,7 +16,6 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 import torch  # noqa: E402 - the tests' folder is no package
 from files import attack_files, attack_images  # noqa: E402
 from forking import command, ended  # noqa: E402
-from fprnet_lab.synthetic import GeneratorOptions, generate  # noqa: E402
 from full_disk import fill_disks  # noqa: E402
 from killed_galleries import kill_adding, kill_erasing, kill_writers  # noqa: E402
 from killed_runs import (  # noqa: E402
@@ -34,6 +33,8 @@ from fprnet.embeddings.embedder import load_model  # noqa: E402
 from fprnet.gallery.gallery import Gallery  # noqa: E402
 from fprnet.serving.keys import add_key, revoke_key  # noqa: E402
 from fprnet.serving.roles import ROLES  # noqa: E402
+from fprnet_lab.people.options import PeopleOptions  # noqa: E402
+from fprnet_lab.people.writer import generate  # noqa: E402
 from service_cases import MODEL, make_stock, process_of  # noqa: E402
 
 # Tries of each kind, at share 1.
@@ -92,7 +93,7 @@ def _kills(folder: Path, seed: int, share: float) -> Iterator[Row]:
 def _trained(folder: Path) -> tuple[Path, tuple[Path, Path]]:
     """A small data set, and two runs of one shape."""
     data = folder / "data"
-    options = GeneratorOptions(
+    options = PeopleOptions(
         identities=8, validation_identities=4, test_identities=4, images_per_camera=2,
         size=(64, 32), outdoor_share=0, missed_share=0,
     )  # fmt: skip

@@ -46,7 +46,7 @@ class BoxTracker:
             raise UsageError(
                 "watching needs the library trackers; install it: pip install 'fprnet[watch]'"
             ) from error
-        self._make: Callable[[], Any] = lambda: ByteTrackTracker(  # type: ignore[no-untyped-call]
+        self._make: Callable[[], Any] = lambda: ByteTrackTracker(
             lost_track_buffer=max(1, round(patience * LIBRARY_RATE)),
             frame_rate=LIBRARY_RATE,
             track_activation_threshold=confident,
@@ -71,7 +71,7 @@ class BoxTracker:
         corners = np.concatenate(
             [found.boxes[:, :2], found.boxes[:, :2] + found.boxes[:, 2:]], axis=1
         )
-        theirs = TheirDetections(  # type: ignore[no-untyped-call]
+        theirs = TheirDetections(
             xyxy=corners,
             confidence=found.scores,
             data={"index": np.arange(len(found.scores))},
