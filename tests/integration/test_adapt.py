@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 
 from conftest import assert_identical, checkpoint
+from fprnet.adaptation import adapting
+from fprnet.adaptation.config import AdaptationConfig
+from fprnet.adaptation.site import of_manifest
+from fprnet.adaptation.steps import adapt
 from fprnet.data.data_set import open_data_set
 from fprnet.embeddings.embedder import load_model
 from fprnet.gallery.gallery import Gallery
 
-FAST = ("--epochs", 2, "--learning-rate", 0.003)
+FAST = ("--epochs", 2, "--learning-rate", 0.003, "--limit", 0.7)
 
 
 @pytest.fixture(scope="module")
@@ -86,16 +90,39 @@ def report_crops(adapted):
     return report["crops"]["visible"] + report["crops"]["infrared"]
 
 
-def test_a_stopped_run_goes_on_to_the_same_weights(fprnet, adapted, crops, saved, tmp_path):
+def test_a_stopped_run_goes_on_to_the_same_weights(
+    fprnet, adapted, crops, saved, tmp_path, monkeypatch
+):
     out = tmp_path / "site"
     words = ("adapt", "--crops", crops, "--model", saved, "--out", out, *FAST, "--apart", 5)
-    shutil.copytree(adapted, out)
-    # As if it had been killed in the second epoch: only the first one's checkpoint is there.
-    first = checkpoint(adapted / "adaptation" / "checkpoints" / "last.pt")
-    assert fprnet(*words).status == 0  # finished already: nothing changes
-    assert_identical(checkpoint(out / "adaptation" / "checkpoints" / "last.pt"), first)
+    begin = adapting._Teaching.begin_epoch
+
+    def stopped(self, epoch, optimizers):
+        if epoch == 1:
+            raise KeyboardInterrupt
+        begin(self, epoch, optimizers)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(adapting._Teaching, "begin_epoch", stopped)
+        assert fprnet(*words).status == 130
+    assert not (out / "config.json").exists()
+    assert fprnet(*words).status == 0
+    last = "adaptation/checkpoints/last.pt"
+    assert_identical(checkpoint(out / last), checkpoint(adapted / last))
+    weights = [sha256((one / "model.safetensors").read_bytes()) for one in (out, adapted)]
+    assert weights[0].digest() == weights[1].digest()
     other = fprnet(*words, "--seed", 1)
     assert (other.status, "seed 0 (not 1)" in other.complaint) == (2, True)
+
+
+def test_a_model_that_agrees_as_well_is_kept_where_nothing_must_be_gained(crops, saved, tmp_path):
+    config = AdaptationConfig(epochs=1, learning_rate=1e-9, limit=0.7, margin=0.0)
+    found = adapt(of_manifest(crops), tmp_path / "site", saved, config)
+    assert found.summary["adapted"]
+    assert found.summary["epoch"] == 1
+    about = [load_model(one).about for one in (tmp_path / "site", saved)]
+    assert about[0]["selection"] == "agreement"
+    assert about[0]["step"] == about[1]["step"] + found.summary["epochs"][0]["step"]
 
 
 @pytest.mark.parametrize(

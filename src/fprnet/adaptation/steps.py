@@ -20,6 +20,7 @@ from fprnet.adaptation.config import AdaptationConfig
 from fprnet.adaptation.report import summary_of, write_report
 from fprnet.adaptation.site import Site, labelled_crops, together
 from fprnet.adaptation.threshold import calibrate_crops
+from fprnet.config import preset_names
 from fprnet.cores import available_cores
 from fprnet.data.cache import open_cache
 from fprnet.embeddings.embedder import Embedder, load_model
@@ -174,13 +175,12 @@ def _adapt(
 
 
 def _embedder(model: str | Path) -> Embedder:
-    embedder = load_model(model, runtime="pytorch", precision="float32")
-    if not embedder.about["trained"]:
+    if str(model) in preset_names():  # its weights would be loaded for nothing
         raise UsageError(
             f"preset {model} is not trained, and clusters of its embeddings mean nothing; give a "
             "checkpoint, run folder or saved model"
         )
-    return embedder
+    return load_model(model, runtime="pytorch", precision="float32")
 
 
 def _images(site: Site, embedder: Embedder, folder: Path) -> Any:  # noqa: ANN401 - (N, H, W, 3) uint8

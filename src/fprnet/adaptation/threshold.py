@@ -26,7 +26,7 @@ __all__ = ["LEAST_PAIRS", "apart_pairs", "calibrate_crops"]
 
 LEAST_PAIRS = 200  # that time and place guarantee: the tail is a twentieth of them
 
-LEAST_PEOPLE = 10
+LEAST_PEOPLE = 4
 
 Mask = NDArray[np.bool_]
 
@@ -90,7 +90,7 @@ def calibrate_crops(
     if len(both) < LEAST_PEOPLE:
         raise FeaturesError(
             f"{len(both)} clusters have crops of both modalities; a calibration needs "
-            f"{LEAST_PEOPLE} at least: give crops of more people"
+            f"{LEAST_PEOPLE} at least, and a hundred to be good: give crops of more people"
         )
     records = site.where(rows).records(cluster[rows])
     features = features_of(records, embeddings[rows], {})

@@ -47,15 +47,16 @@ def add_action(subcommands: Subcommands, make_action: MakeAction) -> None:
 def run(args: argparse.Namespace) -> int:
     """Upgrade, and say how many records have new embeddings."""
     from fprnet.cli.gallery import user_name
+    from fprnet.config import preset_names
     from fprnet.embeddings.embedder import load_model
     from fprnet.errors import UsageError
     from fprnet.gallery.gallery import Gallery
     from fprnet.gallery.upgrading import upgrade_gallery
     from fprnet.runs.pretrained import remembered_as
 
-    embedder = load_model(args.model, precision="auto")
-    if not embedder.about["trained"]:
+    if args.model in preset_names():
         raise UsageError(f"preset {args.model} is not trained; give a trained model")
+    embedder = load_model(args.model, precision="auto")
     if embedder.projection is not None and not args.full_size:
         embedder = embedder.compact()
     with Gallery.open(args.uri, name=args.name, writable=True) as gallery:
