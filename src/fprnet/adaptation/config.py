@@ -24,14 +24,14 @@ class AdaptationConfig:
     steps_per_epoch: CountOrZero = 0  # 0: crops // images of a batch
     clusters: PositiveInt = 8  # of a batch, in each modality
     images: PositiveInt = 4  # of each of them
-    learning_rate: Positive = 0.01
+    learning_rate: Positive = 0.003
     temperature: Positive = 0.07  # of the contrastive loss
     memory_momentum: BelowOne = 0.9  # share of a proxy that an image leaves as it is
     teacher_momentum: BelowOne = 0.98  # share of the averaged teacher that a step leaves
     neighbours: PositiveInt = 24  # k1 of the Jaccard distance, half of them from each modality
     averaged: PositiveInt = 6  # k2
     limit: Probability = 0.8  # mean Jaccard distance up to which clusters are one
-    match_limit: Probability = 0.95  # ... of a visible and an infrared one; 0: no matching
+    match_limit: Probability = 0.85  # ... of a visible and an infrared one; 0: no matching
     unsure: Probability = 0.97  # ... below which two clusters are not pushed apart; 0: all are
     least: PositiveInt = 2  # crops of a cluster
     balanced: bool = True  # neighbours from both modalities; no: the nearest, whichever

@@ -51,7 +51,7 @@ def add_parser(subcommands: Subcommands) -> None:
     )
     parser.add_argument("--epochs", type=positive, metavar="N", help="epochs (default: 10)")
     parser.add_argument(
-        "--learning-rate", type=float, metavar="RATE", help="learning rate (default: 0.01)"
+        "--learning-rate", type=float, metavar="RATE", help="learning rate (default: 0.003)"
     )
     parser.add_argument(
         "--limit",
