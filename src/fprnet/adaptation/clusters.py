@@ -119,9 +119,9 @@ def mean_distances(distance: NDArray[np.float32], label: Labels, count: int) -> 
 
     rows = np.arange(len(label))
     member = csr_array((np.ones(len(label)), (label, rows)), shape=(count, len(label)))
-    half = member @ distance
+    half = np.asarray(member @ distance)
     size = np.bincount(label, minlength=count)
-    total: Array = (member @ half.T).T / np.outer(size, size)
+    total: Array = np.asarray(member @ half.T).T / np.outer(size, size)
     return total
 
 
@@ -145,8 +145,8 @@ def _matched(
     home = np.arange(count)
     home[other[right[chosen]]] = visible[left[chosen]]
     members = {int(one): {int(one)} for one in np.unique(home)}
-    for one in np.flatnonzero(home != np.arange(count)):
-        members[int(home[one])].add(int(one))
+    for joining in np.flatnonzero(home != np.arange(count)).tolist():
+        members[int(home[joining])].add(joining)
     alone = [one for one, own in members.items() if len(own) == 1 and dark[one] in (0, size[one])]
     for one in sorted(alone, key=lambda one: (_nearest(apart, dark, size, one)[0], one)):
         nearest, target = _nearest(apart, dark, size, one)

@@ -38,7 +38,7 @@ class AdaptationConfig:
     camera_aware: bool = True  # a proxy for each camera of a cluster; no: for each modality
     teacher: bool = True  # clusters by, and keeps, the averaged weights; no: the last ones
     held_out: Probability = 0.2  # share of the groups that only measure
-    margin: NonNegative = 0.01  # of agreement that the adapted model must gain to be kept
+    margin: NonNegative = 0.03  # of agreement that the adapted model must gain to be kept
     labelled: str = ""  # data set of labelled people, whose clusters are known
     # What the run is of: kept here so that a continued run refuses another.
     model_sha256: str = ""
@@ -51,6 +51,7 @@ def config_from_dict(values: Mapping[str, Any]) -> AdaptationConfig:
     Raises:
         ConfigError: A misspelled key, a wrong type, or a value out of range.
     """
+    config: AdaptationConfig
     config, faults = fill(AdaptationConfig, values)
     if faults:
         raise ConfigError("config: " + "; ".join(faults))

@@ -147,7 +147,7 @@ def similarity_figure(site: Site, outcome: Adaptation, theme: Theme = LIGHT) -> 
         sides.append(np.sort(random.permutation(rows)[:MOST_PAIRS]))
     night, day = sides
     same = label[night][:, None] == label[day][None]
-    bins = np.linspace(-0.5, 1, BINS + 1)
+    bins = np.linspace(-0.5, 1, BINS + 1).tolist()
     for axis, title, found in zip(
         axes, ("before", "after"), (outcome.embeddings_before, outcome.embeddings), strict=True
     ):

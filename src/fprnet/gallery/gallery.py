@@ -217,7 +217,7 @@ class Gallery(GalleryReader):
         records: Sequence[GalleryRecord],
         update: bool,
     ) -> Added:
-        self._check_model(connection.execute(select(self._tables.gallery)).mappings().one())
+        self._check_model(connection.execute(select(self._tables.gallery)).one())
         present = rows_of(connection, self._tables, [record.id for record in records])
         planned = plan_of(present, records, update)
         now = milliseconds(datetime.now(UTC))
@@ -264,7 +264,7 @@ class Gallery(GalleryReader):
         self.check_writable()
         vector = None if embedding is None else self._checked(embedding, stored=True)[0]
         with self.database.writing() as connection:
-            self._check_model(connection.execute(select(self._tables.gallery)).mappings().one())
+            self._check_model(connection.execute(select(self._tables.gallery)).one())
             row = required_rows(connection, self._tables, [id], self.uri)[id]
             old = record_of(row)
             new = GalleryRecord.checked(**{**dict(old), **values, "id": id})

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, or_, select
+from sqlalchemy import Row, func, or_, select
 
 from fprnet.embeddings.projection import Projection
 from fprnet.errors import FilterError, GalleryError, GalleryModelError
@@ -212,11 +212,11 @@ class GalleryReader:
         """
         table = self._tables.gallery
         with self.database.reading() as connection:
-            self._check_model(connection.execute(select(table)).mappings().one())
+            self._check_model(connection.execute(select(table)).one())
 
-    def _check_model(self, row: Mapping[str, Any]) -> None:
+    def _check_model(self, row: Row[Any]) -> None:
         own = (self.model.checkpoint_sha256, self.model.projection_sha256)
-        if (row["checkpoint_sha256"], row["projection_sha256"]) != own:
+        if (row.checkpoint_sha256, row.projection_sha256) != own:
             raise GalleryModelError(
                 f"gallery {self.uri} was upgraded to another model after it was opened; open it "
                 "again, and start a service again"

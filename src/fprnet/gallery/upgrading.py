@@ -21,6 +21,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
+    ForeignKey,
     LargeBinary,
     MetaData,
     Table,
@@ -130,10 +131,14 @@ def picture_of(record: GalleryRecord) -> bytes | None:
 
 
 def _table(schema: str | None) -> Table:
+    """Return the table of new embeddings; one goes when its record is erased."""
+    metadata = MetaData(schema=schema)
+    number = Column("number", BigInteger, primary_key=True)
+    of_record = ForeignKey(Table("record", metadata, number).c.number, ondelete="CASCADE")
     return Table(
         "upgrade",
-        MetaData(schema=schema),
-        Column("record", BigInteger, primary_key=True, autoincrement=False),
+        metadata,
+        Column("record", BigInteger, of_record, primary_key=True, autoincrement=False),
         Column("model", Text, nullable=False),
         Column("embedding", LargeBinary, nullable=False),  # (D,) float16
     )
