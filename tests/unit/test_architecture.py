@@ -28,7 +28,8 @@ LAYERS = (
     ("evaluation",),
     ("training", "export", "gallery"),
     ("events",),
-    ("reporting", "watch", "serving", "api"),
+    ("reporting",),
+    ("adaptation", "watch", "serving", "api"),
     ("cli",),
     ("__main__",),
 )

@@ -7,7 +7,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fprnet.cli.adapt import add_crops, read_site
 from fprnet.cli.arguments import add_command, add_json, add_layout, existing_data_set, positive
+from fprnet.errors import UsageError
 from fprnet.text_table import text_table
 
 if TYPE_CHECKING:
@@ -16,19 +18,26 @@ if TYPE_CHECKING:
 
 EXAMPLE = """\
   fprnet calibrate runs/fprnet --data generated --picture reliability.png
+  fprnet calibrate runs/site --unlabelled --crops crops/manifest.csv --apart 20
 
 Two files are written beside the checkpoint: best.projection.safetensors, which makes the
 embeddings of a gallery compact, and best.calibration.json, which turns their similarities into
-probabilities."""
+probabilities. With --unlabelled the threshold comes from crops that nobody has labelled: pairs that
+were taken at two locations at one time are two people."""
 
 
 def add_parser(subcommands: Subcommands) -> None:
     """Declare ``fprnet calibrate``."""
     parser = add_command(subcommands, "calibrate", summary=__doc__, example=EXAMPLE)
     parser.add_argument("model", metavar="MODEL", help="checkpoint or run folder")
-    parser.add_argument(
-        "--data", type=existing_data_set, required=True, metavar="ROOT", help="data set"
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", type=existing_data_set, metavar="ROOT", help="data set")
+    source.add_argument(
+        "--unlabelled",
+        action="store_true",
+        help="take crops without labels: --crops or --gallery, with locations and times",
     )
+    add_crops(parser)
     add_layout(parser)
     parser.add_argument("--split", type=positive, metavar="N", help="of RegDB: 1 to 10")
     parser.add_argument(
@@ -58,6 +67,10 @@ def add_parser(subcommands: Subcommands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the calibration, and print how good it is."""
+    if args.unlabelled:
+        return _run_unlabelled(args)
+    if args.visible or args.infrared or args.crops is not None or args.gallery is not None:
+        raise UsageError("--visible, --infrared, --crops and --gallery are of --unlabelled")
     from fprnet.files import replacing
     from fprnet.gallery.calibration import calibration_path
     from fprnet.gallery.steps import calibrate
@@ -86,6 +99,30 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps({**calibration.as_dict(), "embedding": compact}))
     else:
         print(_text(outcome, calibration.measured["people"], out))
+    return 0
+
+
+def _run_unlabelled(args: argparse.Namespace) -> int:
+    from fprnet.adaptation.steps import calibrate_unlabelled
+    from fprnet.gallery.calibration import calibration_path
+    from fprnet.runs.pretrained import weights_file
+
+    if args.picture is not None or args.split is not None or args.cache is not None:
+        raise UsageError("--picture, --split and --cache are of --data")
+    site = read_site(args)
+    calibration = calibrate_unlabelled(args.model, site, seconds=args.apart, out=args.out)
+    if args.json:
+        print(json.dumps(calibration.as_dict()))
+        return 0
+    candidates = int((~site.infrared).sum())
+    thresholds = ", ".join(
+        f"{calibration.threshold(rate, candidates):.3f} ({rate})" for rate in (0.01, 0.05, 0.1)
+    )
+    print(
+        f"thresholds among {candidates} (false-match rate): {thresholds}\n"
+        f"by {calibration.measured['stranger_pairs']} pairs that time and place guarantee\n"
+        f"{args.out or calibration_path(weights_file(args.model))} is written"
+    )
     return 0
 
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fprnet.cli import people, watch_list
+from fprnet.cli import people, upgrade, watch_list
 from fprnet.cli.arguments import (
     add_command,
     add_json,
@@ -132,6 +132,7 @@ def add_parser(subcommands: Subcommands) -> None:
     _action(inner, "audit", AUDIT, AUDIT_EXAMPLE).set_defaults(run=run_audit)
     people.add_actions(inner, _action)
     watch_list.add_actions(inner, _action)
+    upgrade.add_action(inner, _action)
 
 
 def add_address(parser: argparse.ArgumentParser, option: str) -> None:

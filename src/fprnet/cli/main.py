@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from fprnet import plugins
 from fprnet.cli import (
+    adapt,
     calibrate,
     components,
     cross_validate,
@@ -44,6 +45,7 @@ COMMANDS = (
     data,
     train,
     cross_validate,
+    adapt,
     evaluate,
     protocols,
     table,

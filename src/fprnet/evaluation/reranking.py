@@ -29,7 +29,7 @@ from fprnet.errors import UsageError
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-__all__ = ["Reranking", "rerank", "reranked_blocks"]
+__all__ = ["Reranking", "jaccard_distances", "rerank", "reranked_blocks"]
 
 # Numbers in one block: what fits in a processor's cache, and what keeps a GPU busy.
 CPU_BLOCK = 2**21
@@ -118,6 +118,42 @@ def reranked_blocks(
         yield part, (1 - options.weight) * jaccard + options.weight * original
 
 
+def jaccard_distances(
+    vectors: Tensor, groups: NDArray[np.int64], *, k1: int, k2: int
+) -> NDArray[np.float32]:
+    """Return the k-reciprocal Jaccard distances of all pairs of images, fair to every group.
+
+    The distance is d* of `reranked_blocks` with lambda 0, but N(p, k) holds p and as many images of
+    every group: the k / m nearest of each of m groups, or all that a group has. With the modalities
+    as groups an image has neighbours in the other one, too, however far apart the modalities lie.
+
+    Args:
+        vectors: ``(N, D)`` float64.
+        groups: ``(N,)`` number of each image's group.
+        k1: Neighbours that may be mutual.
+        k2: Neighbours, the image itself included, whose weights are averaged.
+
+    Returns:
+        ``(N, N)`` in [0, 1], symmetric, 0 on the diagonal.
+
+    Raises:
+        UsageError: k1 or k2 is out of range.
+    """
+    Reranking(k1, k2)
+    images = _Images(vectors.clone())
+    near = _fair_neighbours(images, groups, max(k1, k2 - 1))
+    weights = _averaged(_weights(images, near, k1), near.image[:, :k2])
+    apart = np.empty((len(images), len(images)), dtype=np.float32)
+    shown = weights.tocsc()
+    for start in range(0, len(images), ROWS):
+        shared = _shared(weights[start : start + ROWS], shown)
+        apart[start : start + ROWS] = 1 - shared / (2 - shared)
+    apart = np.minimum(apart, apart.T)  # sums differ in their last digit by their order
+    np.clip(apart, 0, 1, out=apart)
+    np.fill_diagonal(apart, 0)
+    return apart
+
+
 class _Images:
     """Vectors ``(N, D)`` that give the squared distances of any two blocks; they are centred."""
 
@@ -196,6 +232,35 @@ def _neighbours(images: _Images, count: int) -> _Neighbours:
     largest.clamp_(min=torch.finfo(torch.float32).tiny)  # all images are equal
     distances = (ranked >> 32).astype(np.int32).view(np.float32)
     return _Neighbours(image, distances / largest.cpu().numpy()[:, None], largest)
+
+
+def _fair_neighbours(images: _Images, groups: NDArray[np.int64], count: int) -> _Neighbours:
+    """Find each image itself, then in turns the nearest of its own and of every other group."""
+    total = len(images)
+    names = np.unique(groups)
+    members = {name: np.flatnonzero(groups == name) for name in names.tolist()}
+    each = min(max(1, round(count / len(names))), *(len(rows) - 1 for rows in members.values()))
+    image = np.empty((total, 1 + each * len(names)), dtype=np.int64)
+    distance = np.empty(image.shape, dtype=np.float32)
+    largest = np.empty(total, dtype=np.float32)
+    for start in range(0, total, ROWS):
+        rows = np.arange(start, min(start + ROWS, total))
+        block = images.distances(slice(start, start + ROWS), slice(None)).cpu().numpy()
+        largest[rows] = block.max(axis=1)
+        block[np.arange(len(rows)), rows] = -1  # before images that equal it
+        image[rows, 0] = rows
+        for name, group in members.items():
+            own = groups[rows] == name
+            order = group[np.argsort(block[:, group], axis=1, kind="stable")]
+            image[rows[own], 1 :: len(names)] = order[own, 1 : each + 1]
+            for other in names[names != name]:
+                turn = [other, *names[names != other]].index(name)
+                theirs = groups[rows] == other
+                image[rows[theirs], 1 + turn :: len(names)] = order[theirs, :each]
+        block[np.arange(len(rows)), rows] = 0
+        distance[rows] = np.take_along_axis(block, image[rows], axis=1)
+    largest = np.maximum(largest, np.finfo(np.float32).tiny)  # all images are equal
+    return _Neighbours(image, distance / largest[:, None], torch.from_numpy(largest))
 
 
 def _smallest(keys: Tensor, count: int) -> Tensor:

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, delete, insert, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from fprnet.embeddings.projection import Projection
 from fprnet.errors import GalleryError
@@ -217,6 +217,7 @@ class Gallery(GalleryReader):
         records: Sequence[GalleryRecord],
         update: bool,
     ) -> Added:
+        self._check_model(connection.execute(select(self._tables.gallery)).one())
         present = rows_of(connection, self._tables, [record.id for record in records])
         planned = plan_of(present, records, update)
         now = milliseconds(datetime.now(UTC))
@@ -263,6 +264,7 @@ class Gallery(GalleryReader):
         self.check_writable()
         vector = None if embedding is None else self._checked(embedding, stored=True)[0]
         with self.database.writing() as connection:
+            self._check_model(connection.execute(select(self._tables.gallery)).one())
             row = required_rows(connection, self._tables, [id], self.uri)[id]
             old = record_of(row)
             new = GalleryRecord.checked(**{**dict(old), **values, "id": id})

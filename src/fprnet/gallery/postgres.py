@@ -31,7 +31,13 @@ from fprnet.gallery.records import Filters
 from fprnet.gallery.schema import Tables
 from fprnet.gallery.search import Best
 
-__all__ = ["PostgresServer", "ServerSearch", "create_postgres"]
+__all__ = [
+    "PostgresServer",
+    "ServerSearch",
+    "change_size",
+    "create_postgres",
+    "index_embeddings",
+]
 
 SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 SETTINGS = {"m": 16, "ef_construction": 64}  # pgvector's own defaults
@@ -197,13 +203,9 @@ def create_postgres(
                 writer.exec_driver_sql("CREATE EXTENSION IF NOT EXISTS vector")
                 writer.execute(CreateSchema(name))
                 tables.metadata.create_all(writer)
-                prefix = f'CREATE INDEX ON "{name}".record'
-                writer.exec_driver_sql(f"{prefix} (modality, time, location)")
-                if size <= MAX_INDEXED:
-                    options = ", ".join(f"{key} = {value}" for key, value in SETTINGS.items())
-                    writer.exec_driver_sql(
-                        f"{prefix} USING hnsw (embedding halfvec_ip_ops) WITH ({options})"
-                    )
+                index = f'CREATE INDEX ON "{name}".record'
+                writer.exec_driver_sql(f"{index} (modality, time, location)")
+                index_embeddings(writer, name, size)
                 fill(writer, tables)
     except GalleryError as error:
         cause = error.__cause__
@@ -221,6 +223,27 @@ def create_postgres(
         raise
     finally:
         server.close()
+
+
+def index_embeddings(connection: Connection, name: str, size: int) -> None:
+    """Build the graph over the embeddings of gallery ``name``, if their size allows one."""
+    if size > MAX_INDEXED:
+        return
+    options = ", ".join(f"{key} = {value}" for key, value in SETTINGS.items())
+    connection.exec_driver_sql(
+        f'CREATE INDEX ON "{name}".record USING hnsw (embedding halfvec_ip_ops) WITH ({options})'
+    )
+
+
+def change_size(connection: Connection, name: str, size: int) -> None:
+    """Replace the embeddings of gallery ``name`` by zeros of another size, without an index."""
+    table = f'"{name}".record'
+    connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN embedding")
+    zeros = "[" + ",".join("0" * size) + "]"
+    connection.exec_driver_sql(
+        f"ALTER TABLE {table} ADD COLUMN embedding halfvec({size}) NOT NULL DEFAULT '{zeros}'"
+    )
+    connection.exec_driver_sql(f"ALTER TABLE {table} ALTER COLUMN embedding DROP DEFAULT")
 
 
 def parse_address(uri: str) -> URL:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import func, or_, select
+from sqlalchemy import Row, func, or_, select
 
 from fprnet.embeddings.projection import Projection
 from fprnet.errors import FilterError, GalleryError, GalleryModelError
@@ -185,7 +185,10 @@ class GalleryReader:
             raise GalleryError(f"top is {top}; give 1 to {MAX_MATCHES}")
         queries = self._checked(vectors, stored=False)
         for last in (False,) * (TRIES - 1) + (True,):
-            best, candidates, images = self._search(queries, filters, top)
+            try:
+                best, candidates, images = self._search(queries, filters, top)
+            finally:  # embeddings of another size would be a fault of the search itself
+                self.check_model()
             wanted = {int(number) for numbers, _ in best for number in numbers}
             rows = self._visible(wanted)
             # Where a record was hidden or erased meanwhile, the gallery as it is now is searched.
@@ -200,6 +203,24 @@ class GalleryReader:
             for numbers, similarities in best
         ]
         return Found(matches, candidates, images)
+
+    def check_model(self) -> None:
+        """Refuse to go on where the gallery has become another model's since it was opened.
+
+        Raises:
+            GalleryModelError: It has.
+        """
+        table = self._tables.gallery
+        with self.database.reading() as connection:
+            self._check_model(connection.execute(select(table)).one())
+
+    def _check_model(self, row: Row[Any]) -> None:
+        own = (self.model.checkpoint_sha256, self.model.projection_sha256)
+        if (row.checkpoint_sha256, row.projection_sha256) != own:
+            raise GalleryModelError(
+                f"gallery {self.uri} was upgraded to another model after it was opened; open it "
+                "again, and start a service again"
+            )
 
     def check_filters(self, filters: Filters) -> None:
         """Refuse filters that name a camera or location of which there is no record.

@@ -6,13 +6,13 @@ Shapes: B = identities x images rows of each modality in a batch.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fprnet.components import Component
 from fprnet.config.schema import AugmentationConfig
 from fprnet.data import augmentation
 from fprnet.data.batches import Sampler
@@ -20,7 +20,7 @@ from fprnet.data.records import Modality, Records
 from fprnet.data.transfer import to_device
 from fprnet.training.resident import on_device
 
-__all__ = ["BatchPlan", "TensorBatch", "TrainingSet"]
+__all__ = ["BatchPlan", "SamplerBuilder", "TensorBatch", "TrainingSet"]
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,15 @@ class BatchPlan:
     images: dict[Modality, tuple[NDArray[np.int64], augmentation.Parameters]]
 
 
+class SamplerBuilder(Protocol):
+    """What makes a sampler: a component of a config, or anything else with this method."""
+
+    def build(
+        self, visible: NDArray[np.int64], infrared: NDArray[np.int64] | None, seed: int, /
+    ) -> Sampler:
+        """Return the sampler of the people whose number every image of a modality has."""
+
+
 class TrainingSet:
     """Images of the training people, and which of them every step sees.
 
@@ -75,7 +84,7 @@ class TrainingSet:
         records: Records,
         *,
         rows: NDArray[np.int64],
-        batches: Component,
+        batches: SamplerBuilder,
         changes: AugmentationConfig,
         seed: int,
         visible_only: bool = False,

@@ -1,0 +1,399 @@
+"""A model and unlabelled crops become a model of the site, or stay the model that they were.
+
+Before each epoch the averaged teacher embeds all crops, and those are clustered; the student learns
+which cluster each crop is of, through a task of the one training loop. The epoch whose teacher
+agrees best with itself on held-out crops is taken, if it agrees better than the model before.
+
+The recipe follows cluster contrast for visible and infrared (Yang et al., "Augmented Dual-
+Contrastive Aggregation Learning", ACM MM 2022) with camera-aware proxies (see `memory`).
+Shapes: N crops.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from fprnet.adaptation.agreement import Agreement, agreement, held_out_groups
+from fprnet.adaptation.batches import ClusterBatch, SiteBatches
+from fprnet.adaptation.clusters import NOISE, Clusters, cluster_site
+from fprnet.adaptation.config import AdaptationConfig, config_from_dict, to_yaml
+from fprnet.adaptation.memory import ProxyMemory
+from fprnet.adaptation.site import Site, check_enough, different_people
+from fprnet.adaptation.teacher import Averaging, StudentAndTeacher
+from fprnet.components import plain
+from fprnet.cores import available_cores
+from fprnet.data.cache import open_cache
+from fprnet.embeddings.embedder import Embedder
+from fprnet.embeddings.extract import embed_images
+from fprnet.embeddings.pytorch_backend import PyTorchBackend
+from fprnet.errors import DataError, TrainingError
+from fprnet.evaluation.reranking import jaccard_distances
+from fprnet.losses.terms import LossTerms
+from fprnet.methods.callbacks import Callback
+from fprnet.models.weights import check_finite
+from fprnet.precision import bfloat16_is_faster
+from fprnet.runs.checkpoint_file import CheckpointKind
+from fprnet.runs.run_folder import RunFolder, RunKind
+from fprnet.training.loop import Task, train
+from fprnet.training.optimizer import sgd
+from fprnet.training.schedule import cosine
+
+__all__ = ["FOLDER", "Adaptation", "adapt_network", "cluster_crops", "embed_crops"]
+
+FOLDER = "adaptation"  # of the run, inside the folder of the model
+CLIP = 5.0  # longest gradient
+LEAST_CLUSTERS = 8
+MOST_IN_ONE = 0.5  # share of the crops that one cluster may have
+TIGHT = 0.6  # mean Jaccard distance of the groups by which agreement is measured
+
+Pixels = NDArray[np.uint8]
+Embeddings = NDArray[np.float32]
+
+ADAPTATION = CheckpointKind(
+    name="adaptation",
+    format=1,
+    needed=("config", "model", "step"),
+    command="fprnet adapt",
+    other_weights="give a folder that 'fprnet adapt' wrote",
+)
+RUN = RunKind(
+    noun="adaptation",
+    checkpoint=ADAPTATION,
+    to_yaml=to_yaml,
+    from_dict=config_from_dict,
+    keys=plain,
+    free=frozenset(),
+)
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """What became of a model.
+
+    Attributes:
+        network: The model to use from now on: the adapted one, or the one before.
+        kept: Whether that is the adapted one.
+        reason: Why not; "" where it is.
+        before: Agreement of the model before on held-out crops.
+        after: ... of the adapted one; None where there is none.
+        epoch: Which epoch was taken, from 1; 0 for none.
+        history: One record for each epoch.
+        embeddings_before: ``(N, D)`` of all crops by the model before.
+        embeddings: ``(N, D)`` by ``network``.
+        clusters: Of the crops, by ``network``.
+    """
+
+    network: nn.Module
+    kept: bool
+    reason: str
+    before: Agreement
+    after: Agreement | None
+    epoch: int
+    history: list[dict[str, Any]]
+    embeddings_before: Embeddings
+    embeddings: Embeddings
+    clusters: Clusters
+
+
+class _CollapseError(TrainingError):
+    """All crops have become one person, or nearly nobody."""
+
+
+def embed_crops(network: Any, images: Pixels, infrared: NDArray[np.bool_]) -> Embeddings:  # noqa: ANN401 - a Network
+    """Return ``(N, D)`` float32 embeddings of the crops."""
+    backend = PyTorchBackend(network.eval(), precision=_inference_precision(), fold=False)
+    found = np.empty((len(images), backend.embedding_size), dtype=np.float32)
+    found[~infrared] = embed_images(backend, images, "visible", rows=np.flatnonzero(~infrared))
+    found[infrared] = embed_images(backend, images, "infrared", rows=np.flatnonzero(infrared))
+    return found
+
+
+def cluster_crops(embeddings: Embeddings, site: Site, config: AdaptationConfig) -> Clusters:
+    """Cluster the crops; those of people who are known are their people's, and of nobody else."""
+    label = np.full(len(site), NOISE, dtype=np.int64)
+    rows = np.flatnonzero(site.person < 0)
+    some = site.where(rows)
+    distance = _distances(embeddings[rows], some, config)
+    found = cluster_site(
+        distance,
+        some.infrared,
+        some.units,
+        different_people(some),
+        limit=config.limit,
+        match_limit=config.match_limit,
+        unsure=config.unsure,
+        least=config.least,
+    )
+    label[rows] = found.label
+    known = np.flatnonzero(site.person >= 0)
+    names, place = np.unique(site.person[known], return_inverse=True)
+    label[known] = place + found.count
+    count = found.count + len(names)
+    unsure = np.zeros((count, count), dtype=np.bool_)
+    unsure[: found.count, : found.count] = found.unsure
+    return Clusters(label, count, found.both, unsure)
+
+
+def adapt_network(
+    embedder: Embedder, site: Site, folder: Path, config: AdaptationConfig
+) -> Adaptation:
+    """Adapt a model, or continue to.
+
+    Args:
+        embedder: The model before; its network is not changed.
+        site: N crops.
+        folder: Where the run is; one of the same config found there is continued.
+        config: How.
+
+    Raises:
+        DataError: The crops are too few, or cannot be read.
+        ConfigError: The folder holds a run of another config, or of other crops or another model.
+        CheckpointError: The checkpoint there does not fit, or the disk is full.
+        TrainingError: The loss is not a number, or the folder cannot be written.
+    """
+    check_enough(site.where(site.person < 0))
+    run_folder = RunFolder(folder, config, RUN)
+    records = site.records(np.arange(len(site)))
+    images = open_cache(
+        records,
+        embedder.size,
+        depth_range=embedder.depth_range,
+        folder=folder.parent / ".crops",
+        workers=available_cores(),
+    )
+    networks = StudentAndTeacher(embedder.model)
+    teaching = _Teaching(networks, images, site, config, embedder)
+    before = teaching.measure(teaching.start)
+    reason = ""
+    history: list[dict[str, Any]] = []
+    try:
+        history = _train(teaching, run_folder, config, embedder)
+    except _CollapseError as error:
+        reason = str(error)
+    taken = _best(run_folder, networks)
+    after, epoch = None, 0
+    if taken is not None:
+        embeddings = embed_crops(networks.teacher, images, site.infrared)
+        after = teaching.measure(embeddings)
+        epoch = taken
+        if after.share >= before.share + config.margin:
+            found = cluster_crops(embeddings, site, config)
+            teacher = networks.teacher
+            return Adaptation(
+                *(teacher, True, "", before, after, epoch, history),
+                *(teaching.start, embeddings, found),
+            )
+        reason = reason or (
+            f"agreement on held-out crops is {after.share:.3f} after {epoch} epochs and was "
+            f"{before.share:.3f}, so less than {config.margin:g} is gained"
+        )
+    found = cluster_crops(teaching.start, site, config)
+    return Adaptation(
+        *(embedder.model, False, reason, before, after, epoch, history),
+        *(teaching.start, teaching.start, found),
+    )
+
+
+class _Teaching(Callback):
+    """Clusters the crops before each epoch, and measures the teacher after it."""
+
+    def __init__(
+        self,
+        networks: StudentAndTeacher,
+        images: Pixels,
+        site: Site,
+        config: AdaptationConfig,
+        embedder: Embedder,
+    ) -> None:
+        self.networks, self.images, self.site, self.config = networks, images, site, config
+        self.start = embed_crops(networks.teacher, images, site.infrared)
+        self.batches = SiteBatches(
+            images,
+            site.records(np.arange(len(site))),
+            clusters=config.clusters,
+            images_per_cluster=config.images,
+            changes=embedder.config.augmentation,
+            seed=config.seed,
+        )
+        self._group = _groups(self.start, site, config)
+        random = np.random.default_rng([config.seed, 1])
+        self._held_out = held_out_groups(self._group, config.held_out, random)
+        if not self._held_out.any():
+            raise DataError(
+                f"no two of the {len(site)} crops are alike enough to be measured by; give more "
+                "crops of each person, or tracklets"
+            )
+        self.learnt = int((~self._held_out).sum())  # crops
+        self._embeddings: Embeddings | None = None
+        self._cluster = np.zeros(0, dtype=np.int64)
+        self._memory: ProxyMemory | None = None
+        self._record: dict[str, Any] = {}
+
+    def measure(self, embeddings: Embeddings) -> Agreement:
+        """Return the agreement on the held-out crops."""
+        own = self.site.person < 0
+        return agreement(
+            embeddings[own], self.site.infrared[own], self._group[own], self._held_out[own]
+        )
+
+    def begin_epoch(self, epoch: int, optimizers: Mapping[str, Any]) -> None:
+        """Cluster the crops by the teacher, and make the memory of the clusters."""
+        del optimizers
+        embeddings = self._embeddings
+        if embeddings is None:
+            embeddings = embed_crops(self.networks.teacher, self.images, self.site.infrared)
+        self._embeddings = None
+        found = cluster_crops(embeddings, self.site, self.config)
+        _check_spread(found, self.site, epoch)
+        self._cluster = np.where(self._held_out, NOISE, found.label)
+        camera = self.site.camera if self.config.camera_aware else np.full(len(self.site), -1)
+        self._memory = ProxyMemory(
+            embeddings,
+            self._cluster,
+            self.site.infrared,
+            camera,
+            unsure=found.unsure,
+            temperature=self.config.temperature,
+            momentum=self.config.memory_momentum,
+        )
+        self.batches.use(self._cluster)
+        own = self.site.person < 0
+        self._record = {
+            "clusters": found.count,
+            "clusters_of_both": found.both,
+            "noise": round(float((found.label[own] == NOISE).mean()), 4),
+        }
+
+    def record(self) -> dict[str, Any]:
+        """Return how the crops were clustered."""
+        return self._record
+
+    def loss(self, network: nn.Module, batch: ClusterBatch, processes: int) -> LossTerms:
+        """Return the contrastive loss of a batch, and let the memory follow it."""
+        del processes
+        assert self._memory is not None  # an epoch has begun
+        embeddings = torch.cat(network(*batch.images))
+        cluster = torch.from_numpy(self._cluster[batch.rows]).to(embeddings.device)
+        loss = self._memory.loss(embeddings, cluster)
+        self._memory.update(embeddings, self._memory.proxy_of[batch.rows])
+        return LossTerms(loss, {})
+
+    def validate(self, networks: StudentAndTeacher) -> Mapping[str, float]:
+        """Return the agreement of what would be kept."""
+        self._embeddings = embed_crops(networks.teacher, self.images, self.site.infrared)
+        return {"agreement": self.measure(self._embeddings).share}
+
+
+def _train(
+    teaching: _Teaching, folder: RunFolder[Any], config: AdaptationConfig, embedder: Embedder
+) -> list[dict[str, Any]]:
+    networks = teaching.networks
+    steps = config.steps_per_epoch or max(1, teaching.learnt // teaching.batches.images_per_step)
+    parameters = [one for one in networks.student.parameters() if one.requires_grad]
+    optimizer = sgd([{"params": parameters, "name": "network"}], learning_rate=config.learning_rate)
+    schedule = cosine(steps, config.epochs, warmup_epochs=0.5)
+    torch.manual_seed(config.seed)
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    cuda = next(networks.parameters()).device.type == "cuda"
+    fabric = Fabric(
+        accelerator="cuda" if cuda else "cpu",
+        devices=1,
+        precision="bf16-mixed" if _inference_precision() == "bfloat16" else "32-true",
+    )
+    task = Task(
+        config=plain(config),
+        data=teaching.batches,
+        loss=teaching.loss,
+        epochs=config.epochs,
+        steps_per_epoch=steps,
+        clip_norm=CLIP,
+        callbacks=[
+            teaching,
+            Averaging(networks, config.teacher_momentum if config.teacher else 0.0),
+        ],
+        validate=teaching.validate,
+        criterion="agreement",
+        advice=f"lower --learning-rate (now {config.learning_rate:g}), with another --out",
+    )
+    return train(
+        task,
+        folder,
+        networks,
+        {"model": optimizer},
+        {"model": LambdaLR(optimizer, schedule)},
+        fabric=fabric,
+    ).history
+
+
+def _best(folder: RunFolder[Any], networks: StudentAndTeacher) -> int | None:
+    """Load the best epoch's weights; return its number, None where no epoch was finished."""
+    if not folder.best.exists():
+        return None
+    checkpoint = ADAPTATION.read(folder.best)
+    networks.load_state_dict(checkpoint["model"])
+    check_finite(networks.state_dict(), folder.best)
+    return len(checkpoint["history"])
+
+
+def _groups(embeddings: Embeddings, site: Site, config: AdaptationConfig) -> NDArray[np.int64]:
+    """Return ``(N,)`` who is certainly one person in one modality: tracklets, or tight clusters."""
+    own = site.person < 0
+    group = np.where(own, site.tracklet, -1)
+    loose = np.flatnonzero(own & (site.tracklet < 0))
+    if len(loose) > 1:
+        tight = replace(config, limit=TIGHT, match_limit=0.0, least=2)
+        found = cluster_crops(embeddings[loose], site.where(loose), tight)
+        # Of a cluster in both modalities each side is a group: it is never asked across.
+        side = 2 * found.label + site.infrared[loose]
+        first = int(group.max(initial=-1)) + 1
+        group[loose] = np.where(found.label >= 0, side + first, -1)
+    return group
+
+
+def _distances(embeddings: Embeddings, site: Site, config: AdaptationConfig) -> NDArray[np.float32]:
+    sides = site.infrared if config.balanced else np.zeros(len(site), dtype=np.bool_)
+    return jaccard_distances(
+        torch.from_numpy(embeddings).double(),
+        sides.astype(np.int64),
+        k1=config.neighbours,
+        k2=config.averaged,
+    )
+
+
+def _check_spread(found: Clusters, site: Site, epoch: int) -> None:
+    """Refuse clusters that nobody could learn from.
+
+    Raises:
+        DataError: Before the first epoch: there are too few people, or nobody in both modalities.
+        _CollapseError: After it.
+    """
+    own = found.label[(site.person < 0) & (found.label >= 0)]
+    largest = np.bincount(own).max(initial=0) / max(len(own), 1)
+    count = len(np.unique(own))
+    if count >= LEAST_CLUSTERS and largest <= MOST_IN_ONE and found.both >= LEAST_CLUSTERS // 2:
+        return
+    fault = (
+        f"{count} clusters, {found.both} of them with crops of both modalities, the largest with "
+        f"{100 * largest:.0f} % of the crops"
+    )
+    if epoch:
+        raise _CollapseError(f"before epoch {epoch + 1} the crops have collapsed into {fault}")
+    raise DataError(
+        f"the crops fall into {fault}; there are too few people, or day and night have nobody in "
+        "common: give crops of more people, seen by both"
+    )
+
+
+def _inference_precision() -> Any:  # noqa: ANN401 - a literal
+    return "bfloat16" if bfloat16_is_faster() else "float32"

@@ -1,0 +1,269 @@
+"""``fprnet adapt``, ``calibrate --unlabelled`` and ``gallery upgrade`` as users type them."""
+
+import json
+import shutil
+import sqlite3
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conftest import assert_identical, checkpoint
+from documents import commands
+from fprnet.adaptation import adapting
+from fprnet.adaptation.config import AdaptationConfig
+from fprnet.adaptation.site import of_manifest
+from fprnet.adaptation.steps import adapt
+from fprnet.data.data_set import open_data_set
+from fprnet.embeddings.embedder import load_model
+from fprnet.gallery.gallery import Gallery
+
+FAST = ("--epochs", 2, "--learning-rate", 0.003, "--limit", 0.7)
+
+
+@pytest.fixture(scope="module")
+def saved(trained, tmp_path_factory):
+    """A trained tiny model, as a folder of its own."""
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    load_model(trained, runtime="pytorch", precision="float32").save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def crops(tiny_set, tmp_path_factory):
+    """A table of everybody's crops: a tracklet for each person in each camera, one after another.
+
+    While somebody is at one camera the next person is at the next one, at another place.
+    """
+    folder = tmp_path_factory.mktemp("crops")
+    records = open_data_set(tiny_set).records()
+    lines = ["path,modality,camera,location,time,tracklet"]
+    for file, row in zip(records.files(), range(len(records)), strict=True):
+        person, camera = int(records.identity[row]), int(records.camera[row])
+        second = 10 * (person + camera) + int(records.index[row])
+        lines.append(
+            f"{file},{records.modality[row]},{camera},place {camera},"
+            f"2026-11-25T{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d},"
+            f"{person}-{camera}"
+        )
+    table = folder / "manifest.csv"
+    table.write_text("\n".join(lines) + "\n")
+    return table
+
+
+@pytest.fixture(scope="module")
+def adapted(crops, saved, tmp_path_factory):
+    from fprnet.cli.main import main
+
+    out = tmp_path_factory.mktemp("adapted") / "site"
+    words = ["adapt", "--crops", crops, "--model", saved, "--out", out, *FAST, "--apart", 5]
+    assert main([str(word) for word in words]) == 0
+    return out
+
+
+def test_the_folder_is_a_model_with_its_report(fprnet, adapted, saved, tmp_path):
+    report = json.loads((adapted / "report" / "report.json").read_text())
+    assert report["crops"]["visible"] + report["crops"]["infrared"] == report_crops(adapted)
+    assert len(report["epochs"]) == 2
+    assert report["threshold"]["strangers"] == "time and place"
+    for name in ("index.html", "similarities.png", "clusters-both.png"):
+        assert (adapted / "report" / name).stat().st_size > 500
+    assert not (adapted / ".crops").exists()
+    assert "adapted to one site" in (adapted / "README.md").read_text()
+    model = load_model(adapted)
+    kept = report["adapted"]
+    same = (
+        sha256((adapted / "model.safetensors").read_bytes()).digest()
+        == sha256((saved / "model.safetensors").read_bytes()).digest()
+    )
+    assert same == (not kept)
+    assert (report["reason"] == "") == kept
+    gain = report["agreement"]["after"] - report["agreement"]["before"]
+    margin = AdaptationConfig().margin
+    assert kept == (gain >= margin) or abs(gain - margin) < 1e-3
+    assert model.about["trained"]
+    made = fprnet("gallery", "create", "--uri", tmp_path / "site.db", "--model", adapted)
+    assert made.status == 0
+
+
+def report_crops(adapted):
+    report = json.loads((adapted / "report" / "report.json").read_text())
+    assert report["crops"]["labelled"] == 0
+    return report["crops"]["visible"] + report["crops"]["infrared"]
+
+
+def test_a_stopped_run_goes_on_to_the_same_weights(
+    fprnet, adapted, crops, saved, tmp_path, monkeypatch
+):
+    out = tmp_path / "site"
+    words = ("adapt", "--crops", crops, "--model", saved, "--out", out, *FAST, "--apart", 5)
+    begin = adapting._Teaching.begin_epoch
+
+    def stopped(self, epoch, optimizers):
+        if epoch == 1:
+            raise KeyboardInterrupt
+        begin(self, epoch, optimizers)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(adapting._Teaching, "begin_epoch", stopped)
+        assert fprnet(*words).status == 130
+    assert not (out / "config.json").exists()
+    assert fprnet(*words).status == 0
+    last = "adaptation/checkpoints/last.pt"
+    assert_identical(checkpoint(out / last), checkpoint(adapted / last))
+    weights = [sha256((one / "model.safetensors").read_bytes()) for one in (out, adapted)]
+    assert weights[0].digest() == weights[1].digest()
+    other = fprnet(*words, "--seed", 1)
+    assert (other.status, "seed 0 (not 1)" in other.complaint) == (2, True)
+
+
+def test_a_model_that_agrees_as_well_is_kept_where_nothing_must_be_gained(crops, saved, tmp_path):
+    config = AdaptationConfig(epochs=1, learning_rate=1e-9, limit=0.7, margin=0.0)
+    found = adapt(of_manifest(crops), tmp_path / "site", saved, config)
+    assert found.summary["adapted"]
+    assert found.summary["epoch"] == 1
+    about = [load_model(one).about for one in (tmp_path / "site", saved)]
+    assert about[0]["selection"] == "agreement"
+    assert about[0]["step"] == about[1]["step"] + found.summary["epochs"][0]["step"]
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ((), "name the crops in one way"),
+        (("--visible", "DAY"), "--infrared"),
+        (("--crops", "TABLE", "--visible", "DAY", "--infrared", "DAY"), "in one way"),
+        (("--crops", "TABLE", "--model", "fprnet"), "not trained"),
+        (("--crops", "TABLE", "--limit", "2"), "limit"),
+        (("--visible", "DAY", "--infrared", "DAY"), "no images"),
+    ],
+)
+def test_mistakes_are_one_line(fprnet, crops, tmp_path, words, text):
+    (tmp_path / "day").mkdir()
+    given = {"DAY": tmp_path / "day", "TABLE": crops}
+    result = fprnet("adapt", *(given.get(word, word) for word in words), "--out", tmp_path / "out")
+    assert result.status == 2
+    assert text in result.complaint
+    assert not (tmp_path / "out" / "config.json").exists()
+
+
+def test_one_modality_is_too_little(fprnet, crops, saved, tmp_path):
+    lines = crops.read_text().splitlines()
+    table = tmp_path / "manifest.csv"
+    table.write_text("\n".join([lines[0], *(line for line in lines if ",visible," in line)]))
+    result = fprnet("adapt", "--crops", table, "--model", saved, "--out", tmp_path / "out")
+    assert (result.status, "0 infrared crops" in result.complaint) == (2, True)
+
+
+def test_thresholds_of_a_site(fprnet, crops, saved, tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(saved, model)
+    words = ("calibrate", model, "--unlabelled", "--crops", crops)
+    result = fprnet(*words, "--apart", 5, "--json")
+    assert result.status == 0, result.err
+    assert json.loads(result.out)["measured"]["strangers"] == "time and place"
+    assert (model / "model.calibration.json").is_file()
+    assert not (model / ".crops").exists()
+    refused = fprnet("calibrate", model, "--unlabelled", "--crops", untimed(crops, tmp_path))
+    assert (refused.status, "guarantee 0 pairs" in refused.complaint) == (2, True)
+    shared = fprnet("calibrate", "fprnet-people", "--unlabelled", "--crops", crops)
+    assert (shared.status, "--out" in shared.complaint) == (2, True)
+
+
+def untimed(crops, folder):
+    table = folder / "manifest.csv"
+    rows = [line.split(",") for line in crops.read_text().splitlines()]
+    table.write_text("\n".join(",".join([*row[:4], row[5]]) for row in rows))
+    return table
+
+
+@pytest.fixture
+def gallery(fprnet, tiny_set, saved, tmp_path):
+    pictures = tmp_path / "pictures"
+    shutil.copytree(tiny_set / "cam1", pictures)
+    uri = tmp_path / "people.db"
+    assert fprnet("gallery", "create", "--uri", uri, "--model", saved).status == 0
+    words = ("--images", pictures, "--modality", "visible")
+    assert fprnet("gallery", "add", "--uri", uri, *words).status == 0
+    return uri
+
+
+def test_a_gallery_moves_to_another_model(fprnet, gallery, adapted, saved, trained):
+    with Gallery.open(str(gallery), writable=True) as opened:
+        ids = sorted(opened.select())
+        opened.remove(ids[:1])
+        before = opened.embeddings(ids)
+        words = ("gallery", "upgrade", "--uri", gallery, "--model", trained)
+        moved = json.loads(fprnet(*words, "--json").out)
+        assert moved == {"records": len(ids), "embedded": len(ids), "changed": True}
+        refused = pytest.raises(Exception, match="upgraded to another model")
+        with refused:
+            opened.search(before[:1])
+        with refused:
+            opened.add(before[:0], [])
+    with Gallery.open(str(gallery)) as opened:
+        assert opened.hidden(ids) == set(ids[:1])
+        model = load_model(trained, precision="float32", runtime="pytorch")
+        if opened.model.projection_sha256:
+            model = model.compact()
+        records = opened.get(ids)
+        expected = model.embed([record.path for record in records], "visible")
+        cosine = (opened.embeddings(ids) * expected).sum(axis=1)
+        assert cosine.min() > 0.995
+    assert "was of" in fprnet(*words).out
+    events = [json.loads(line)["event"] for line in log(fprnet, gallery)]
+    assert events[-1] == "upgrade"
+
+
+def log(fprnet, gallery):
+    return fprnet("gallery", "audit", "--uri", gallery).out.splitlines()
+
+
+def test_pictures_that_are_gone_stop_an_upgrade_and_it_goes_on_when_they_are_back(
+    fprnet, gallery, trained
+):
+    with Gallery.open(str(gallery)) as opened:
+        ids = sorted(opened.select())
+        lost = Path(str(opened.get(ids)[3].path))
+        old = opened.embeddings(ids)
+    content = lost.read_bytes()
+    lost.write_bytes(b"another picture")
+    words = ("gallery", "upgrade", "--uri", gallery, "--model", trained, "--json")
+    stopped = fprnet(*words)
+    assert (stopped.status, "1 of the" in stopped.complaint) == (2, True)
+    with Gallery.open(str(gallery)) as opened:  # nothing has changed
+        np.testing.assert_array_equal(opened.embeddings(ids), old)
+    assert waiting(gallery) == len(ids) - 1
+    assert fprnet("gallery", "erase", "--uri", gallery, ids[0]).status == 0
+    assert waiting(gallery) == len(ids) - 2  # an erased record's new embedding is gone, too
+    lost.write_bytes(content)
+    assert json.loads(fprnet(*words).out) == {
+        "records": len(ids) - 1,
+        "embedded": 1,
+        "changed": True,
+    }
+
+
+def waiting(gallery):
+    """How many new embeddings wait in the file."""
+    connection = sqlite3.connect(gallery)
+    count = connection.execute("SELECT count(*) FROM upgrade").fetchone()[0]
+    connection.close()
+    return count
+
+
+def test_the_commands_of_the_page(fprnet, gallery, crops, saved, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "crops").symlink_to(crops.parent, target_is_directory=True)
+    for row in crops.read_text().splitlines()[1:]:
+        path, modality = row.split(",")[:2]
+        folder = tmp_path / ("day" if modality == "visible" else "night")
+        folder.mkdir(exist_ok=True)
+        (folder / "-".join(Path(path).parts[-3:])).symlink_to(path)
+    small = ("--model", saved, "--epochs", 1)
+    lines = commands("adaptation.md")
+    assert [words[1] for words in lines] == ["adapt", "calibrate", "gallery"]
+    for words in lines:
+        result = fprnet(*words[1:], *(small if words[1] == "adapt" else ()))
+        assert result.status == 0, result.err
