@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -71,6 +72,12 @@ def test_weights_are_half_and_know_nobody(saved):
 def test_config_says_nothing_of_this_machine(saved, tmp_path):
     content = json.loads((saved / CONFIG).read_text())
     assert content["config"]["data"]["root"] == ""
+    embedder = load_model(saved, **PLAIN)
+    model = embedder.config.model.with_options(weights="/home/somebody/first.safetensors")
+    embedder.config = replace(embedder.config, model=model)
+    embedder.save_pretrained(tmp_path / "warm")
+    content = json.loads((tmp_path / "warm" / "config.json").read_text())
+    assert content["config"]["model"]["init_args"]["weights"] == "first.safetensors"
     assert content["config"]["data"]["cache"] is None
     assert "# fprnet" in (saved / "README.md").read_text()
 

@@ -165,6 +165,13 @@ def download(
     return folder
 
 
+def _without_folder(network: Component) -> Component:
+    """Return a network that names the file of the weights it started from, not where it lay."""
+    if "weights" not in network.options:
+        return network
+    return network.with_options(weights=Path(network.options["weights"]).name)
+
+
 def write_pretrained(
     folder: Path,
     model: nn.Module,
@@ -204,7 +211,9 @@ def write_pretrained(
     for key, value in model.state_dict().items():
         if key not in classifiers:
             weights[key] = _stored(key, value, half=half)
-    anywhere = replace(config, data=replace(config.data, root="", cache=None))
+    anywhere = replace(
+        config, data=replace(config.data, root="", cache=None), model=_without_folder(config.model)
+    )
     content = {
         "format": FORMAT,
         "library_name": "fprnet",
