@@ -105,8 +105,8 @@ def test_a_tracklet_is_searched_for_and_mistakes_are_said(served, desk_at):
         page.locator(".dialog-head button").first.click()
         page.click("#group-people")
         page.click('[data-person="2"]')
-        page.locator("#person-name").press("Enter")  # it has no name to take back
         desk.watch.expect(422)
+        page.locator("#person-name").press("Enter")  # it has no name to take back
         expect(page.locator("#people .notice.danger")).to_contain_text("already")
         page.keyboard.press("Escape")
         expect(page.locator("#people")).to_be_hidden()

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from service_cases import image_bytes, process_of
+from service_cases import MODEL, image_bytes, process_of
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
@@ -95,7 +95,7 @@ class _Proxy(BaseHTTPRequestHandler):
 
 
 def test_a_path_of_its_own_behind_a_proxy(stock, keys):
-    words = ("--gallery", stock / "people.db", "--scale", "tiny", "--keys")
+    words = ("--gallery", stock / "people.db", *MODEL, "--keys")
     with process_of(*words, "--trusted-proxy", "127.0.0.1") as process:
         handler = type("Handler", (_Proxy,), {"upstream": process.address})
         with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -115,7 +115,7 @@ def test_a_path_of_its_own_behind_a_proxy(stock, keys):
                 scripts += [answer.text] if link.endswith(".js") else []
             for script in scripts:
                 assert not re.search(r"""fetch\(\s*["'`]/""", script)
-            files = [("image", ("a.png", image_bytes(1), "image/png"))]
+            files = [("images", ("a.png", image_bytes(1), "image/png"))]
             answer = client.post(
                 urljoin(base, "v1/search"),
                 data={"options": '{"modality": "infrared"}'},

@@ -38,8 +38,19 @@ OPERATIONS = [
     ("POST", "/v1/grouping"),
     ("GET", "/v1/grouping/steps"),
     ("POST", "/v1/grouping/steps/{number}/undo"),
+    ("GET", "/v1/events"),
+    ("GET", "/v1/watch-list"),
 ]
-PLAIN = [("GET", "/v1/gallery"), ("GET", "/metrics"), ("GET", "/v1/me")]  # without parameters
+# What test_events_delivered asks for: a stream has no end, and the list takes known people only.
+ELSEWHERE = [
+    ("GET", "/v1/events/stream"),
+    ("PUT", "/v1/watch-list/{identity}"),
+    ("DELETE", "/v1/watch-list/{identity}"),
+]
+# Without parameters.
+PLAIN = [
+    *(("GET", "/v1/gallery"), ("GET", "/metrics"), ("GET", "/v1/me"), ("GET", "/v1/watch-list")),
+]
 # No schema can say whether a camera is known and how many numbers an embedding has.
 BEYOND_SCHEMAS = {
     "/v1/search": [checks.positive_data_acceptance],
@@ -83,7 +94,9 @@ def described(stock, untrained, tmp_path_factory):
 
 def test_every_operation_is_described(described):
     there = [each.ok() for each in described.get_all_operations()]
-    assert sorted((each.method.upper(), each.path) for each in there) == sorted(OPERATIONS)
+    assert sorted((each.method.upper(), each.path) for each in there) == sorted(
+        [*OPERATIONS, *ELSEWHERE]
+    )
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)

@@ -39,7 +39,7 @@ export function personView(content, actions) {
           },
         },
       }),
-      element("span", {}, say("person.other")),
+      element("span", {}, say("person.another")),
     );
   const strips = tracklets.map((one) =>
     strip(one, {
