@@ -81,6 +81,7 @@ class _Proxy(BaseHTTPRequestHandler):
         connection.request(self.command, self.path.removeprefix("/people"), body, headers)
         answer = connection.getresponse()
         content = answer.read()
+        connection.close()
         self.send_response(answer.status)
         for name, value in answer.getheaders():
             if name.lower() not in ("transfer-encoding", "connection", "date", "server"):
@@ -122,4 +123,5 @@ def test_a_path_of_its_own_behind_a_proxy(stock, keys):
                 files=files,
             )
             assert answer.status_code == 200, answer.text
+            client.close()
             server.shutdown()
