@@ -118,10 +118,10 @@ def test_search_details_mark_refine_reload(desk, service, tiny_set, night):
     expect(page.locator(".refined")).to_have_text("Refined with one confirmed match")
     expect(page.locator(".badge.used")).to_have_count(1)
 
-    page.get_by_label("Camera 1", exact=False).check()
+    page.get_by_role("checkbox", name="Camera 1").check()
     page.reload()
     page.locator("html[data-ready]").wait_for()
-    expect(page.get_by_label("Camera 1", exact=False)).to_be_checked()
+    expect(page.get_by_role("checkbox", name="Camera 1")).to_be_checked()
     page.click("#clear-filters")
     desk.search(night(0, 0))
     expect(page.locator(".badge.is-right")).to_have_count(1)
