@@ -171,7 +171,7 @@ def test_two_clusters_that_may_be_one_person_are_unsure_unless_known_to_differ()
         return np.argwhere(found.unsure).tolist()
 
     assert unsure(NOBODY, 0.95) == [[0, 1], [1, 0]]
-    assert unsure(NOBODY, 0.9) == unsure(NOBODY, 0) == []
+    assert unsure(NOBODY, 0.89) == unsure(NOBODY, 0) == []
     assert unsure(np.array([[0, 3]]), 0.95) == []
 
 
