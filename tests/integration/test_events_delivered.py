@@ -134,12 +134,12 @@ def test_a_real_broker_is_told_and_home_assistant_finds_the_camera(gallery, tmp_
         listener.loop_stop()
         assert dispatcher.close() == 0
     (event,) = latest_events(gallery)
-    body = got.pop("site/events/gate_a")
+    body = got.pop("site/events/gate%2Fa")
     assert body == {"event_type": "match", **event.model_dump(mode="json")}
     ((topic, config),) = got.items()
     assert topic.startswith("homeassistant/event/fprnet_")
     assert topic.endswith("/config")
-    assert config["state_topic"] == "site/events/gate_a"
+    assert config["state_topic"] == "site/events/gate%2Fa"
     assert config["event_types"] == ["match"]
     with pytest.raises(UndeliveredError):  # it has gone
         sink.send(event)

@@ -133,8 +133,8 @@ class MqttSink:
 
 
 def _level(camera: str) -> str:
-    """Return a name as one level of a topic."""
-    return re.sub(r"[/+#\x00]", "_", camera)
+    """Return a name as one level of a topic, no two alike: signs that topics use are encoded."""
+    return re.sub(r"[/+#%\x00]", lambda sign: f"%{ord(sign[0]):02X}", camera)
 
 
 def _client(user: str | None, password: str | None, *, secure: bool) -> Client:
