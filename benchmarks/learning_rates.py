@@ -5,7 +5,7 @@
 
 Words after -- change the config of every run. Every cell is a run folder under --out; finished
 ones are kept, so the command can be repeated and enlarged. Printed are mAP and rank-1 on the
-validation people after the last epoch, percent, and the training accuracy of that epoch; DATA
+validation people after the last epoch, percent, and the main head's training accuracy in it; DATA
 should be of a world that nothing is tested on.
 """
 
@@ -61,13 +61,12 @@ def main() -> None:
 
 
 def _cell(history: list[dict[str, Any]]) -> str:
-    """Return mAP / rank-1 (training accuracy) of the last epoch, percent."""
+    """Return mAP / rank-1 (the main head's training accuracy) of the last epoch, percent."""
     last = history[-1]
     scores = last.get("validation", {})
-    accuracy = max(value for name, value in last["losses"].items() if name.startswith("accuracy"))
     values = (scores.get("mAP"), scores.get("rank-1"))
     shown = " / ".join("-" if value is None else f"{100 * value:.1f}" for value in values)
-    return f"{shown} ({100 * accuracy:.0f})"
+    return f"{shown} ({100 * last['losses']['accuracy_main']:.0f})"
 
 
 if __name__ == "__main__":
