@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def untrained() -> Embedder:
-    from fprnet.embeddings.embedder import load_model
+    from fprnet.embeddings.loading import load_model
 
     return load_model("fprnet", scale="tiny", device="cpu")
 

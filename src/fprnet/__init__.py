@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fprnet.api import Run, evaluate, extract, presets, read_features, rerank, train
     from fprnet.config import load_config
     from fprnet.data.data_set import open_data_set
-    from fprnet.embeddings.embedder import from_pretrained, load_model
+    from fprnet.embeddings.loading import from_pretrained, load_model
     from fprnet.embeddings.store import Features
     from fprnet.evaluation.scores import Scores
     from fprnet.gallery.opening import open_searcher
@@ -36,9 +36,9 @@ _HOMES = {
     "evaluate": "fprnet.api",
     "extract": "fprnet.api",
     "fill_gallery": "fprnet.gallery.steps",
-    "from_pretrained": "fprnet.embeddings.embedder",
+    "from_pretrained": "fprnet.embeddings.loading",
     "load_config": "fprnet.config",
-    "load_model": "fprnet.embeddings.embedder",
+    "load_model": "fprnet.embeddings.loading",
     "open_data_set": "fprnet.data.data_set",
     "open_searcher": "fprnet.gallery.opening",
     "presets": "fprnet.api",

@@ -25,9 +25,10 @@ from fprnet.config import (
 from fprnet.data.data_set import AUTO, DataSet, read_records
 from fprnet.data.held_out import open_for_test
 from fprnet.data.protocols.protocol import Protocol
-from fprnet.embeddings.embedder import Embedder, load_model
+from fprnet.embeddings.embedder import Embedder
 from fprnet.embeddings.formats import read_any_features
 from fprnet.embeddings.from_disk import extract_data_set
+from fprnet.embeddings.loading import load_model
 from fprnet.embeddings.store import Features
 from fprnet.errors import UsageError
 from fprnet.evaluation.arrays import cross_modality_protocol, features_of_arrays

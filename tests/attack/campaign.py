@@ -29,7 +29,7 @@ from killed_service import kill_service  # noqa: E402
 from outcomes import Row, table  # noqa: E402
 from service import attack_service, end_under_load  # noqa: E402
 
-from fprnet.embeddings.embedder import load_model  # noqa: E402
+from fprnet.embeddings.loading import load_model  # noqa: E402
 from fprnet.gallery.gallery import Gallery  # noqa: E402
 from fprnet.serving.keys import add_key, revoke_key  # noqa: E402
 from fprnet.serving.roles import ROLES  # noqa: E402

@@ -22,8 +22,8 @@ from fprnet.config import load_config
 from fprnet.data.data_set import open_data_set
 from fprnet.data.image_formats import FORMATS
 from fprnet.data.images import decode_image
-from fprnet.embeddings.embedder import load_model
 from fprnet.embeddings.formats import read_any_features
+from fprnet.embeddings.loading import load_model
 from fprnet.embeddings.projection import Projection, read_projection, write_projection
 from fprnet.embeddings.store import write_features
 from fprnet.gallery.audit import AuditEntry, read_entries

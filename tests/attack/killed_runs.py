@@ -17,7 +17,7 @@ from outcomes import Row
 from conftest import TINY, assert_same_run, checkpoint
 from fprnet.config import load_config
 from fprnet.embeddings import chunks, from_disk
-from fprnet.embeddings.embedder import load_model
+from fprnet.embeddings.loading import load_model
 from fprnet.errors import CheckpointError
 from fprnet.runs.pretrained import CONFIG, read_pretrained
 from killed_cases import child, said_before_the_end

@@ -50,7 +50,7 @@ def test_the_same_command_gives_the_same_digits(fprnet, trained, tiny_set, monke
 
 
 def test_open_set_of_a_model_with_its_calibration(fprnet, model, tiny_set, tmp_path):
-    from fprnet.embeddings.embedder import load_model
+    from fprnet.embeddings.loading import load_model
 
     digest = load_model(model).about["checkpoint_sha256"]
     calibration = Calibration(

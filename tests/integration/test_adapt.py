@@ -16,7 +16,7 @@ from fprnet.adaptation.config import AdaptationConfig
 from fprnet.adaptation.site import of_manifest
 from fprnet.adaptation.steps import adapt
 from fprnet.data.data_set import open_data_set
-from fprnet.embeddings.embedder import load_model
+from fprnet.embeddings.loading import load_model
 from fprnet.gallery.gallery import Gallery
 
 FAST = ("--epochs", 2, "--learning-rate", 0.003, "--limit", 0.7)

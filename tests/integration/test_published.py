@@ -197,7 +197,7 @@ def test_site_is_built_without_a_warning(tmp_path):
     for name in (
         "fprnet.api.train",
         "fprnet.api.evaluate",
-        "fprnet.embeddings.embedder.load_model",
+        "fprnet.embeddings.loading.load_model",
     ):
         assert f'id="{name}"' in reference
 

@@ -10,7 +10,7 @@ import fprnet
 from conftest import ROOT
 from documents import blocks
 from fprnet.config import config_from_dict
-from fprnet.embeddings.embedder import load_model
+from fprnet.embeddings.loading import load_model
 from fprnet.pretrained import DEFAULT_MODEL, SHIPPED, shipped_models
 
 FOLDER = SHIPPED / DEFAULT_MODEL

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from fprnet.cli.main import main
-from fprnet.embeddings.embedder import load_model
+from fprnet.embeddings.loading import load_model
 from fprnet.errors import ConfigError, TrainingError
 from fprnet_lab.box_model.making import pack
 from fprnet_lab.box_model.recipe import LISTED, RECIPES, read_recipe, recipe_names

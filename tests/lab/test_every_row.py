@@ -15,8 +15,8 @@ import pytest
 from fprnet.components import options_of
 from fprnet.config import load_config
 from fprnet.data.data_set import open_data_set
-from fprnet.embeddings.embedder import load_model
 from fprnet.embeddings.from_disk import extract_data_set
+from fprnet.embeddings.loading import load_model
 from fprnet.evaluation.data_set_protocol import make_protocol
 from fprnet.evaluation.scores import score
 from fprnet.export.export import export_model

@@ -17,6 +17,7 @@ LAYERS = (
     ("errors", "files", "ranges", "plain_text", "file_kinds", "text_table", "cores", "tracklets"),
     ("plugins", "typed_values", "tensor_files", "precision", "pretrained"),
     ("components",),
+    ("filling",),
     ("kinds",),
     ("data",),
     ("config",),

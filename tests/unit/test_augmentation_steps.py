@@ -5,9 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fprnet.components import parse_component
 from fprnet.data.augmentation_steps import AUGMENTATION_STEPS, RandomResolution
 from fprnet.errors import ConfigError
+from fprnet.filling import parse_component
 from fprnet.kinds import AUGMENTATION_STEP
 
 

@@ -6,16 +6,9 @@ from typing import Annotated, Literal
 
 import pytest
 
-from fprnet.components import (
-    Component,
-    Kind,
-    components_in,
-    fill,
-    options_of,
-    parse_component,
-    plain,
-)
+from fprnet.components import Component, Kind, components_in, options_of, plain
 from fprnet.errors import ConfigError
+from fprnet.filling import fill, parse_component
 from fprnet.kinds import KINDS
 from fprnet.ranges import LayerSizes, Positive, PositiveInt
 

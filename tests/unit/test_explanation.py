@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from fprnet.config import preset_names
-from fprnet.embeddings.embedder import load_model
 from fprnet.embeddings.explanation import explain
+from fprnet.embeddings.loading import load_model
 from fprnet.models.pooling import GeneralisedMean
 
 

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 from torch.optim import SGD, AdamW
 
-from fprnet.components import parse_component
 from fprnet.config import load_config, preset_names
 from fprnet.errors import ConfigError
+from fprnet.filling import parse_component
 from fprnet.kinds import OPTIMIZER, SCHEDULE
 from fprnet.methods.network import players_of, untrained
 from fprnet.training.optimizer import FusedSgd, make_optimizers

@@ -13,9 +13,9 @@ import torch
 import fprnet
 from fprnet import plugins
 from fprnet.api import _words_of
-from fprnet.components import faults_text, parse_component
 from fprnet.config import load_config, preset_names
 from fprnet.errors import ConfigError, UsageError
+from fprnet.filling import faults_text, parse_component
 from fprnet.kinds import AUGMENTATION_STEP, LOSS, RANKING_LOSS
 from fprnet.models.heads import HeadOutput
 from fprnet.ranges import Positive

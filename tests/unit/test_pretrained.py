@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 
 import fprnet
 from fprnet import pretrained as shipped
-from fprnet.embeddings.embedder import Embedder, from_pretrained, load_model
+from fprnet.embeddings.embedder import Embedder
+from fprnet.embeddings.loading import from_pretrained, load_model
 from fprnet.errors import CheckpointError, UsageError
 from fprnet.runs import pretrained
 from fprnet.runs.pretrained import CONFIG, WEIGHTS, read_pretrained, weights_file

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from fprnet.embeddings.embedder import load_model
+from fprnet.embeddings.loading import load_model
 from fprnet.embeddings.projection import (
     ProjectedBackend,
     Projection,

@@ -18,9 +18,10 @@ from fprnet.data.records import MODALITIES
 from fprnet.embeddings import backend as backends
 from fprnet.embeddings import graph_cache
 from fprnet.embeddings.backend import choose_precision, choose_runtime
-from fprnet.embeddings.embedder import Embedder, load_model
+from fprnet.embeddings.embedder import Embedder
 from fprnet.embeddings.extract import batch_size_for, embed_images
 from fprnet.embeddings.inference_graph import folded
+from fprnet.embeddings.loading import load_model
 from fprnet.embeddings.openvino_backend import backend_of_model, has_bfloat16
 from fprnet.embeddings.pytorch_backend import PyTorchBackend
 from fprnet.errors import ConfigError, UsageError

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from fprnet import plugins
-from fprnet.components import Component, parse_component
+from fprnet.components import Component
 from fprnet.config.schema import AugmentationConfig
 from fprnet.data.records import Records
 from fprnet.errors import ConfigError
+from fprnet.filling import parse_component
 from fprnet.kinds import AUGMENTATION_STEP, SAMPLER
 from fprnet.training import resident
 from fprnet.training.resident import choose_image_device

@@ -8,8 +8,9 @@ from typing import Any
 
 import yaml
 
-from fprnet.components import fill, plain
+from fprnet.components import plain
 from fprnet.errors import ConfigError
+from fprnet.filling import fill
 from fprnet.ranges import BelowOne, CountOrZero, NonNegative, Positive, PositiveInt, Probability
 
 __all__ = ["AdaptationConfig", "config_from_dict", "to_yaml"]

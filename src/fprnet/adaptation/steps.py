@@ -23,7 +23,8 @@ from fprnet.adaptation.threshold import calibrate_crops
 from fprnet.config import preset_names
 from fprnet.cores import available_cores
 from fprnet.data.cache import open_cache
-from fprnet.embeddings.embedder import Embedder, load_model
+from fprnet.embeddings.embedder import Embedder
+from fprnet.embeddings.loading import load_model
 from fprnet.errors import ConfigError, FeaturesError, UsageError
 from fprnet.files import locked, sha256
 from fprnet.gallery.calibration import Calibration, calibration_path, write_calibration

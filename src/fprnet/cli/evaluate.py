@@ -167,9 +167,9 @@ def _evaluate(args: argparse.Namespace) -> Scores:
     from fprnet.config import config_as_dict
     from fprnet.data.data_set import read_records
     from fprnet.data.held_out import open_for_test
-    from fprnet.embeddings.embedder import load_model
     from fprnet.embeddings.formats import holds_features, notes_about, read_any_features
     from fprnet.embeddings.from_disk import extract_data_set
+    from fprnet.embeddings.loading import load_model
     from fprnet.evaluation.scores import score
 
     ranking = {

@@ -59,8 +59,8 @@ def add_parser(subcommands: Subcommands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the folder, and print how far it is from the model."""
-    from fprnet.embeddings.embedder import load_model
     from fprnet.embeddings.exported_graphs import holds_graphs
+    from fprnet.embeddings.loading import load_model
     from fprnet.errors import UsageError
     from fprnet.export.export import export_model
 

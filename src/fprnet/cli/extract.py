@@ -70,8 +70,8 @@ def run(args: argparse.Namespace) -> int:
     """Write the features file; the same command after a kill continues."""
     from fprnet.data.data_set import read_records
     from fprnet.data.image_formats import find_images
-    from fprnet.embeddings.embedder import load_model
     from fprnet.embeddings.from_disk import extract_data_set, extract_folder
+    from fprnet.embeddings.loading import load_model
     from fprnet.embeddings.store import write_features
     from fprnet.errors import UsageError
 

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     """Upgrade, and say how many records have new embeddings."""
     from fprnet.cli.gallery import user_name
     from fprnet.config import preset_names
-    from fprnet.embeddings.embedder import load_model
+    from fprnet.embeddings.loading import load_model
     from fprnet.errors import UsageError
     from fprnet.gallery.gallery import Gallery
     from fprnet.gallery.upgrading import upgrade_gallery

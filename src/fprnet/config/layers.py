@@ -8,18 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_origin
 
-from fprnet.components import (
-    CLASS_PATH,
-    INIT_ARGS,
-    SOURCE,
-    Component,
-    Kind,
-    field_defaults,
-    kind_of,
-    options_and_defaults,
-    resolve,
-)
+from fprnet.components import CLASS_PATH, INIT_ARGS, SOURCE, Component, Kind, kind_of, resolve
 from fprnet.errors import ConfigError, FprnetError
+from fprnet.filling import field_defaults, options_and_defaults
 from fprnet.plain_text import parse_yaml
 from fprnet.typed_values import without_marks
 

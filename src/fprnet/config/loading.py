@@ -15,11 +15,12 @@ from typing import Any
 import yaml
 
 from fprnet import plugins
-from fprnet.components import faults_text, fill, nearest, plain
+from fprnet.components import nearest, plain
 from fprnet.config.checks import faults_of
 from fprnet.config.layers import layered, nested, read_text, read_values, values_of
 from fprnet.config.schema import RunConfig, Scale
 from fprnet.errors import ConfigError
+from fprnet.filling import faults_text, fill
 
 __all__ = [
     "config_as_dict",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fprnet.components import Component, parse_component
+from fprnet.components import Component
 from fprnet.data import buptcampus, checks, hitsz_vcm, llcm, manifest, regdb, sysu_mm01
 from fprnet.data.checks.findings import Findings, Lists, Seen
 from fprnet.data.llcm import LlcmSplit
@@ -24,6 +24,7 @@ from fprnet.data.regdb import RegdbSplit
 from fprnet.data.sysu_mm01 import SysuSplit
 from fprnet.data.tracklets import TrackletSplit, check_listed, look_at_tracklets, records_of
 from fprnet.errors import DataError, UsageError
+from fprnet.filling import parse_component
 from fprnet.kinds import READER
 
 __all__ = ["DEFAULT_LAYOUT", "READERS", "layout_component", "reader_of"]

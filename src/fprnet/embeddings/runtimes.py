@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from fprnet.components import parse_component
 from fprnet.embeddings.backend import Backend, Choice, Runtime, choose_precision, choose_runtime
 from fprnet.embeddings.pytorch_backend import PyTorchBackend
+from fprnet.filling import parse_component
 from fprnet.kinds import RUNTIME
 
 __all__ = ["RUNTIMES", "backend_of", "openvino", "pytorch"]

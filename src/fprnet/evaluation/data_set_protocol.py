@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from fprnet.components import Kind, options_of, parse_component
+from fprnet.components import Kind, options_of
 from fprnet.data.data_set import DataSet
 from fprnet.data.protocols.named import PROTOCOLS
 from fprnet.data.protocols.protocol import NamedProtocol, Protocol
@@ -14,6 +14,7 @@ from fprnet.data.reader import Reader
 from fprnet.data.readers import reader_of
 from fprnet.data.records import ImageTable
 from fprnet.errors import UsageError
+from fprnet.filling import parse_component
 
 __all__ = ["make_protocol", "named_options", "named_protocols", "protocol_options"]
 

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fprnet import plugins
-from fprnet.components import Component, parse_component
+from fprnet.components import Component
 from fprnet.errors import UsageError
 from fprnet.evaluation.ranking_metrics import QueryScores
+from fprnet.filling import parse_component
 from fprnet.kinds import METRIC
 
 __all__ = ["CMC", "METRICS", "RANKS", "Metrics", "parse_metrics", "per_query"]

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from fprnet.embeddings.projection import Projection
 from fprnet.errors import GalleryError
 from fprnet.gallery.audit import AuditEntry, forget_images, write_entries
-from fprnet.gallery.database import Database, create_sqlite, is_server, open_database
+from fprnet.gallery.database import Database, is_server, open_database
 from fprnet.gallery.reading import MAX_MATCHES, GalleryReader, checked_days
 from fprnet.gallery.records import Added, GalleryRecord, ModelIdentity
 from fprnet.gallery.rows import (
@@ -33,6 +33,7 @@ from fprnet.gallery.rows import (
     values_of,
 )
 from fprnet.gallery.schema import VERSION, Tables
+from fprnet.gallery.sqlite import create_sqlite
 from fprnet.gallery.times import milliseconds
 from fprnet.gallery.tracklet_rows import forget_empty
 from fprnet.gallery.verdicts import forget_feedback

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from fprnet.config.schema import Scale
-from fprnet.embeddings.embedder import Embedder, load_model
+from fprnet.embeddings.embedder import Embedder
+from fprnet.embeddings.loading import load_model
 from fprnet.errors import CheckpointError, GalleryModelError, UsageError
 from fprnet.gallery.calibration import Calibration, calibration_path, read_calibration
 from fprnet.gallery.gallery import Gallery

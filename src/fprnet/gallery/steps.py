@@ -10,7 +10,7 @@ from fprnet.config.schema import Scale
 from fprnet.data.data_set import AUTO, open_data_set
 from fprnet.data.reader import Part
 from fprnet.data.records import Modality
-from fprnet.embeddings.embedder import load_model
+from fprnet.embeddings.loading import load_model
 from fprnet.embeddings.projection import projection_path, write_projection
 from fprnet.errors import UsageError
 from fprnet.gallery.adding import AddedImages, add_images

@@ -13,8 +13,8 @@ from fprnet.config import RunConfig
 from fprnet.data.data_set import AUTO, DataSet, open_data_set, recognise
 from fprnet.data.protocols.protocol import Direction
 from fprnet.data.readers import reader_of
-from fprnet.embeddings.embedder import load_model
 from fprnet.embeddings.from_disk import extract_data_set
+from fprnet.embeddings.loading import load_model
 from fprnet.errors import UsageError
 from fprnet.evaluation.data_set_protocol import make_protocol
 from fprnet.evaluation.scores import FORMAT, Scores, Trials, score

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fprnet.components import CLASS_PATH, parse_component
+from fprnet.components import CLASS_PATH
+from fprnet.filling import parse_component
 from fprnet.kinds import DETECTOR
 from fprnet.watch.detections import Detector
 from fprnet.watch.histogram_detector import HistogramDetector

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fprnet.components import faults_text, fill
 from fprnet.errors import ConfigError
+from fprnet.filling import faults_text, fill
 from fprnet.ranges import NonNegative, Positive, PositiveInt, Probability
 from fprnet.watch.detections import Detector
 from fprnet.watch.following import CropChoice, Follower

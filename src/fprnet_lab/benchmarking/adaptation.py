@@ -21,8 +21,9 @@ from fprnet.adaptation.config import AdaptationConfig
 from fprnet.adaptation.site import Site, labelled_crops, together
 from fprnet.data.cache import open_cache
 from fprnet.data.data_set import DataSet, open_data_set
-from fprnet.embeddings.embedder import Embedder, load_model
+from fprnet.embeddings.embedder import Embedder
 from fprnet.embeddings.extract import extract_features
+from fprnet.embeddings.loading import load_model
 from fprnet.embeddings.pytorch_backend import PyTorchBackend
 from fprnet.evaluation.data_set_protocol import make_protocol
 from fprnet.evaluation.pairwise import pairwise_scores

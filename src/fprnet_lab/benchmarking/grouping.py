@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from fprnet.data.data_set import open_data_set
 from fprnet.data.records import Records
-from fprnet.embeddings.embedder import Embedder, load_model
+from fprnet.embeddings.embedder import Embedder
 from fprnet.embeddings.from_disk import extract_data_set
+from fprnet.embeddings.loading import load_model
 from fprnet.errors import UsageError
 from fprnet.evaluation.pairwise import PairwiseScores, pairwise_scores
 from fprnet.gallery.calibrating import calibrate_features

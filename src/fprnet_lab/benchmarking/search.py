@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from sqlalchemy import select
 
-from fprnet.embeddings.embedder import Embedder, load_model
+from fprnet.embeddings.embedder import Embedder
+from fprnet.embeddings.loading import load_model
 from fprnet.embeddings.projection import Projection
 from fprnet.gallery.adding import add_images
 from fprnet.gallery.conditions import condition

@@ -29,7 +29,7 @@ from PIL import Image
 
 from fprnet.config.schema import Scale
 from fprnet.data.images import read_image
-from fprnet.embeddings.embedder import load_model
+from fprnet.embeddings.loading import load_model
 from fprnet.errors import GalleryError
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.records import GalleryRecord, ModelIdentity

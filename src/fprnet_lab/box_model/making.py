@@ -20,8 +20,9 @@ import torch
 from fprnet.config import to_yaml
 from fprnet.config.schema import RunConfig
 from fprnet.data.data_set import open_data_set
-from fprnet.embeddings.embedder import Embedder, load_model
+from fprnet.embeddings.embedder import Embedder
 from fprnet.embeddings.from_disk import extract_data_set
+from fprnet.embeddings.loading import load_model
 from fprnet.embeddings.projection import Projection, projection_path, write_projection
 from fprnet.errors import TrainingError
 from fprnet.files import write_text

@@ -22,8 +22,9 @@ from fprnet.data.data_set import open_data_set
 from fprnet.data.images import map_with_bar, read_image
 from fprnet.data.records import Records
 from fprnet.embeddings.descriptors import gradient_histogram
-from fprnet.embeddings.embedder import Embedder, load_model
+from fprnet.embeddings.embedder import Embedder
 from fprnet.embeddings.from_disk import extract_data_set
+from fprnet.embeddings.loading import load_model
 from fprnet.embeddings.store import Features, read_features, write_features
 from fprnet.errors import DataError, UsageError
 from fprnet.evaluation.data_set_protocol import make_protocol

@@ -10,9 +10,10 @@ from typing import Any, Literal
 
 import yaml
 
-from fprnet.components import fill, nearest, plain
+from fprnet.components import nearest, plain
 from fprnet.config.layers import layered, nested, read_values, values_of
 from fprnet.errors import ConfigError
+from fprnet.filling import fill
 from fprnet.ranges import BelowOne, CountOrZero, Positive, PositiveInt, Probability
 
 __all__ = ["SuperresConfig", "config_from_dict", "load_config", "preset_names", "to_yaml"]

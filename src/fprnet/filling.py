@@ -1,0 +1,243 @@
+"""Nested plain values become dataclasses and components, checked; all faults are said at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, get_args, get_origin
+
+from fprnet import plugins
+from fprnet.components import (
+    CLASS_PATH,
+    INIT_ARGS,
+    SOURCE,
+    Component,
+    Kind,
+    hints_of,
+    kind_of,
+    options_of,
+    resolve,
+)
+from fprnet.errors import ConfigError, FprnetError
+from fprnet.typed_values import from_text, shown, typed_value
+
+__all__ = ["faults_text", "field_defaults", "fill", "options_and_defaults", "parse_component"]
+
+
+def parse_component(
+    kind: Kind, value: Any, *, key: str, default: str | None = None, of_config: bool = True
+) -> Component:
+    """Return the component that a config's value means, with every option checked.
+
+    Args:
+        kind: What it must be one of.
+        value: A word; ``{class_path: ..., init_args: {...}}``; or options alone, of ``default``.
+        key: Where it stands, for messages.
+        default: Name that is meant where none is given.
+        of_config: Whether messages say that they are about a config.
+
+    Raises:
+        ConfigError: No such component, or it is not allowed, or an option of it is wrong: all
+            faults in one message.
+    """
+    component, faults = _parse(kind, value, key, default)
+    if faults:
+        raise ConfigError(faults_text(faults).removeprefix("" if of_config else "config: "))
+    assert component is not None
+    return component
+
+
+def fill(schema: type, values: Mapping[str, Any], prefix: str = "") -> tuple[Any, list[str]]:
+    """Fill a dataclass from nested plain values.
+
+    Args:
+        schema: The dataclass. A field's type may be a dataclass, a component
+            (``Annotated[Component, kind]``), several by name
+            (``Annotated[Mapping[str, Component], kind]``), or anything that pydantic checks.
+        values: By field name; what is missing takes the field's default.
+        prefix: What stands before the keys in messages, e.g. "training.".
+
+    Returns:
+        The filled dataclass (None where there are faults), and the faults.
+    """
+    hints = typing.get_type_hints(schema, include_extras=True)
+    filled, faults = _fill(hints, field_defaults(schema), values, prefix)
+    return (None if faults else schema(**filled)), faults
+
+
+def faults_text(faults: Iterable[str]) -> str:
+    """Return all faults of a config as one sentence; components refused alike are named together.
+
+    >>> faults_text(["seed is -1", "seed is -1"])
+    'config: seed is -1'
+    """
+    subjects: dict[str, list[str]] = {}
+    for fault in faults:
+        subject, mark, rest = fault.partition(f", {plugins.NOT_ALLOWED}")
+        alike = subjects.setdefault(mark + rest or fault, [])
+        if mark and subject not in alike:
+            alike.append(subject)
+    texts = (f"{' and '.join(named)}{rest}" for rest, named in subjects.items())
+    return "config: " + "; ".join(texts)
+
+
+def field_defaults(schema: type) -> dict[str, Any]:
+    """Return the default of each field of a dataclass; MISSING where there is none."""
+    return {
+        item.name: item.default_factory()
+        if item.default_factory is not dataclasses.MISSING
+        else item.default
+        for item in dataclasses.fields(schema)
+    }
+
+
+def options_and_defaults(
+    kind: Kind, target: Callable[..., Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the types and the defaults of a component's options; MISSING where there is none."""
+    hints, defaults = hints_of(target), {}
+    for option, parameter in options_of(kind, target).items():
+        missing = parameter.default is parameter.empty
+        defaults[option] = dataclasses.MISSING if missing else parameter.default
+    if isinstance(target, type) and dataclasses.is_dataclass(target):
+        made = field_defaults(target)  # what a signature shows of a default_factory is no default
+        defaults = {option: made.get(option, default) for option, default in defaults.items()}
+    return {option: hints.get(option, Any) for option in defaults}, defaults
+
+
+def _known(hints: Mapping[str, Any], prefix: str) -> list[str]:
+    """Return the keys of a section and of those inside it, without options of components."""
+    known: list[str] = []
+    for name, hint in hints.items():
+        known.append(f"{prefix}{name}")
+        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+            inner = typing.get_type_hints(hint, include_extras=True)
+            known += _known(inner, f"{prefix}{name}.")
+    return known
+
+
+def _nearest_key(prefix: str, name: Any, known: Sequence[str]) -> str:
+    """Return " (did you mean ...?)" with the key that looks most like it, or ends like it."""
+    ends = {key.rpartition(".")[2]: key for key in reversed(known)}
+    siblings = [key.removeprefix(prefix) for key in known if "." not in key.removeprefix(prefix)]
+    for names in (siblings, list(ends)):
+        matches = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
+        if matches:
+            return f" (did you mean {ends.get(matches[0], prefix + matches[0])}?)"
+    return ""
+
+
+def _parse(
+    kind: Kind, value: Any, key: str, default: str | None
+) -> tuple[Component | None, list[str]]:
+    if isinstance(value, str) and value.startswith("{"):
+        value = from_text(value)
+    if isinstance(value, Component):  # a default, which may leave options to its signature
+        name, given, recorded = value.name, dict(value.options), value.source
+    elif isinstance(value, str):
+        name, given, recorded = value, {}, None
+    elif isinstance(value, Mapping):
+        given = dict(value)
+        recorded = given.pop(SOURCE, None)
+        if CLASS_PATH in given:
+            name = given.pop(CLASS_PATH)
+            options = given.pop(INIT_ARGS, None) or {}
+            if not isinstance(options, Mapping):
+                return None, [f"{key}.{INIT_ARGS} is {shown(options)}, expected options by name"]
+            given = {**options, **given}
+        elif default is None:
+            return None, [f"{key} has no {CLASS_PATH}; name one of {', '.join(kind.members)}"]
+        else:
+            name = default
+    else:
+        name, given, recorded = value, {}, None
+    if not isinstance(name, str):
+        return None, [f"{key} is {shown(name)}, expected one of {', '.join(kind.members)}"]
+    try:
+        target, source = resolve(kind, name, key, recorded)
+    except FprnetError as error:
+        return None, [str(error)]
+    if recorded is not None and recorded != source:
+        return None, [f"{key} {name} was {recorded} but is {source} now; give that version of it"]
+    hints, defaults = options_and_defaults(kind, target)
+    filled, faults = _fill(hints, defaults, given, f"{key}.", owner=f"{kind.noun} {name}")
+    if faults:
+        return None, faults
+    return Component(kind, name, filled, source), []
+
+
+def _fill(
+    hints: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    values: Mapping[str, Any],
+    prefix: str,
+    *,
+    owner: str | None = None,
+) -> tuple[dict[str, Any], list[str]]:
+    filled: dict[str, Any] = {}
+    faults: list[str] = []
+    for name in values:
+        if name not in defaults:
+            whose = f" of {owner}" if owner else ""
+            what = "an option" if owner else "a key"
+            known = _known(hints, prefix) if owner is None else [f"{prefix}{n}" for n in defaults]
+            faults.append(f"{prefix}{name} is not {what}{whose}{_nearest_key(prefix, name, known)}")
+    for name, default in defaults.items():
+        key = f"{prefix}{name}"
+        if name not in values and default is dataclasses.MISSING:
+            wanted = kind_of(hints[name])
+            words = f"name one of {', '.join(wanted.members)}" if wanted else "give it a value"
+            faults.append(f"{key} is missing; {words}")
+            continue
+        value = values.get(name, default)
+        filled[name], wrong = _checked(hints[name], value, default, key)
+        faults += wrong
+    return filled, faults
+
+
+def _checked(hint: Any, value: Any, default: Any, key: str) -> tuple[Any, list[str]]:
+    """Return a value in the type that is wanted, and what is wrong with it."""
+    kind = kind_of(hint)
+    if kind is not None:
+        return _checked_components(hint, kind, value, default, key)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if isinstance(value, hint):
+            return value, []
+        if not isinstance(value, Mapping) or CLASS_PATH in value:
+            some = f"{key}.{dataclasses.fields(hint)[0].name}"
+            return None, [f"{key} is a section; set one of its keys, e.g. {some}"]
+        return fill(hint, value, f"{key}.")
+    if isinstance(value, Mapping):  # a preset's entry, switched off
+        value = {name: one for name, one in value.items() if one is not None and one != "null"}
+    typed, rule = typed_value(hint, value)
+    return typed, [f"{key} is {shown(value)}, {rule}"] if rule else []
+
+
+def _checked_components(
+    hint: Any, kind: Kind, value: Any, default: Any, key: str
+) -> tuple[Any, list[str]]:
+    base = get_args(hint)[0]
+    if get_origin(base) in (Mapping, dict):
+        value = from_text(value) if isinstance(value, str) else value
+        value = {} if value is None else value
+        if not isinstance(value, Mapping):
+            return None, [f"{key} is {shown(value)}, expected {kind.noun}s by name"]
+        parsed: dict[str, Component] = {}
+        faults: list[str] = []
+        for name, inner in value.items():
+            if inner is None or inner == "null":  # a preset's, switched off
+                continue
+            part, wrong = _parse(kind, inner, f"{key}.{name}", str(name))
+            faults += wrong
+            if part is not None:
+                parsed[str(name)] = part
+        return parsed, faults
+    if value is None or value == "null":
+        if types.NoneType in get_args(base):
+            return None, []
+        return None, [f"{key} is null, expected one of {', '.join(kind.members)}"]
+    name = default.name if isinstance(default, Component) else default
+    return _parse(kind, value, key, name if isinstance(name, str) else None)
