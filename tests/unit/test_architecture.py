@@ -14,7 +14,17 @@ LABORATORY = "fprnet_lab"
 
 # A folder or file imports only from its own layer or an earlier one; CONTRIBUTING.md explains them.
 LAYERS = (
-    ("errors", "files", "ranges", "plain_text", "file_kinds", "text_table", "cores", "tracklets"),
+    (
+        "errors",
+        "files",
+        "ranges",
+        "plain_text",
+        "file_kinds",
+        "text_table",
+        "cores",
+        "tracklets",
+        "agglomeration",
+    ),
     ("plugins", "typed_values", "tensor_files", "precision", "pretrained"),
     ("components",),
     ("filling",),

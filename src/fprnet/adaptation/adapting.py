@@ -91,7 +91,7 @@ class Adaptation:
         history: One record for each epoch.
         embeddings_before: ``(N, D)`` of all crops by the model before.
         embeddings: ``(N, D)`` by ``network``.
-        clusters: Of the crops, by ``network``.
+        clusters: Clusters of the crops, by their embeddings by ``network``.
     """
 
     network: nn.Module

@@ -42,8 +42,8 @@ def held_out_groups(
 
     Args:
         group: ``(N,)``; -1 is none.
-        share: Of these groups, 0 to 1.
-        random: Draws them.
+        share: Share of the groups of two crops or more that is held out, 0 to 1.
+        random: Draws which groups are held out.
     """
     names, size = np.unique(group[group >= 0], return_counts=True)
     several = names[size >= 2]

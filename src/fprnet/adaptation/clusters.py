@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.optimize import linear_sum_assignment
-from scipy.spatial.distance import squareform
+
+from fprnet.agglomeration import average_links
 
 __all__ = ["NOISE", "Clusters", "cluster", "cluster_site", "mean_distances"]
 
@@ -101,16 +101,12 @@ def cluster(
     cluster.
     """
     names, place = np.unique(tracklet, return_inverse=True)
-    if len(names) < 2:
-        return np.zeros(len(tracklet), dtype=np.int64)
     apart = mean_distances(distance, place, len(names))
     known = np.isin(different, names).all(axis=1) if len(different) else np.zeros(0, dtype=bool)
     first, second = np.searchsorted(names, different[known].reshape(-1, 2)).T
-    apart[first, second] = apart[second, first] = FORBIDDEN
-    np.fill_diagonal(apart, 0)
-    tree = linkage(squareform(apart, checks=False), "average")
-    labels: Labels = fcluster(tree, limit, "distance").astype(np.int64) - 1
-    return labels[place]
+    never = np.zeros(apart.shape, dtype=np.bool_)
+    never[first, second] = never[second, first] = True
+    return average_links(apart, never, limit)[place]
 
 
 def mean_distances(distance: NDArray[np.float32], label: Labels, count: int) -> Array:

@@ -28,10 +28,10 @@ class ProxyMemory:
     Args:
         embeddings: ``(N, D)`` of the crops.
         cluster: ``(N,)`` 0 to C - 1; -1 is noise, which has no proxy.
-        infrared: ``(N,)``.
-        camera: ``(N,)``; -1 where it is not known.
+        infrared: ``(N,)``, True for crops by infrared light.
+        camera: ``(N,)`` number of each crop's camera; -1 where it is not known.
         unsure: ``(C, C)``, see `fprnet.adaptation.clusters.Clusters`.
-        temperature: Of the loss.
+        temperature: Temperature of the contrastive loss, above 0.
         momentum: Share of a proxy that an update leaves.
 
     Attributes:

@@ -3,44 +3,33 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fprnet.cli import people, upgrade, watch_list
+from fprnet.cli import gallery_add, people, upgrade, watch_list
 from fprnet.cli.arguments import (
     add_command,
     add_json,
-    add_layout,
-    add_workers,
-    existing_data_set,
-    existing_folder,
     positive,
 )
+from fprnet.cli.galleries import COMMAND_LINE, add_action, audit_entry, user_name
 from fprnet.pretrained import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fprnet.cli.arguments import Subcommands
-    from fprnet.data.records import Modality
     from fprnet.gallery.gallery import Gallery
-    from fprnet.gallery.records import Counted, GalleryInfo, ImageFacts
+    from fprnet.gallery.records import Counted, GalleryInfo
 
 CREATE = "Make an empty gallery for the embeddings of one model."
 CREATE_EXAMPLE = """\
   fprnet gallery create --uri people.db --model runs/fprnet
   fprnet gallery create --uri people.db --model runs/fprnet --keep-days 30
   fprnet gallery create --uri postgresql://fprnet@db.example.org/people --model runs/fprnet"""
-ADD = "Embed images and add those that are not there; started again, it goes on where it was."
-ADD_EXAMPLE = """\
-  fprnet gallery add --uri people.db --images day --modality visible --camera 4 --location hall
-  fprnet gallery add --uri people.db --table day.csv --time-from exif
-  fprnet gallery add --uri people.db --table corrected.parquet --update
-  fprnet gallery add --uri people.db --data generated"""
 REMOVE = "Hide images from every search; 'restore' brings them back, 'add' does not."
 REMOVE_EXAMPLE = "  fprnet gallery remove --uri people.db day/0017.jpg"
 RESTORE = "Bring hidden images back."
@@ -59,17 +48,16 @@ INFO = "Count what is in a gallery."
 INFO_EXAMPLE = "  fprnet gallery info --uri people.db --json"
 AUDIT = "Print the audit log, one JSON object a line: who did what, when."
 AUDIT_EXAMPLE = "  fprnet gallery audit --uri people.db"
-COMMAND_LINE = "command line"
 
 
 def add_parser(subcommands: Subcommands) -> None:
     """Declare ``fprnet gallery`` and its actions."""
     examples = "\n".join(
-        example.splitlines()[0] for example in (CREATE_EXAMPLE, ADD_EXAMPLE, INFO_EXAMPLE)
+        example.splitlines()[0] for example in (CREATE_EXAMPLE, gallery_add.EXAMPLE, INFO_EXAMPLE)
     )
     parser = add_command(subcommands, "gallery", summary=__doc__, example=examples)
     inner = parser.add_subparsers(metavar="ACTION", required=True)
-    create = _action(inner, "create", CREATE, CREATE_EXAMPLE)
+    create = add_action(inner, "create", CREATE, CREATE_EXAMPLE)
     create.add_argument(
         "--model",
         default=DEFAULT_MODEL,
@@ -92,13 +80,13 @@ def add_parser(subcommands: Subcommands) -> None:
         "gallery expire', and by the service as long as it runs (default: keep them)",
     )
     create.set_defaults(run=run_create)
-    _add_add(inner)
+    gallery_add.add_parser(inner)
     for name, summary, example in (
         ("remove", REMOVE, REMOVE_EXAMPLE),
         ("restore", RESTORE, RESTORE_EXAMPLE),
         ("erase", ERASE, ERASE_EXAMPLE),
     ):
-        change = _action(inner, name, summary, example)
+        change = add_action(inner, name, summary, example)
         change.add_argument(
             "images", nargs="*", metavar="IMAGE", help="file, or id of a record (its SHA-256)"
         )
@@ -120,87 +108,19 @@ def add_parser(subcommands: Subcommands) -> None:
         change.add_argument("--until", metavar="TIME", help="all images taken then or before")
         add_json(change)
         change.set_defaults(run=run_change, change=name)
-    expire = _action(inner, "expire", EXPIRE, EXPIRE_EXAMPLE)
+    expire = add_action(inner, "expire", EXPIRE, EXPIRE_EXAMPLE)
     expire.add_argument(
         "--keep-days", type=positive, metavar="N", help="let the gallery keep images N days first"
     )
     add_json(expire)
     expire.set_defaults(run=run_expire)
-    info = _action(inner, "info", INFO, INFO_EXAMPLE)
+    info = add_action(inner, "info", INFO, INFO_EXAMPLE)
     add_json(info)
     info.set_defaults(run=run_info)
-    _action(inner, "audit", AUDIT, AUDIT_EXAMPLE).set_defaults(run=run_audit)
-    people.add_actions(inner, _action)
-    watch_list.add_actions(inner, _action)
-    upgrade.add_action(inner, _action)
-
-
-def add_address(parser: argparse.ArgumentParser, option: str) -> None:
-    """Declare where a gallery is."""
-    parser.add_argument(
-        option,
-        dest="uri",
-        required=True,
-        metavar="URI",
-        help="SQLite file, or postgresql://USER@HOST/DATABASE (its password: $PGPASSWORD)",
-    )
-    parser.add_argument(
-        "--name", default="gallery", help="name of the gallery in a database (%(default)s)"
-    )
-
-
-def user_name() -> str:
-    """Return who uses the command line, for the audit log."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
-
-
-def _action(
-    subcommands: Subcommands, name: str, summary: str, example: str
-) -> argparse.ArgumentParser:
-    parser = add_command(subcommands, name, summary=summary, example=example)
-    add_address(parser, "--uri")
-    return parser
-
-
-def _add_add(subcommands: Subcommands) -> None:
-    parser = _action(subcommands, "add", ADD, ADD_EXAMPLE)
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--images", type=existing_folder, metavar="FOLDER", help="images under it")
-    source.add_argument(
-        "--table", type=Path, metavar="FILE", help="CSV or Parquet table; see docs/gallery.md"
-    )
-    source.add_argument("--data", type=existing_data_set, metavar="ROOT", help="data set")
-    add_layout(parser)
-    parser.add_argument(
-        "--modality",
-        choices=("visible", "infrared"),
-        help="modality of --images; of --data: add only these (default: visible)",
-    )
-    parser.add_argument("--camera", metavar="NAME", help="camera that took --images")
-    parser.add_argument(
-        "--location", metavar="NAME", help="location of that camera (default: the camera's name)"
-    )
-    parser.add_argument(
-        "--update",
-        action="store_true",
-        help="correct records of images that are there with another camera, location, identity, "
-        "time or modality; without it they are left out",
-    )
-    parser.add_argument(
-        "--time-from",
-        metavar="WHAT",
-        help="mtime, exif, or a pattern of the file's name, e.g. %%Y%%m%%d_%%H%%M%%S",
-    )
-    parser.add_argument(
-        "--time-zone", default="UTC", metavar="ZONE", help="time zone of these times (%(default)s)"
-    )
-    parser.add_argument("--model", help="where the gallery's model lies now (default: as before)")
-    add_workers(parser)
-    add_json(parser)
-    parser.set_defaults(run=run_add)
+    add_action(inner, "audit", AUDIT, AUDIT_EXAMPLE).set_defaults(run=run_audit)
+    people.add_parser(inner)
+    watch_list.add_parser(inner)
+    upgrade.add_parser(inner)
 
 
 def run_create(args: argparse.Namespace) -> int:
@@ -225,41 +145,10 @@ def run_create(args: argparse.Namespace) -> int:
     return 0
 
 
-def run_add(args: argparse.Namespace) -> int:
-    """Add the images; those left out are named, and the exit status is 2 then."""
-    from fprnet.gallery.adding import add_images
-    from fprnet.gallery.gallery import Gallery
-    from fprnet.gallery.opening import load_gallery_model
-
-    images = _images(args)
-    with Gallery.open(args.uri, name=args.name, writable=True) as gallery:
-        embedder, _ = load_gallery_model(gallery, args.model)
-        added = add_images(
-            gallery, embedder, images, update=args.update, by=user_name(), workers=args.workers
-        )
-        count = len(gallery)
-    for fault in added.left_out:
-        print(f"fprnet: left out: {fault}", file=sys.stderr)
-    for doubt in added.doubts:
-        print(f"fprnet: {doubt}", file=sys.stderr)
-    if args.json:
-        lists = {"left_out": list(added.left_out), "doubts": list(added.doubts)}
-        print(json.dumps({**vars(added), **lists, "records": count}))
-    else:
-        hidden = f" ({added.hidden} of them hidden)" if added.hidden else ""
-        corrected = f"{added.updated} corrected, " if args.update else ""
-        print(
-            f"{added.new} images added, {corrected}{added.already} were there{hidden}, "
-            f"{len(added.left_out)} left out; {count} can be found"
-        )
-    return 2 if added.left_out else 0
-
-
 def run_change(args: argparse.Namespace) -> int:
     """Hide, show or erase the images."""
     from fprnet.errors import UsageError
     from fprnet.files import sha256
-    from fprnet.gallery.audit import AuditEntry
     from fprnet.gallery.gallery import Gallery
     from fprnet.gallery.records import Filters
     from fprnet.gallery.times import parse_time
@@ -279,10 +168,8 @@ def run_change(args: argparse.Namespace) -> int:
             ids += gallery.select(Filters(until=until), identities=args.identity)
         for tracklet in get_tracklets(gallery, args.tracklet):
             ids += [crop.id for crop in tracklet.crops]
-        entry = AuditEntry(
+        entry = audit_entry(
             {"remove": "hide", "restore": "show", "erase": "erase"}[args.change],
-            user_name(),
-            COMMAND_LINE,
             details={"records": len(set(ids))} if erase else {},
             images={} if erase else {"ids": ids},
         )
@@ -320,13 +207,12 @@ def _sweep(uri: str, gallery: Gallery) -> None:
 def run_expire(args: argparse.Namespace) -> int:
     """Erase what is too old."""
     from fprnet.errors import UsageError
-    from fprnet.gallery.audit import AuditEntry
     from fprnet.gallery.gallery import Gallery
 
     with Gallery.open(args.uri, name=args.name, writable=True) as gallery:
         if args.keep_days is not None:
             details = {"keep_days": args.keep_days}
-            entry = AuditEntry("keep", user_name(), COMMAND_LINE, details=details)
+            entry = audit_entry("keep", details=details)
             gallery.keep(args.keep_days, audit=[entry])
         days = gallery.keep_days
         if days is None:
@@ -362,31 +248,6 @@ def run_audit(args: argparse.Namespace) -> int:
         for entry in read_entries(gallery.database):
             print(json.dumps(entry))
     return 0
-
-
-def _images(args: argparse.Namespace) -> Sequence[ImageFacts]:
-    from fprnet.data.data_set import read_records
-    from fprnet.errors import UsageError
-    from fprnet.gallery.sources import of_folder, of_records, of_table, only
-    from fprnet.gallery.times import parse_zone, time_reader
-
-    if args.images is None and (args.camera is not None or args.location is not None):
-        raise UsageError("--camera and --location are of --images; the others say them themselves")
-    if args.data is None and args.layout != "auto":
-        raise UsageError("--layout is of --data")
-    times = None
-    if args.time_from is not None:
-        times = time_reader(args.time_from, parse_zone(args.time_zone))
-    modality: Modality = args.modality or "visible"
-    if args.images is not None:
-        if args.modality is None:
-            raise UsageError("--images needs --modality, visible or infrared")
-        camera = args.camera
-        location = camera if args.location is None else args.location
-        return of_folder(args.images, modality, camera=camera, location=location, times=times)
-    if args.table is not None:
-        return of_table(args.table, modality=modality, times=times)
-    return only(of_records(read_records(args.data, layout=args.layout), times), modality)
 
 
 def _id(text: str) -> str:

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from fprnet.cli.arguments import add_command, add_json
-from fprnet.cli.gallery import add_address
+from fprnet.cli.galleries import add_address
 
 if TYPE_CHECKING:
     from fprnet.cli.arguments import Subcommands

@@ -8,18 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fprnet.cli.arguments import add_json, positive
+from fprnet.cli.galleries import add_action, audit_entry, user_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fprnet.cli.arguments import Subcommands
-    from fprnet.gallery.audit import AuditEntry
     from fprnet.gallery.people import Person, PersonDetails, Step
     from fprnet.gallery.unknown_people import Grouped
 
-    MakeAction = Callable[[Subcommands, str, str, str], argparse.ArgumentParser]
-
-__all__ = ["add_actions"]
+__all__ = ["add_parser"]
 
 GROUP = (
     "Group tracklets and images of unknown people into anonymous identities; again: add to them."
@@ -46,12 +42,11 @@ UNDO_EXAMPLE = """\
 HISTORY = "List the steps that can be undone, newest first."
 HISTORY_EXAMPLE = "  fprnet gallery history --uri people.db"
 PERSON = "number of an anonymous identity"
-COMMAND_LINE = "command line"
 
 
-def add_actions(subcommands: Subcommands, make_action: MakeAction) -> None:
+def add_parser(subcommands: Subcommands) -> None:
     """Declare the actions, each with its gallery's address."""
-    group = make_action(subcommands, "group", GROUP, GROUP_EXAMPLE)
+    group = add_action(subcommands, "group", GROUP, GROUP_EXAMPLE)
     group.add_argument(
         "--false-link-rate",
         type=float,
@@ -68,14 +63,14 @@ def add_actions(subcommands: Subcommands, make_action: MakeAction) -> None:
         help="calibration of the model (default: the one beside the model)",
     )
     group.set_defaults(run=run_group)
-    people = make_action(subcommands, "people", PEOPLE, PEOPLE_EXAMPLE)
+    people = add_action(subcommands, "people", PEOPLE, PEOPLE_EXAMPLE)
     people.add_argument("person", nargs="?", type=positive, metavar="PERSON", help=PERSON)
     people.set_defaults(run=run_people)
-    merge = make_action(subcommands, "merge", MERGE, MERGE_EXAMPLE)
+    merge = add_action(subcommands, "merge", MERGE, MERGE_EXAMPLE)
     merge.add_argument("person", type=positive, metavar="PERSON", help=f"{PERSON}, who stays")
     merge.add_argument("others", nargs="+", type=positive, metavar="OTHER", help="who joins")
     merge.set_defaults(run=run_merge)
-    split = make_action(subcommands, "split", SPLIT, SPLIT_EXAMPLE)
+    split = add_action(subcommands, "split", SPLIT, SPLIT_EXAMPLE)
     split.add_argument("person", type=positive, metavar="PERSON", help=PERSON)
     split.add_argument(
         "--tracklet", action="append", default=[], type=positive, metavar="N", help="(repeatable)"
@@ -88,12 +83,12 @@ def add_actions(subcommands: Subcommands, make_action: MakeAction) -> None:
         help="record of an image that is part of no tracklet (repeatable)",
     )
     split.set_defaults(run=run_split)
-    name = make_action(subcommands, "name", NAME, NAME_EXAMPLE)
+    name = add_action(subcommands, "name", NAME, NAME_EXAMPLE)
     name.add_argument("person", type=positive, metavar="PERSON", help=PERSON)
     name.add_argument("identity", nargs="?", metavar="NAME", help="who it is")
     name.add_argument("--no-name", action="store_true", help="take the name back")
     name.set_defaults(run=run_name)
-    undo = make_action(subcommands, "undo", UNDO, UNDO_EXAMPLE)
+    undo = add_action(subcommands, "undo", UNDO, UNDO_EXAMPLE)
     undo.add_argument(
         "step",
         nargs="?",
@@ -102,7 +97,7 @@ def add_actions(subcommands: Subcommands, make_action: MakeAction) -> None:
         help="number (default: the last one in effect)",
     )
     undo.set_defaults(run=run_undo)
-    history = make_action(subcommands, "history", HISTORY, HISTORY_EXAMPLE)
+    history = add_action(subcommands, "history", HISTORY, HISTORY_EXAMPLE)
     history.add_argument(
         "--top", type=positive, default=50, metavar="N", help="at most so many (%(default)s)"
     )
@@ -123,8 +118,8 @@ def run_group(args: argparse.Namespace) -> int:
             gallery,
             calibration,
             false_link_rate=args.false_link_rate,
-            by=_user(),
-            audit=[_entry("group", {"false_link_rate": args.false_link_rate})],
+            by=user_name(),
+            audit=[audit_entry("group", details={"false_link_rate": args.false_link_rate})],
         )
     print(json.dumps(_grouped_as_dict(grouped)) if args.json else _grouped_text(grouped))
     return 0
@@ -162,7 +157,9 @@ def run_merge(args: argparse.Namespace) -> int:
     from fprnet.gallery.people import merge_people
 
     with Gallery.open(args.uri, name=args.name, writable=True) as gallery:
-        step = merge_people(gallery, args.person, args.others, by=_user(), audit=[_entry("merge")])
+        step = merge_people(
+            gallery, args.person, args.others, by=user_name(), audit=[audit_entry("merge")]
+        )
     return _say(args, step)
 
 
@@ -177,8 +174,8 @@ def run_split(args: argparse.Namespace) -> int:
             args.person,
             tracklets=args.tracklet,
             images=args.image,
-            by=_user(),
-            audit=[_entry("split")],
+            by=user_name(),
+            audit=[audit_entry("split")],
         )
     return _say(args, step)
 
@@ -192,7 +189,9 @@ def run_name(args: argparse.Namespace) -> int:
     if (args.identity is None) != args.no_name:
         raise UsageError(f"give a NAME or --no-name; see '{args.prog} --help'")
     with Gallery.open(args.uri, name=args.name, writable=True) as gallery:
-        step = name_person(gallery, args.person, args.identity, by=_user(), audit=[_entry("name")])
+        step = name_person(
+            gallery, args.person, args.identity, by=user_name(), audit=[audit_entry("name")]
+        )
     return _say(args, step)
 
 
@@ -202,7 +201,7 @@ def run_undo(args: argparse.Namespace) -> int:
     from fprnet.gallery.people import undo_step
 
     with Gallery.open(args.uri, name=args.name, writable=True) as gallery:
-        step = undo_step(gallery, args.step, by=_user(), audit=[_entry("undo")])
+        step = undo_step(gallery, args.step, by=user_name(), audit=[audit_entry("undo")])
     return _say(args, step)
 
 
@@ -230,18 +229,6 @@ def run_history(args: argparse.Namespace) -> int:
     ]
     print(text_table(["step", "time", "by", "kind", "people", ""], rows))
     return 0
-
-
-def _user() -> str:
-    from fprnet.cli.gallery import user_name
-
-    return user_name()
-
-
-def _entry(event: str, details: dict[str, float] | None = None) -> AuditEntry:
-    from fprnet.gallery.audit import AuditEntry
-
-    return AuditEntry(event, _user(), COMMAND_LINE, details=details or {})
 
 
 def _say(args: argparse.Namespace, step: Step) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fprnet.cli.arguments import add_command, add_json, finite, mention_untrained, positive
-from fprnet.cli.gallery import add_address
+from fprnet.cli.galleries import add_address
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fprnet.cli.arguments import add_command, existing_folder, mention_untrained, positive
-from fprnet.cli.gallery import add_address
+from fprnet.cli.galleries import add_address
 
 if TYPE_CHECKING:
     from fprnet.cli.arguments import Subcommands

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fprnet.cli.arguments import add_json
+from fprnet.cli.galleries import add_action, user_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,9 +16,7 @@ if TYPE_CHECKING:
     from fprnet.cli.arguments import Subcommands
     from fprnet.gallery.records import GalleryRecord
 
-    MakeAction = Callable[[Subcommands, str, str, str], argparse.ArgumentParser]
-
-__all__ = ["add_action"]
+__all__ = ["add_parser"]
 
 UPGRADE = "Move a gallery to another model: its pictures are embedded again."
 EXAMPLE = """\
@@ -27,9 +26,9 @@ Searches find the old embeddings until every record has a new one; the same comm
 where one was stopped. Start a service again afterwards."""
 
 
-def add_action(subcommands: Subcommands, make_action: MakeAction) -> None:
+def add_parser(subcommands: Subcommands) -> None:
     """Declare the action, with its gallery's address."""
-    parser = make_action(subcommands, "upgrade", UPGRADE, EXAMPLE)
+    parser = add_action(subcommands, "upgrade", UPGRADE, EXAMPLE)
     parser.add_argument(
         "--model",
         required=True,
@@ -46,7 +45,6 @@ def add_action(subcommands: Subcommands, make_action: MakeAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Upgrade, and say how many records have new embeddings."""
-    from fprnet.cli.gallery import user_name
     from fprnet.config import preset_names
     from fprnet.embeddings.loading import load_model
     from fprnet.errors import UsageError

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fprnet.cli.arguments import add_command, add_json, mention_untrained, positive
 from fprnet.cli.events import add_sinks, dispatching, sinks_of
-from fprnet.cli.gallery import add_address
+from fprnet.cli.galleries import add_address
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -7,27 +7,23 @@ import json
 from typing import TYPE_CHECKING
 
 from fprnet.cli.arguments import add_json
+from fprnet.cli.galleries import add_action, audit_entry, user_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fprnet.cli.arguments import Subcommands
 
-    MakeAction = Callable[[Subcommands, str, str, str], argparse.ArgumentParser]
-
-__all__ = ["add_actions"]
+__all__ = ["add_parser"]
 
 LIST = "List the watch list, put identities on it, or take them off: 'watch' makes events of them."
 LIST_EXAMPLE = """\
   fprnet gallery watch-list --uri people.db --add 0012 --add 'dock worker'
   fprnet gallery watch-list --uri people.db --remove 0012
   fprnet gallery watch-list --uri people.db --json"""
-COMMAND_LINE = "command line"
 
 
-def add_actions(subcommands: Subcommands, make_action: MakeAction) -> None:
+def add_parser(subcommands: Subcommands) -> None:
     """Declare the action, with its gallery's address."""
-    parser = make_action(subcommands, "watch-list", LIST, LIST_EXAMPLE)
+    parser = add_action(subcommands, "watch-list", LIST, LIST_EXAMPLE)
     for option, text in (("--add", "put on the list"), ("--remove", "take off the list")):
         parser.add_argument(
             option,
@@ -42,37 +38,22 @@ def add_actions(subcommands: Subcommands, make_action: MakeAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Change the list, then print it."""
-    from fprnet.cli.gallery import user_name
     from fprnet.events.watch_list import unwatch, watch_for, watch_list
-    from fprnet.gallery.audit import AuditEntry
     from fprnet.gallery.gallery import Gallery
     from fprnet.text_table import text_table
-
-    def entry(event: str) -> AuditEntry:
-        return AuditEntry(event, user_name(), COMMAND_LINE)
 
     writable = bool(args.add or args.remove)
     with Gallery.open(args.uri, name=args.name, writable=writable) as gallery:
         for identity in args.add:
-            watch_for(
-                gallery,
-                identity,
-                by=user_name(),
-                audit=[AuditEntry("watch", user_name(), COMMAND_LINE)],
-            )
+            watch_for(gallery, identity, by=user_name(), audit=[audit_entry("watch")])
         for identity in args.remove:
-            unwatch(gallery, identity, audit=[entry("unwatch")])
+            unwatch(gallery, identity, audit=[audit_entry("unwatch")])
         watched = watch_list(gallery)
     if args.json:
         print(json.dumps([one.model_dump(mode="json") for one in watched]))
     elif watched:
         rows = [
-            (
-                one.identity,
-                str(one.images),
-                one.since.isoformat(sep=" ", timespec="seconds"),
-                one.by,
-            )
+            (one.identity, str(one.images), one.since.isoformat(" ", "seconds"), one.by)
             for one in watched
         ]
         print(text_table(("identity", "images", "since", "by"), rows, left=(0, 2, 3)))

@@ -43,10 +43,12 @@ class PartSimilarity:
         share: What it adds to the similarity; the shares of all parts sum to the similarity.
         query_stripes: What each horizontal stripe of the query adds, top to bottom; they sum to
             ``share``. One stripe is the whole image.
-        gallery_stripes: The same for the stripes of the gallery image.
+        gallery_stripes: What each horizontal stripe of the gallery image adds, top to bottom; they
+            sum to ``share``.
         query_map: ``(h, w)`` float32, what each position of the query's map adds; sums to
             ``share``.
-        gallery_map: ``(h, w)``, the same for the gallery image.
+        gallery_map: ``(h, w)`` float32, what each position of the gallery image's map adds; sums to
+            ``share``.
     """
 
     name: str

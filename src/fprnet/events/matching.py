@@ -13,7 +13,6 @@ import numpy as np
 from sqlalchemy import select
 
 from fprnet.data.records import Modality
-from fprnet.errors import GalleryError
 from fprnet.gallery.calibration import Calibration
 from fprnet.gallery.reading import GalleryReader
 from fprnet.gallery.tracklets import template
@@ -46,8 +45,8 @@ class Matcher:
     """Compares tracklets with the watch list of a gallery as it is at that moment.
 
     Args:
-        gallery: Open.
-        calibration: Of its model, with tracklets.
+        gallery: Gallery whose watch list it is.
+        calibration: Calibration of the gallery's model, measured on tracklets, too.
         false_match_rate: Share of the tracklets of people who are not on the list that may match,
             above 0 and below 1.
 
@@ -58,13 +57,8 @@ class Matcher:
     def __init__(
         self, gallery: GalleryReader, calibration: Calibration, false_match_rate: float
     ) -> None:
-        if calibration.tracklets is None:
-            raise GalleryError(
-                "the calibration was made before tracklets were measured, so there is no "
-                "threshold; make it again with 'fprnet calibrate'"
-            )
         self.false_match_rate = false_match_rate
-        self._gallery, self._calibration = gallery, calibration.tracklets
+        self._gallery, self._calibration = gallery, calibration.of_tracklets
         self._calibration.threshold(false_match_rate, 1)
 
     def matches(self, tracklet: Tracklet) -> list[Match]:
@@ -75,8 +69,8 @@ class Matcher:
         for (identity, modality, _), (numbers, vectors) in people.items():
             similarity = float(template(vectors) @ query)
             same = modality == tracklet.modality
-            threshold = self._calibration.threshold(
-                self.false_match_rate, len(people), modality=modality if same else None
+            threshold = self._calibration.threshold_between(
+                modality, tracklet.modality, self.false_match_rate, len(people)
             )
             if similarity < threshold:
                 continue

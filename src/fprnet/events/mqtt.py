@@ -33,7 +33,7 @@ class MqttSink:
 
     Args:
         url: ``mqtt://`` or ``mqtts://[USER@]HOST[:PORT][/PREFIX]``; the prefix is "fprnet".
-        password: Of the user; None sends none.
+        password: Password of the user in the address; None sends none.
 
     Raises:
         UsageError: The address is none, or paho-mqtt is not installed.

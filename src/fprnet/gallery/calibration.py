@@ -20,6 +20,7 @@ from fprnet.gallery.strangers import Strangers
 from fprnet.plain_text import parse_json
 
 __all__ = [
+    "NO_TRACKLETS",
     "Calibration",
     "calibration_path",
     "read_calibration",
@@ -28,6 +29,10 @@ __all__ = [
 
 FORMAT = 2
 READ = (1, 2)  # 1 knows nothing of pairs of one modality
+NO_TRACKLETS = (
+    "the calibration was made before tracklets were measured, so there is no threshold; make it "
+    "again with 'fprnet calibrate'"
+)
 FARTHEST = 700.0  # of a logarithm of odds, so that its exponential is finite
 
 
@@ -126,6 +131,23 @@ class Calibration:
             )
         of_pair = -math.expm1(math.log1p(-false_match_rate) / max(candidates, 1))
         return strangers.exceeded_by(of_pair)
+
+    def threshold_between(
+        self, one: str, other: str, false_match_rate: float, candidates: int
+    ) -> float:
+        """Return :meth:`threshold` for images of two modalities, which may be the same."""
+        return self.threshold(false_match_rate, candidates, modality=one if one == other else None)
+
+    @property
+    def of_tracklets(self) -> Calibration:
+        """The calibration of templates.
+
+        Raises:
+            GalleryError: It was not measured.
+        """
+        if self.tracklets is None:
+            raise GalleryError(NO_TRACKLETS)
+        return self.tracklets
 
     def as_dict(self) -> dict[str, Any]:
         """Return what the file holds."""

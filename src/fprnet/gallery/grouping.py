@@ -13,11 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial.distance import squareform
 
+from fprnet.agglomeration import average_links
 from fprnet.errors import GalleryError
 
 __all__ = ["NEW", "UNKNOWN", "Units", "alike_people", "group_units"]
@@ -139,11 +138,9 @@ def _connected(units: Units, thresholds: Margins) -> list[Ints]:
 
 
 def _agglomerated(units: Units, rows: Ints, thresholds: Margins) -> Ints:
-    """Return labels of connected units: the tree of average links, cut where margins are below 0.
+    """Return labels of connected units: average links, cut where margins are below 0.
 
-    A distance is a constant minus the margin, 1 at least. What cannot be joined is so far apart
-    that no mean with it comes near the cut; what is joined already has distance 0. Average links
-    are monotonic, so the cut is what joining one by one gives.
+    A distance is a constant minus the margin, 1 at least; what is joined already has distance 0.
     """
     count = len(rows)
     if count > MAX_CHAINED:
@@ -151,8 +148,6 @@ def _agglomerated(units: Units, rows: Ints, thresholds: Margins) -> Ints:
             f"{count} units are connected by alike ones, more than {MAX_CHAINED} can be compared "
             "at once; give a smaller --false-link-rate"
         )
-    if count == 1:
-        return np.zeros(1, np.int64)
     margins = _margins(units, rows, rows, thresholds)
     cut = 1 + max(float(margins.max()), 0.0)
     distances = cut - margins
@@ -163,11 +158,8 @@ def _agglomerated(units: Units, rows: Ints, thresholds: Margins) -> Ints:
     one, other = np.nonzero(~same)
     clash = units.conflicts(rows[one], rows[other])
     never[one[clash], other[clash]] = True
-    distances[never] = 2 * cut * count**2
     distances[same] = 0
-    np.fill_diagonal(distances, 0)
-    tree = linkage(squareform(distances, checks=False), method="average")
-    return fcluster(tree, cut, criterion="distance").astype(np.int64)
+    return average_links(distances, never, cut)
 
 
 def alike_people(

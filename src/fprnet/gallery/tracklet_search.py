@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 
 from fprnet.data.records import MODALITIES, Modality
 from fprnet.errors import UsageError
+from fprnet.gallery.calibration import NO_TRACKLETS
 from fprnet.gallery.conditions import condition
 from fprnet.gallery.gallery import MAX_MATCHES
 from fprnet.gallery.records import NO_FILTERS, Filters, RecordId
@@ -169,9 +170,7 @@ def _thresholds(
     if calibration is None:
         return {}
     return {
-        other: calibration.threshold(
-            rate, candidates, modality=modality if other == modality else None
-        )
+        other: calibration.threshold_between(modality, other, rate, candidates)
         for other in MODALITIES
     }
 
@@ -181,8 +180,5 @@ def _warnings(searcher: Searcher, candidates: int) -> list[str]:
     if candidates == 0:
         warnings.append("no other tracklet of the gallery passes the filters")
     if searcher.calibration is not None and searcher.calibration.tracklets is None:
-        warnings.append(
-            "the calibration was made before tracklets were measured, so there is no threshold; "
-            "make it again with 'fprnet calibrate'"
-        )
+        warnings.append(NO_TRACKLETS)
     return warnings

@@ -144,19 +144,15 @@ def link_thresholds(
             f"false-link rate {false_link_rate} is no share between 0 and 1; give e.g. 0.01, for "
             "one in 100 that is linked to a stranger"
         )
-    if calibration.tracklets is None:
-        raise GalleryError(
-            "the calibration was made before tracklets were measured; make it again with 'fprnet "
-            "calibrate'"
-        )
+    of_tracklets = calibration.of_tracklets
     thresholds = np.empty((4, 4))
     for row in range(4):
         for column in range(4):
             of_images = max(row, column) < 2
-            chosen = calibration if of_images else calibration.tracklets
-            same = row % 2 == column % 2
-            thresholds[row, column] = chosen.threshold(
-                false_link_rate, max(candidates, 1), modality=MODALITIES[row % 2] if same else None
+            chosen = calibration if of_images else of_tracklets
+            one, other = MODALITIES[row % 2], MODALITIES[column % 2]
+            thresholds[row, column] = chosen.threshold_between(
+                one, other, false_link_rate, max(candidates, 1)
             )
     return thresholds
 

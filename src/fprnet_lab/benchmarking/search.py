@@ -84,7 +84,7 @@ def _measure(sizes: Sizes, folder: Path) -> Measurement:
             np.mean(
                 [
                     len(set(best) & set(_search(gallery, query))) / len(best)
-                    for best, query in zip(truth, queries, strict=False)
+                    for best, query in zip(truth, queries[:PLAIN_QUERIES], strict=True)
                 ]
             )
         )

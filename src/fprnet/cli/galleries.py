@@ -1,0 +1,62 @@
+"""What commands on galleries share: where the gallery is, and who did it, for the audit log."""
+
+from __future__ import annotations
+
+import getpass
+from typing import TYPE_CHECKING, Any
+
+from fprnet.cli.arguments import add_command
+
+if TYPE_CHECKING:
+    import argparse
+
+    from fprnet.cli.arguments import Subcommands
+    from fprnet.gallery.audit import AuditEntry
+
+__all__ = ["COMMAND_LINE", "add_action", "add_address", "audit_entry", "user_name"]
+
+COMMAND_LINE = "command line"
+"""The role of whoever uses it, in the audit log."""
+
+
+def add_address(parser: argparse.ArgumentParser, option: str) -> None:
+    """Declare where a gallery is."""
+    parser.add_argument(
+        option,
+        dest="uri",
+        required=True,
+        metavar="URI",
+        help="SQLite file, or postgresql://USER@HOST/DATABASE (its password: $PGPASSWORD)",
+    )
+    parser.add_argument(
+        "--name", default="gallery", help="name of the gallery in a database (%(default)s)"
+    )
+
+
+def add_action(
+    subcommands: Subcommands, name: str, summary: str, example: str
+) -> argparse.ArgumentParser:
+    """Declare an action of ``fprnet gallery``, with the gallery's address."""
+    parser = add_command(subcommands, name, summary=summary, example=example)
+    add_address(parser, "--uri")
+    return parser
+
+
+def user_name() -> str:
+    """Return who uses the command line."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def audit_entry(event: str, **values: Any) -> AuditEntry:  # noqa: ANN401 - those of an AuditEntry
+    """Return an entry for the log about what the user of the command line does.
+
+    Args:
+        event: What is done.
+        values: ``details`` and ``images`` of the entry.
+    """
+    from fprnet.gallery.audit import AuditEntry
+
+    return AuditEntry(event, user_name(), COMMAND_LINE, **values)

@@ -1,0 +1,128 @@
+"""Action of ``fprnet gallery`` that fills one: images of a folder, a table or a data set."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fprnet.cli.arguments import (
+    add_json,
+    add_layout,
+    add_workers,
+    existing_data_set,
+    existing_folder,
+)
+from fprnet.cli.galleries import add_action, user_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fprnet.cli.arguments import Subcommands
+    from fprnet.data.records import Modality
+    from fprnet.gallery.records import ImageFacts
+
+__all__ = ["EXAMPLE", "add_parser"]
+
+ADD = "Embed images and add those that are not there; started again, it goes on where it was."
+EXAMPLE = """\
+  fprnet gallery add --uri people.db --images day --modality visible --camera 4 --location hall
+  fprnet gallery add --uri people.db --table day.csv --time-from exif
+  fprnet gallery add --uri people.db --table corrected.parquet --update
+  fprnet gallery add --uri people.db --data generated"""
+
+
+def add_parser(subcommands: Subcommands) -> None:
+    """Declare the action, with its gallery's address."""
+    parser = add_action(subcommands, "add", ADD, EXAMPLE)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--images", type=existing_folder, metavar="FOLDER", help="images under it")
+    source.add_argument(
+        "--table", type=Path, metavar="FILE", help="CSV or Parquet table; see docs/gallery.md"
+    )
+    source.add_argument("--data", type=existing_data_set, metavar="ROOT", help="data set")
+    add_layout(parser)
+    parser.add_argument(
+        "--modality",
+        choices=("visible", "infrared"),
+        help="modality of --images; of --data: add only these (default: visible)",
+    )
+    parser.add_argument("--camera", metavar="NAME", help="camera that took --images")
+    parser.add_argument(
+        "--location", metavar="NAME", help="location of that camera (default: the camera's name)"
+    )
+    parser.add_argument(
+        "--update",
+        action="store_true",
+        help="correct records of images that are there with another camera, location, identity, "
+        "time or modality; without it they are left out",
+    )
+    parser.add_argument(
+        "--time-from",
+        metavar="WHAT",
+        help="mtime, exif, or a pattern of the file's name, e.g. %%Y%%m%%d_%%H%%M%%S",
+    )
+    parser.add_argument(
+        "--time-zone", default="UTC", metavar="ZONE", help="time zone of these times (%(default)s)"
+    )
+    parser.add_argument("--model", help="where the gallery's model lies now (default: as before)")
+    add_workers(parser)
+    add_json(parser)
+    parser.set_defaults(run=run_add)
+
+
+def run_add(args: argparse.Namespace) -> int:
+    """Add the images; those left out are named, and the exit status is 2 then."""
+    from fprnet.gallery.adding import add_images
+    from fprnet.gallery.gallery import Gallery
+    from fprnet.gallery.opening import load_gallery_model
+
+    images = _images(args)
+    with Gallery.open(args.uri, name=args.name, writable=True) as gallery:
+        embedder, _ = load_gallery_model(gallery, args.model)
+        added = add_images(
+            gallery, embedder, images, update=args.update, by=user_name(), workers=args.workers
+        )
+        count = len(gallery)
+    for fault in added.left_out:
+        print(f"fprnet: left out: {fault}", file=sys.stderr)
+    for doubt in added.doubts:
+        print(f"fprnet: {doubt}", file=sys.stderr)
+    if args.json:
+        lists = {"left_out": list(added.left_out), "doubts": list(added.doubts)}
+        print(json.dumps({**vars(added), **lists, "records": count}))
+    else:
+        hidden = f" ({added.hidden} of them hidden)" if added.hidden else ""
+        corrected = f"{added.updated} corrected, " if args.update else ""
+        print(
+            f"{added.new} images added, {corrected}{added.already} were there{hidden}, "
+            f"{len(added.left_out)} left out; {count} can be found"
+        )
+    return 2 if added.left_out else 0
+
+
+def _images(args: argparse.Namespace) -> Sequence[ImageFacts]:
+    from fprnet.data.data_set import read_records
+    from fprnet.errors import UsageError
+    from fprnet.gallery.sources import of_folder, of_records, of_table, only
+    from fprnet.gallery.times import parse_zone, time_reader
+
+    if args.images is None and (args.camera is not None or args.location is not None):
+        raise UsageError("--camera and --location are of --images; the others say them themselves")
+    if args.data is None and args.layout != "auto":
+        raise UsageError("--layout is of --data")
+    times = None
+    if args.time_from is not None:
+        times = time_reader(args.time_from, parse_zone(args.time_zone))
+    modality: Modality = args.modality or "visible"
+    if args.images is not None:
+        if args.modality is None:
+            raise UsageError("--images needs --modality, visible or infrared")
+        camera = args.camera
+        location = camera if args.location is None else args.location
+        return of_folder(args.images, modality, camera=camera, location=location, times=times)
+    if args.table is not None:
+        return of_table(args.table, modality=modality, times=times)
+    return only(of_records(read_records(args.data, layout=args.layout), times), modality)
