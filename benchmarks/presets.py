@@ -10,18 +10,14 @@ nothing is chosen on them.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import statistics
-import subprocess
-import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tqdm import tqdm
+import torch
 
-from fprnet.files import write_text
+import fprnet
+from fprnet_lab.jobs import Training, run_jobs
 
 PRESETS = ("fprnet", "paper", "released", "one-stream", "two-stream")
 AUGMENTATION = {"without": 0.0, "with": 0.8}
@@ -39,59 +35,37 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args()
-    cells = [
-        (preset, augmentation, seed)
+    trainings = {
+        (preset, augmentation, seed): Training(
+            preset,
+            args.data,
+            args.out / f"{preset}-{augmentation}-{seed}",
+            "tiny",
+            overrides=(
+                *("--model.weights", str(args.warm_start)),
+                *("--augmentation.gray_projection", str(strength)),
+                *("--augmentation.infrared_changes", str(strength)),
+            ),
+            seed=seed,
+        )
         for seed in range(args.seeds)
         for preset in args.presets
-        for augmentation in AUGMENTATION
-    ]
-
-    def run(cell: tuple[str, str, int]) -> dict[str, float]:
-        return train_and_score(*cell, data=args.data, weights=args.warm_start, out=args.out)
-
-    with ThreadPoolExecutor(args.workers) as pool:
-        scores = list(tqdm(pool.map(run, cells), total=len(cells), unit="run"))
-    print(table(dict(zip(cells, scores, strict=True)), args.presets, args.seeds))
-
-
-def train_and_score(
-    preset: str, augmentation: str, seed: int, *, data: Path, weights: Path, out: Path
-) -> dict[str, float]:
-    """Train one run, score its last epoch, and keep the scores beside it."""
-    folder = out / f"{preset}-{augmentation}-{seed}"
-    result = folder.with_suffix(".json")
-    if not result.exists():
-        strength = str(AUGMENTATION[augmentation])
-        options = {
-            "--preset": preset,
-            "--scale": "tiny",
-            "--seed": seed,
-            "--data": data,
-            "--out": folder,
-            "--model.weights": weights,
-            "--augmentation.gray_projection": strength,
-            "--augmentation.infrared_changes": strength,
-        }
-        fprnet(["train", *(str(word) for option in options.items() for word in option)])
-        last = folder / "checkpoints" / "last.pt"
-        write_text(result, fprnet(["evaluate", str(last), "--data", str(data), "--json"]))
-    plain = json.loads(result.read_text(encoding="utf-8"))["scores"]["plain"]
-    return {metric: plain[metric]["mean"] for metric in METRICS}
+        for augmentation, strength in AUGMENTATION.items()
+    }
+    args.out.mkdir(parents=True, exist_ok=True)
+    jobs = [training.job() for training in trainings.values()]
+    run_jobs(jobs, description="trainings", workers=args.workers)
+    torch.set_num_threads(1)
+    scores = {cell: last_epoch(training) for cell, training in trainings.items()}
+    print(table(scores, args.presets, args.seeds))
 
 
-def fprnet(arguments: Sequence[str]) -> str:
-    """Run a command with one thread and return what it prints."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", "fprnet", *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(f"fprnet {' '.join(arguments)}: {done.stderr.splitlines()[-1]}")
-    return done.stdout
+def last_epoch(training: Training) -> dict[str, float]:
+    """Score a run's last epoch on the test identities."""
+    last = training.out / "checkpoints" / "last.pt"
+    features = fprnet.extract(fprnet.load_model(last), training.data)
+    metrics = fprnet.evaluate(features, data=training.data).rows["plain"].metrics
+    return {metric: metrics[metric].mean for metric in METRICS}
 
 
 def table(

@@ -252,6 +252,14 @@ def test_addresses_that_are_none_are_one_line(make, words):
     assert "secret" not in str(raised.value)
 
 
+def test_cameras_have_topics_of_their_own():
+    sink = MqttSink("mqtt://example.org/site")
+    names = ("gate/a", "gate_a", "gate%2Fa", "gate a", "gate+a", "gate#a", "大門")
+    topics = {sink._topic(name) for name in names}
+    assert len(topics) == len(names)
+    assert all(topic.count("/") == 2 and "+" not in topic and "#" not in topic for topic in topics)
+
+
 def test_the_outbox_does_not_keep_secrets_of_an_address():
     name = Webhook("https://example.org/hook?token=hidden", SECRET).name
     assert "hidden" not in name

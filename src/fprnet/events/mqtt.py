@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING
 
 from fprnet.errors import UsageError
 from fprnet.events.outbox import Event
-from fprnet.events.sinks import UndeliveredError
+from fprnet.events.sinks import PATIENCE, UndeliveredError
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
 
 __all__ = ["MqttSink"]
 
-PATIENCE = 10.0  # seconds until a broker counts as gone
 DISCOVERY = "homeassistant"
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 

@@ -29,6 +29,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 __all__ = ["APPLICATION", "MIGRATIONS", "VERSION", "Embedding", "Tables"]
@@ -89,7 +90,8 @@ class Tables:
 
     def __init__(self, size: int, schema: str | None = None) -> None:
         self.metadata: MetaData = MetaData(schema=schema)
-        meta, prefix = self.metadata, f"{schema}." if schema else ""
+        meta, self._prefix = self.metadata, f"{schema}." if schema else ""
+        of = self._of
         self.gallery = gallery_table(meta)
         self.projection = Table(
             "projection",
@@ -98,10 +100,9 @@ class Tables:
             Column("size", Integer, nullable=False),
             Column("matrix", LargeBinary, nullable=False),  # (D, d) float32
         )
-        self.record = Table(
+        self.record = _numbered(
             "record",
             meta,
-            Column("number", Number, primary_key=True, autoincrement=True),
             Column("id", Text, nullable=False, unique=True),
             Column("path", Text, nullable=False),
             Column("modality", Text, nullable=False),
@@ -114,19 +115,15 @@ class Tables:
             Column("embedding", Embedding(size), nullable=False),
             Index("record_identity", "identity"),
             Index("record_time", "time"),
-            sqlite_autoincrement=True,
         )
-        self.change = Table(
+        self.change = _numbered(
             "change",
             meta,
-            Column("number", Number, primary_key=True, autoincrement=True),
             Column("record", BigInteger, nullable=False),
-            sqlite_autoincrement=True,
         )
-        self.verdict = Table(
+        self.verdict = _numbered(
             "verdict",
             meta,
-            Column("number", Number, primary_key=True, autoincrement=True),
             Column("time", BigInteger, nullable=False),
             Column("by", Text, nullable=False),
             Column("query", Text, nullable=False),
@@ -137,15 +134,12 @@ class Tables:
             Column("note", Text),
             Index("verdict_query", "query"),
             Index("verdict_record", "record"),
-            sqlite_autoincrement=True,
         )
         self.verdict_image = Table(
             "verdict_image",
             meta,
             Column("number", Number, primary_key=True, autoincrement=True),
-            Column(
-                "verdict", ForeignKey(f"{prefix}verdict.number", ondelete="CASCADE"), nullable=False
-            ),
+            Column("verdict", of("verdict"), nullable=False),
             Column("sha256", Text, nullable=False),
             Column("file", Text, nullable=False),
             Index("verdict_image_verdict", "verdict"),
@@ -161,10 +155,9 @@ class Tables:
             Column("created", Text, nullable=False),
             Column("revoked", Text),
         )
-        self.audit = Table(
+        self.audit = _numbered(
             "audit",
             meta,
-            Column("number", Number, primary_key=True, autoincrement=True),
             Column("time", BigInteger, nullable=False),
             Column("event", Text, nullable=False),
             Column("by", Text),
@@ -173,25 +166,24 @@ class Tables:
             Column("outcome", Text, nullable=False),
             Column("details", Text, nullable=False),
             Index("audit_event", "event"),
-            sqlite_autoincrement=True,
         )
         self.audit_image = Table(
             "audit_image",
             meta,
             Column("number", Number, primary_key=True, autoincrement=True),
-            Column(
-                "entry", ForeignKey(f"{prefix}audit.number", ondelete="CASCADE"), nullable=False
-            ),
+            Column("entry", of("audit"), nullable=False),
             Column("kind", Text, nullable=False),
             Column("sha256", Text),  # NULL: erased
             Index("audit_image_entry", "entry"),
             Index("audit_image_sha256", "sha256"),
         )
-        self._add_tracklets(meta, prefix)
+        self._add_tracklets(meta)
 
-    def _add_tracklets(self, meta: MetaData, prefix: str) -> None:
+    def _add_tracklets(self, meta: MetaData) -> None:
+        of = self._of
+
         def of_record(*, primary: bool) -> Column[int]:
-            target = ForeignKey(f"{prefix}record.number", ondelete="CASCADE")
+            target = of("record")
             return Column("record", Number, target, primary_key=primary, nullable=False)
 
         self.image = Table(
@@ -200,10 +192,9 @@ class Tables:
             of_record(primary=True),
             Column("content", LargeBinary, nullable=False),
         )
-        self.tracklet = Table(
+        self.tracklet = _numbered(
             "tracklet",
             meta,
-            Column("number", Number, primary_key=True, autoincrement=True),
             Column("camera", Text, nullable=False),
             Column("location", Text, nullable=False),
             Column("modality", Text, nullable=False),
@@ -214,7 +205,6 @@ class Tables:
             Column("path", Text, nullable=False),  # JSON: [[time, x, y, width, height], ...]
             UniqueConstraint("source", "camera", "source_number", "start_time"),
             Index("tracklet_start_time", "start_time"),
-            sqlite_autoincrement=True,
         )
         self.crop = Table(
             "crop",
@@ -222,7 +212,7 @@ class Tables:
             of_record(primary=True),
             Column(
                 "tracklet",
-                ForeignKey(f"{prefix}tracklet.number", ondelete="CASCADE"),
+                of("tracklet"),
                 nullable=False,
             ),
             Column("rank", Integer, nullable=False),  # 0 is the best
@@ -233,29 +223,25 @@ class Tables:
             Column("quality", Float, nullable=False),
             Index("crop_tracklet", "tracklet"),
         )
-        self.person = Table(
+        self.person = _numbered(
             "person",
             meta,
-            Column("number", Number, primary_key=True, autoincrement=True),
             Column("created", BigInteger, nullable=False),
-            sqlite_autoincrement=True,
         )
         self.member = Table(
             "member",
             meta,
             of_record(primary=True),
-            Column("person", ForeignKey(f"{prefix}person.number"), nullable=False),
+            Column("person", ForeignKey(f"{self._prefix}person.number"), nullable=False),
             Index("member_person", "person"),
         )
-        self.grouping = Table(
+        self.grouping = _numbered(
             "grouping_step",
             meta,
-            Column("number", Number, primary_key=True, autoincrement=True),
             Column("time", BigInteger, nullable=False),
             Column("by", Text, nullable=False),
             Column("kind", Text, nullable=False),
             Column("undoes", BigInteger),  # number of a step
-            sqlite_autoincrement=True,
         )
         self.grouping_change = Table(
             "grouping_change",
@@ -263,7 +249,7 @@ class Tables:
             Column("number", Number, primary_key=True, autoincrement=True),
             Column(
                 "step",
-                ForeignKey(f"{prefix}grouping_step.number", ondelete="CASCADE"),
+                of("grouping_step"),
                 nullable=False,
             ),
             of_record(primary=False),
@@ -275,12 +261,10 @@ class Tables:
             Index("grouping_change_record", "record"),
         )
 
-        self._add_events(meta, prefix)
+        self._add_events(meta)
 
-    def _add_events(self, meta: MetaData, prefix: str) -> None:
-        def of(table: str) -> ForeignKey:
-            return ForeignKey(f"{prefix}{table}.number", ondelete="CASCADE")
-
+    def _add_events(self, meta: MetaData) -> None:
+        of = self._of
         self.watched = Table(
             "watched",
             meta,
@@ -288,10 +272,9 @@ class Tables:
             Column("since", BigInteger, nullable=False),
             Column("by", Text, nullable=False),
         )
-        self.event = Table(
+        self.event = _numbered(
             "event",
             meta,
-            Column("number", Number, primary_key=True, autoincrement=True),
             Column("id", Text, nullable=False, unique=True),
             Column("time", BigInteger, nullable=False),
             Column("tracklet", of("tracklet"), nullable=False),
@@ -303,7 +286,6 @@ class Tables:
             Column("false_match_rate", Float, nullable=False),
             UniqueConstraint("tracklet", "identity"),
             Index("event_record", "record"),
-            sqlite_autoincrement=True,
         )
         self.delivery = Table(
             "delivery",
@@ -314,6 +296,10 @@ class Tables:
             Index("delivery_sink", "sink", "attempts"),
         )
 
+    def _of(self, table: str) -> ForeignKey:
+        """Return what lets a row go with the row of another table that it is of."""
+        return ForeignKey(f"{self._prefix}{table}.number", ondelete="CASCADE")
+
     @property
     def of_tracklets(self) -> list[Table]:
         """What version 2 added: tracklets, their images, people who were grouped, and events."""
@@ -322,6 +308,12 @@ class Tables:
             *(self.person, self.member, self.grouping, self.grouping_change),
             *(self.watched, self.event, self.delivery),
         ]
+
+
+def _numbered(name: str, metadata: MetaData, *items: SchemaItem) -> Table:
+    """Return a table whose rows have numbers that are never used again."""
+    number = Column("number", Number, primary_key=True, autoincrement=True)
+    return Table(name, metadata, number, *items, sqlite_autoincrement=True)
 
 
 def gallery_table(metadata: MetaData) -> Table:
