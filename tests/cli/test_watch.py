@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from PIL import Image
 
 from documents import commands
+from event_cases import calibration, receiving
+from fprnet.gallery.calibration import write_calibration
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.tracklets import latest_tracklets, stored_image, tracklet_path
 from watch_cases import at, box_at, scene, write_boxes, write_frames, write_video
@@ -91,6 +94,45 @@ def test_watching_again_adds_nothing(watch, films):
     assert not again["new"]
     assert again["id"] == first["id"]
     assert "(1 were there)" in result.err
+
+
+def test_who_is_on_the_watch_list_makes_an_event(fprnet, uri, films, tmp_path):
+    boxes = ("--boxes", films / "boxes.txt")
+    with Gallery.open(str(uri)) as gallery:
+        sha256 = gallery.model.checkpoint_sha256
+    own = replace(calibration(), checkpoint_sha256=sha256)
+    own = replace(own, tracklets=replace(own.tracklets, checkpoint_sha256=sha256))
+    write_calibration(tmp_path / "own.json", own)
+    words = ("--gallery", uri, *boxes, "--json", "--calibration", tmp_path / "own.json")
+    result = fprnet("watch", films / "day.mp4", "--camera", "door", *words)
+    assert result.status == 0, result.err
+    (first,) = [json.loads(line) for line in result.out.splitlines()]
+    with Gallery.open(str(uri), writable=True) as gallery:
+        for crop in first["tracklet"]["crops"]:
+            gallery.correct(crop["id"], {"identity": "adaline"})
+    assert fprnet("gallery", "watch-list", "--uri", uri, "--add", "adaline").status == 0
+    with receiving() as receiver:
+        secret = tmp_path / "secret"
+        secret.write_text("0123456789abcdef")
+        told = ("--webhook", receiver.url, "--secret", secret)
+        result = fprnet("watch", films / "night.mp4", "--camera", "yard", *words, *told)
+        assert result.status == 0, result.err
+        ((_, body),) = receiver.received
+    lines = [json.loads(line) for line in result.out.splitlines()]
+    (event,) = [line["event"] for line in lines if "event" in line]
+    assert json.loads(body) == event
+    assert (event["identity"], event["tracklet"]["camera"]) == ("adaline", "yard")
+    assert event["record"] in [crop["id"] for crop in first["tracklet"]["crops"]]
+    again = fprnet("watch", films / "night.mp4", "--camera", "yard", *words)
+    assert [list(json.loads(line)) for line in again.out.splitlines()] == [["tracklet"]]
+    listed = fprnet("events", "list", "--gallery", uri, "--json")
+    assert json.loads(listed.out) == event
+    for rate, fault in (("nan", "--false-match-rate"), ("1", "false-match rate 1.0 is no share")):
+        wrong = fprnet(
+            "watch", films / "day.mp4", "--camera", "a", *words, "--false-match-rate", rate
+        )
+        assert wrong.status == 2
+        assert fault in wrong.complaint
 
 
 def test_several_sources_in_one_process(watch, fprnet, uri, films):

@@ -28,7 +28,7 @@ EXAMPLE = """\
   fprnet events send --gallery people.db --webhook https://example.org/hook --secret hook.secret"""
 LIST = "List events, the newest last."
 LIST_EXAMPLE = "  fprnet events list --gallery people.db --json"
-SEND = "Send, once, the events that wait for receivers since a 'fprnet watch' told them."
+SEND = "Try once to send the events that wait for these receivers."
 SEND_EXAMPLE = "  fprnet events send --gallery people.db --mqtt mqtt://broker.local"
 
 

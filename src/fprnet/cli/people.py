@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fprnet.cli.arguments import add_json, positive
+from fprnet.cli.arguments import add_json, finite, positive
 from fprnet.cli.galleries import add_action, audit_entry, user_name
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def add_parser(subcommands: Subcommands) -> None:
     group = add_action(subcommands, "group", GROUP, GROUP_EXAMPLE)
     group.add_argument(
         "--false-link-rate",
-        type=float,
+        type=finite,
         default=0.01,
         metavar="R",
         help="share of the tracklets of somebody who is nowhere else that may be linked to a "

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fprnet.cli.arguments import add_command, add_json, mention_untrained, positive
+from fprnet.cli.arguments import add_command, add_json, finite, mention_untrained, positive
 from fprnet.cli.events import add_sinks, dispatching, sinks_of
 from fprnet.cli.galleries import add_address
 
@@ -126,7 +126,7 @@ def add_parser(subcommands: Subcommands) -> None:
     add_sinks(parser)
     parser.add_argument(
         "--false-match-rate",
-        type=float,
+        type=finite,
         default=0.01,
         metavar="R",
         help="share of the tracklets of people who are not on the gallery's watch list that may "

@@ -1,4 +1,4 @@
-"""Render people, train two models on them, score both, and leave a report: six minutes, no data."""
+"""Render people, train two models, score both, and leave a report: five minutes, no data."""
 
 from __future__ import annotations
 

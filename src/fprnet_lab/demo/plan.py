@@ -111,7 +111,7 @@ class Plan:
 
 
 def plan_demo(out: Path, *, quick: bool) -> Plan:
-    """Return the demo of about six minutes on two cores, or the quick one.
+    """Return the demo of about five minutes on two cores, or the quick one.
 
     Args:
         out: Folder of the report.
