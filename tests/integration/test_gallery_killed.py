@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fprnet.errors import GalleryError
-from fprnet.gallery import database
+from fprnet.gallery import database, sqlite
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.records import Filters
 from fprnet.gallery.schema import MIGRATIONS, VERSION
@@ -145,7 +145,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path, monkeypatch):
     pages = Path(uri).stat().st_size // 4096
     with monkeypatch.context() as patch:
         # What SQLite answers is what it answers on a disk without space.
-        patch.setattr(database, "PRAGMAS", (*database.PRAGMAS, f"max_page_count = {pages + 20}"))
+        patch.setattr(sqlite, "PRAGMAS", (*sqlite.PRAGMAS, f"max_page_count = {pages + 20}"))
         acknowledged = []
         with Gallery.open(uri, writable=True) as gallery:
             complaint = None
