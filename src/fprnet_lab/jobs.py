@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -175,18 +178,20 @@ def run_jobs(
     Raises:
         TrainingError: One failed and ``keep_going`` is false; the others were stopped, and continue
             from where they were when the same is asked for again.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; all were stopped likewise.
     """
     waiting = _with_needs(jobs)
     if not waiting:
         return []
     running: list[_Process] = []
     failures: list[Failure] = []
-    with tqdm(
+    bar = tqdm(
         total=sum(job.size for job in waiting),
         initial=sum(job.done() for job in waiting),
         desc=description,
         unit="epoch",
-    ) as bar:
+    )
+    with bar, _interrupted_by_sigterm():
 
         def failed(failure: Failure) -> None:
             if not keep_going:
@@ -220,6 +225,23 @@ def run_jobs(
             for process in running:
                 process.stop()
     return failures
+
+
+@contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM interrupt as Ctrl-C does, so that no process is left running."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _with_needs(jobs: Iterable[Job]) -> list[Job]:

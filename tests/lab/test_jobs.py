@@ -1,5 +1,6 @@
 """Jobs side by side: order, number of processes, and what is said where one fails."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
@@ -93,6 +94,16 @@ def test_a_failure_stops_the_others_and_is_one_sentence(steps, tmp_path):
     ):
         run_jobs(letters, description="letters", workers=2)
     assert Process.running == set()
+
+
+def test_sigterm_leaves_no_process_behind(steps, monkeypatch):
+    handler = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(jobs.time, "sleep", lambda _: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs([steps("a", "a1"), steps("b", "b1")], description="letters", workers=2)
+    assert Process.begun == ["a1", "b1"]
+    assert Process.running == set()
+    assert signal.getsignal(signal.SIGTERM) is handler
 
 
 def test_a_failure_can_leave_the_others_alone(steps, tmp_path):
