@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from fprnet.events.dispatcher import Alarm
     from fprnet.gallery.gallery import Gallery
     from fprnet.gallery.tracklets import TrackletRecord
+    from fprnet.watch.counts import Counts
     from fprnet.watch.detections import Detector
     from fprnet.watch.frames import Frame
     from fprnet.watch.sources import SourceOptions
-    from fprnet.watch.watching import Counts, Watched
+    from fprnet.watch.watching import Watched
 
 EXAMPLE = """\
   fprnet watch door.mp4 --gallery people.db --camera door --start 2026-11-28T18:00+01:00
