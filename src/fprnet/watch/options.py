@@ -68,6 +68,10 @@ class WatchOptions:
         light = Light(self.light.infrared, self.light.visible, self.light.seconds)
         return Follower(tracker, light, self.chooser())
 
+    def light_of_pictures(self) -> Light:
+        """Return what knows the light of a camera of which few pictures come: each one counts."""
+        return Light(self.light.infrared, self.light.visible, seconds=0)
+
     def chooser(self) -> CropChooser:
         """Return what chooses the crops of one source."""
         return CropChooser(self.quality, self.choice)
