@@ -105,7 +105,7 @@ def test_a_frigate_by_day_and_night_through_two_outages(uri, tmp_path):
             publisher.say("end", "gone", 40, 41)
             one.wait_for(lambda: frigate.asked.count("/api/events/gone/snapshot-clean.png") >= 1)
             assert one.end(signal.SIGINT) == 0
-    day, night, missed, last = one.tracklets
+    day, night, missed, last = sorted(one.tracklets, key=lambda tracklet: tracklet["start"])
     assert fields(day, "camera", "location", "modality") == ("door", "house", "visible")
     assert fields(day, "start", "end") == ("2026-03-01T12:00:00Z", "2026-03-01T12:00:04Z")
     assert day["source"] == f"frigate+http://127.0.0.1:{http}"
