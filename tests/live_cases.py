@@ -82,12 +82,11 @@ def broker_program() -> str:
 
 
 @contextmanager
-def broker(port, folder):
+def broker(port, folder, access="allow_anonymous true"):
     """A real MQTT broker on this machine."""
     config = folder / "mosquitto.conf"
-    config.write_text(
-        f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nuser root\n"
-    )
+    lines = (f"listener {port} 127.0.0.1", access, "persistence false", "user root", "")
+    config.write_text("\n".join(lines))
     with subprocess.Popen(
         [broker_program(), "-c", config], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     ) as process:

@@ -5,15 +5,18 @@ Both are killed in the middle and come back; the command is a process of its own
 
 import shutil
 import signal
+import threading
 import time
 from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from fprnet.events.broker import Broker
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.tracklets import latest_tracklets, stored_image
+from fprnet.watch.frigate.feed import Feed
 from frigate_cases import PlayedFrigate, listed, message, playing, shown
-from live_cases import broker, broker_program, free_port, watching
+from live_cases import LONG, broker, broker_program, free_port, watching
 from watch_cases import START, at, box_at
 
 TOPIC = "nvr/events"
@@ -127,13 +130,14 @@ def test_a_frigate_by_day_and_night_through_two_outages(uri, tmp_path):
         assert pixels.shape == (75, 30, 3)
 
 
-def test_yesterdays_events_are_added_once(uri, tmp_path):
+def test_yesterdays_events_are_added_once_beside_a_frigate_that_is_none(uri, tmp_path):
     broker_program()
     port = free_port()
-    with playing() as frigate, speaking(port, tmp_path):
+    with playing() as frigate, playing() as none, speaking(port, tmp_path):
+        none.answers["/api/config"] = (200, "text/html", b"<!doctype html><html></html>")
         frigate.events = [listed("a", 0, 2, shot=1), listed("b", 5, 7, shot=2, camera="yard")]
         frigate.clean = {"a": shown(1), "b": shown(2, dark=9)}
-        words = (frigate.address, "--gallery", uri, "--start", "2026-03-01T11:00")
+        words = (none.address, frigate.address, "--gallery", uri, "--start", "2026-03-01T11:00")
         words += ("--frigate-mqtt", f"mqtt://127.0.0.1:{port}")
         for is_new in (True, False):
             with watching(*words) as one:
@@ -141,24 +145,26 @@ def test_yesterdays_events_are_added_once(uri, tmp_path):
                 assert one.end() == 0
             assert [tracklet["new"] for tracklet in one.tracklets] == [is_new] * 2
             assert {tracklet["camera"] for tracklet in one.tracklets} == {"door", "yard"}
+            assert one.said(none.address, "an HTML page", "calling it again") == 1
         assert one.said("2 tracklets in the gallery (2 were there)") == 1
 
 
-def test_a_frigate_that_is_none_does_not_stop_the_others(uri, tmp_path):
+def test_a_broker_that_refuses(tmp_path):
     broker_program()
-    port = free_port()
-    with playing() as none, playing() as frigate, speaking(port, tmp_path) as publisher:
-        none.answers["/api/config"] = (200, "text/html", b"<!doctype html><html></html>")
-        frigate.clean["a"] = shown(1)
-        words = (none.address, frigate.address, "--gallery", uri)
-        with watching(*words, "--frigate-mqtt", f"mqtt://127.0.0.1:{port}/nvr") as one:
-            one.wait_for(lambda: one.said(none.address, "an HTML page", "calling it again"))
-            one.wait_for(lambda: len(frigate.asked) >= 2)
-            publisher.say("end", "a", 0, 1)
-            one.wait_for(lambda: one.tracklets)
-            time.sleep(2)  # it is asked again meanwhile, and nothing is said of that
-            assert one.end() == 0
-        assert one.said(none.address, "calling it again") == 1
+    port, lines, once = free_port(), [], threading.Event()
+
+    def say(line):
+        lines.append(line)
+        once.set()
+
+    feed = Feed(Broker.of(f"mqtt://reader@127.0.0.1:{port}", prefix="frigate"), "wrong")
+    with broker(port, tmp_path, "allow_anonymous false"), feed.running(say):
+        assert once.wait(LONG)
+        time.sleep(1.5)  # it is called again
+    assert len(lines) == 1
+    assert "mqtt://127.0.0.1" in lines[0]
+    assert "refuses the connection (Not authorized)" in lines[0]
+    assert not feed.was_behind()
 
 
 def test_options_that_do_not_fit(fprnet, uri):
