@@ -120,12 +120,19 @@ def test_messages_that_are_none(payload, reason):
 
 def test_the_list():
     car = LISTED | {"label": "car"}
-    boxless = LISTED | {"id": "b", "data": {"box": None}}
-    event, without = read_list(json.dumps([LISTED, car, boxless]).encode())
+    boxless = LISTED | {"data": {"type": "api"}}
+    wrong = LISTED | {"camera": "a/b"}
+    found = read_list(json.dumps([LISTED, car, boxless, wrong, {}]).encode())
+    assert [one and one.is_person for one in found] == [True, False, True, None, None]
+    event = found[0].event()
     assert (event.start, event.end) == (at(1607123955.475377), at(1607123965.475377))
     assert (event.is_over, event.has_snapshot, event.place) == (True, True, None)
     assert event.snapshot == PathPoint(at(1607123960.475377), 0.25, 0.5, 0.0625, 0.375)
     assert event.number == read_message(said()).event((1600, 1000)).number
-    assert without.snapshot is None
+    assert found[2].event().snapshot is None
+
+
+@pytest.mark.parametrize("content", [b'{"message": "no"}', b"[1]", b"<html>", b""])
+def test_lists_that_are_none(content):
     with pytest.raises(DataError, match="a list is not as"):
-        read_list(b'{"message": "no"}')
+        read_list(content)

@@ -1,5 +1,6 @@
 """A Frigate from start to stop, with messages by hand: nothing is lost or added twice."""
 
+import json
 import queue
 import threading
 from contextlib import nullcontext
@@ -13,7 +14,7 @@ from fprnet.watch.frigate.api import FrigateApi
 from fprnet.watch.frigate.feed import Feed
 from fprnet.watch.frigate.source import Frigate
 from fprnet.watch.options import WatchOptions
-from frigate_cases import listed, message, playing, shown
+from frigate_cases import HEIGHT, WIDTH, listed, message, playing, shown
 from watch_cases import START, at
 
 
@@ -21,15 +22,17 @@ class ByHand(Feed):
     """Messages that a test gives; then nothing."""
 
     def __init__(self, *payloads, room=100):
+        self._available = "frigate/available"
         self._waiting, self._is_behind = queue.Queue(room), threading.Event()
         for payload in payloads:
-            self._put(payload)
+            self._put("", payload)
 
     def running(self, say):
         return nullcontext()
 
-    def reconnects(self):
-        self._is_behind.set()
+    def restarts(self):
+        self._put(self._available, b"offline")
+        self._put(self._available, b"online")
 
 
 @pytest.fixture(autouse=True)
@@ -146,6 +149,7 @@ def test_what_cannot_be_used_is_counted_by_reason(run, frigate):
 
 def test_what_was_missed_is_fetched_once(run, frigate):
     frigate.clean = {id: shown(1) for id in "abc"}
+    frigate.ongoing["b"] = (shown(6), None)
     feed = ByHand(message("update", "b", 5, 6), message("end", "a", 0, 1))
     one = run(feed=feed)
     one.wait_for(lambda: one.tracks)
@@ -155,15 +159,17 @@ def test_what_was_missed_is_fetched_once(run, frigate):
         listed("b", 5, 9, shot=1),  # its end was missed
         listed("c", 7, 8, shot=1),  # all of it was missed
         listed("d", 7, 8, shot=1, label="dog"),
+        listed("e", 7, 8, shot=1, camera="../e"),
     ]
-    feed.reconnects()
+    feed.restarts()
     one.wait_for(lambda: len(one.tracks) == 3)
-    feed.reconnects()
-    feed.reconnects()
+    feed.restarts()
+    feed.restarts()
     one.wait_for(lambda: sum("/api/events?" in path for path in frigate.asked) >= 2)
     one.stop()
     assert [track.start for _, track in one.tracks] == [at(0), at(5), at(7)]
     assert one.counts.tracks == 3
+    assert set(one.counts.rejected) == {"unreadable"}
 
 
 def test_a_queue_that_was_full_is_an_outage(run, frigate):
@@ -173,12 +179,42 @@ def test_a_queue_that_was_full_is_an_outage(run, frigate):
     one.wait_for(lambda: len(one.tracks) == 2)
 
 
+def test_frames_of_another_size_after_a_restart(run, frigate):
+    """Frigate detects at twice the size now: the same corners are half as far away."""
+    frigate.clean = {id: shown(1) for id in "ab"}
+    feed = ByHand(message("end", "a", 0, 1))
+    one = run(feed=feed)
+    one.wait_for(lambda: one.tracks)
+    twice = {"door": {"detect": {"width": 2 * WIDTH, "height": 2 * HEIGHT}}}
+    frigate.answers["/api/config"] = (200, "", json.dumps({"cameras": twice}).encode())
+    feed.restarts()
+    one.wait_for(lambda: frigate.asked.count("/api/config") == 2)
+    feed._put("", message("end", "b", 2, 3))
+    one.wait_for(lambda: one.counts.tracks == 2)
+    one.stop()
+    assert one.counts.rejected == {"small": 1}  # 37 pixels high
+
+
 def test_of_whom_nothing_is_said_any_more(run, frigate, monkeypatch):
     monkeypatch.setattr(source, "SILENT", 0.05)
     frigate.ongoing["a"] = (shown(1), None)
     one = run(message("update", "a", 0, 1))
     one.wait_for(lambda: one.tracks)
     assert one.tracks[0][1].end == at(1)
+
+
+def test_who_leaves_in_a_long_outage_is_not_given_up(run, frigate, monkeypatch):
+    """Of whom nothing is said for five minutes: but the message of the end waits."""
+    monkeypatch.setattr(source, "SILENT", 0.05)
+    path = "/api/events/a/snapshot.jpg"
+    frigate.answers[path] = (503, "", b"")
+    one = run(message("update", "a", 0, 1), message("end", "a", 0, 4, shot=3))
+    one.wait_for(lambda: one.lines)
+    frigate.clean["a"] = shown(3)
+    del frigate.answers[path]
+    one.wait_for(lambda: one.tracks)
+    (crop,) = one.tracks[0][1].crops
+    assert crop.time == at(3)
 
 
 def test_the_end_keeps_who_is_there(run, frigate):

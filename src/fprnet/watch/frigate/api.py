@@ -24,7 +24,7 @@ from fprnet.data.images import decode_image
 from fprnet.errors import DataError, UsageError
 from fprnet.events.sinks import NoRedirect
 from fprnet.file_kinds import kind_of
-from fprnet.watch.frigate.events import FrigateEvent, Size, read_list
+from fprnet.watch.frigate.events import ListedEvent, Size, read_list
 from fprnet.watch.frigate.outage import UnreachableError
 
 __all__ = ["FrigateApi", "Picture"]
@@ -100,12 +100,15 @@ class FrigateApi:
             ) from error
         return {name: size for name, size in sizes.items() if min(size) > 0}
 
-    def ended(self, after: float, cameras: Sequence[str]) -> list[FrigateEvent]:
-        """Return the events of people that are over and have a picture, the oldest first.
+    def ended(self, after: float, cameras: Sequence[str]) -> list[ListedEvent | None]:
+        """Return the events of people that are over and have a picture, the newest first.
 
         Args:
             after: Seconds since 1970; those that began later.
             cameras: Of these alone; () takes all.
+
+        Returns:
+            None stands for one that is not as Frigate writes it.
 
         Raises:
             UnreachableError: Frigate does not answer with its list.
@@ -120,7 +123,7 @@ class FrigateApi:
         }
         if cameras:
             query["cameras"] = ",".join(cameras)
-        found: list[FrigateEvent] = []
+        found: list[ListedEvent | None] = []
         while True:
             content = self._text(f"/api/events?{urllib.parse.urlencode(query)}")
             try:
@@ -128,9 +131,10 @@ class FrigateApi:
             except DataError as error:
                 raise UnreachableError(f"{self.name}: {error}") from error
             found += page
-            if len(page) < PAGE:
-                return sorted(found, key=lambda event: event.start)
-            query["before"] = min(event.start for event in page).timestamp()
+            oldest = min((one.start_time for one in page if one is not None), default=None)
+            if len(page) < PAGE or oldest in (None, query.get("before")):
+                return found
+            query["before"] = oldest
 
     def picture_so_far(self, id: str) -> Picture | None:
         """Return the best picture of somebody who is still there; None where that is over.

@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from fprnet.errors import DataError
 from fprnet.tracklets import PathPoint
 
-__all__ = ["EventMessage", "FrigateEvent", "Size", "read_list", "read_message"]
+__all__ = ["EventMessage", "FrigateEvent", "ListedEvent", "Size", "read_list", "read_message"]
 
 PERSON = "person"
 NUMBER_BYTES = 6  # of the hash of an id: what a database's whole numbers surely hold
@@ -114,7 +114,9 @@ class _ListedBox(_Said):
     box: Corners | None = None  # left, top, width, height, as shares of the frame
 
 
-class _Listed(_Said):
+class ListedEvent(_Said):
+    """An event that is over, in Frigate's list."""
+
     id: Word
     camera: Word
     label: str
@@ -122,6 +124,11 @@ class _Listed(_Said):
     end_time: Seconds
     has_snapshot: bool
     data: _ListedBox
+
+    @property
+    def is_person(self) -> bool:
+        """Whether it is about a person."""
+        return self.label == PERSON
 
     def event(self) -> FrigateEvent:
         """Return it; when its picture was taken is not said: the middle stands for it."""
@@ -139,7 +146,7 @@ class _Listed(_Said):
         )
 
 
-_LIST = TypeAdapter(list[_Listed])
+_LIST = TypeAdapter(list[dict[str, Any]])
 
 
 def read_message(payload: bytes) -> EventMessage:
@@ -154,17 +161,24 @@ def read_message(payload: bytes) -> EventMessage:
         raise DataError(f"a message is not as Frigate writes it ({_fault(error)})") from error
 
 
-def read_list(content: bytes) -> list[FrigateEvent]:
-    """Read the list of events that are over, those of people alone.
+def read_list(content: bytes) -> list[ListedEvent | None]:
+    """Read the list of events that are over; None stands for one that is not as Frigate writes it.
 
     Raises:
-        DataError: It is none of Frigate's.
+        DataError: It is no list.
     """
     try:
-        listed = _LIST.validate_json(content)
+        entries = _LIST.validate_json(content)
     except ValidationError as error:
         raise DataError(f"a list is not as Frigate writes it ({_fault(error)})") from error
-    return [one.event() for one in listed if one.label == PERSON]
+    return [_listed(entry) for entry in entries]
+
+
+def _listed(entry: dict[str, Any]) -> ListedEvent | None:
+    try:
+        return ListedEvent.model_validate(entry)
+    except ValidationError:
+        return None
 
 
 def _time(seconds: float) -> datetime:

@@ -19,16 +19,20 @@ if TYPE_CHECKING:
 __all__ = ["Feed"]
 
 ROOM = 1000  # messages that may wait, of some kilobytes each
+ONLINE = b"online"  # what Frigate says of itself when it has started
 LONGEST_WAIT = 30  # seconds between two attempts to reach a broker
 
 
 class Feed:
     """The messages of ``PREFIX/events``; connects again and again.
 
+    They may have been missed before each connection, when too many waited, and before Frigate says
+    on ``PREFIX/available`` that it has started.
+
     Args:
         broker: Where Frigate publishes.
         password: Of the broker's user; None sends none.
-        room: Messages that may wait; what comes then is lost, and that is known.
+        room: Messages that may wait; those that come then are lost.
 
     Raises:
         UsageError: paho-mqtt is not installed.
@@ -36,7 +40,7 @@ class Feed:
 
     def __init__(self, broker: Broker, password: str | None, *, room: int = ROOM) -> None:
         self._broker = broker
-        self._topic = f"{broker.prefix}/events"
+        self._events, self._available = f"{broker.prefix}/events", f"{broker.prefix}/available"
         self._client = broker.client(password)
         self._client.reconnect_delay_set(1, LONGEST_WAIT)
         self._waiting: queue.Queue[bytes] = queue.Queue(room)
@@ -57,7 +61,7 @@ class Feed:
             if reason.is_failure:
                 outage.begins(f"{self._broker.name} refuses the connection ({reason})")
             else:
-                by.subscribe(self._topic, qos=1)
+                by.subscribe([(self._events, 1), (self._available, 1)])
 
         def subscribed(*_: object) -> None:
             outage.ends()
@@ -67,7 +71,9 @@ class Feed:
         client.on_subscribe = subscribed
         client.on_connect_fail = lambda *_: outage.begins(f"{self._broker.name} does not answer")
         client.on_disconnect = lambda *_: outage.begins(f"{self._broker.name} is gone")
-        client.on_message = lambda by, data, message: self._put(bytes(message.payload))
+        client.on_message = lambda by, data, message: self._put(
+            message.topic, bytes(message.payload)
+        )
         client.connect_async(self._broker.host, self._broker.port, keepalive=KEEPALIVE)
         client.loop_start()
         try:
@@ -90,7 +96,11 @@ class Feed:
         self._is_behind.clear()
         return was_behind
 
-    def _put(self, payload: bytes) -> None:
+    def _put(self, topic: str, payload: bytes) -> None:
+        if topic == self._available:
+            if payload == ONLINE:
+                self._is_behind.set()
+            return
         try:
             self._waiting.put_nowait(payload)
         except queue.Full:

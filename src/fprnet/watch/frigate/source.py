@@ -141,10 +141,12 @@ class _Session:
         message = self._feed.take(IDLE)
         if message is not None:
             self._hear(message)
-        now = time.monotonic()
-        if now >= self._list_again and (self._feed.was_behind() or self._silent()):
-            yield from self._catch_up()
+        now, is_quiet = time.monotonic(), message is None
+        if now >= self._list_again and (self._feed.was_behind() or (is_quiet and self._silent())):
+            self._catch_up()
             self._list_again = now + LIST_EVERY
+            if is_quiet:
+                yield from self._give_up()
         due = [one for one in self._over if one.due <= now]
         self._over = [one for one in self._over if one.due > now]
         for one in due:
@@ -181,14 +183,21 @@ class _Session:
         elif is_wanted and not self._look(event, self._api.picture_so_far):
             self._counts.rejected["late"] += 1
 
-    def _catch_up(self) -> Tracks:
-        """Fetch the events that are over from the list; give up those of which nothing is said."""
+    def _catch_up(self) -> None:
+        """Look at the cameras again, and fetch the events that are over from the list."""
+        self._sizes = dict(self._ask(self._api.sizes))
         missed = max(self._start, self._latest - MARGIN)
         after = min([missed, *self._follower.starts.values()]).timestamp() - 0.001
-        for event in self._ask(lambda: self._api.ended(after, list(self._cameras))):
-            if self._is_news(event.id, event.camera):
+        for listed in reversed(self._ask(lambda: self._api.ended(after, list(self._cameras)))):
+            if listed is None:
+                self._counts.rejected["unreadable"] += 1
+            elif listed.is_person and self._is_news(listed.id, listed.camera):
+                event = listed.event()
                 self._follower.see(event)
                 self._close(event)
+
+    def _give_up(self) -> Tracks:
+        """Yield those of whom nothing is said any more."""
         for id in self._silent():
             self._remember(id)
             yield from self._pass_on(id)
