@@ -76,9 +76,10 @@ def test_a_damaged_picture(api, frigate):
     [
         ((404, "text/plain", b"not found"), "has no /api/config"),
         (HTML, "an HTML page"),
-        ((200, "application/json", b"[1, 2"), "without a configuration"),
-        ((200, "application/json", b'{"cameras": {"door": {}}}'), "without a configuration"),
-        ((200, "application/json", b'{"cameras": 7}'), "without a configuration"),
+        ((200, "application/json", b"[1, 2"), "not as Frigate has it"),
+        ((200, "application/json", b"[" * 99_999), "not as Frigate has it"),
+        ((200, "application/json", b'{"cameras": {"door": {}}}'), "cameras.door.detect: Field"),
+        ((200, "application/json", b'{"cameras": 7}'), "not as Frigate has it"),
         ((401, "application/json", b"{}"), "answers 401; give USER:PASSWORD@"),
         ((503, "text/html", b"restarting"), "answers 503"),
         ((302, "text/html", b""), "answers 302"),

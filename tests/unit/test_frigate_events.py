@@ -7,7 +7,7 @@ import pytest
 
 from fprnet.errors import DataError
 from fprnet.tracklets import PathPoint
-from fprnet.watch.frigate.events import read_list, read_message
+from fprnet.watch.frigate.events import read_list, read_message, read_sizes
 
 ID = "1607123955.475377-mxklsc"
 STATE = {
@@ -136,3 +136,12 @@ def test_the_list():
 def test_lists_that_are_none(content):
     with pytest.raises(DataError, match="a list is not as"):
         read_list(content)
+
+
+def test_sizes_of_a_configuration():
+    cameras = {
+        "door": {"detect": {"width": 1280, "height": 720, "fps": 5}, "ffmpeg": {}},
+        "unsaid": {"detect": {"width": None}},
+        "off": {"detect": {"width": 0, "height": 0}},
+    }
+    assert read_sizes(json.dumps({"cameras": cameras}).encode()) == {"door": (1280, 720)}

@@ -51,17 +51,18 @@ class Broker:
             >>> Broker.of("mqtts://me@broker.local", prefix="frigate").name
             'mqtts://broker.local:8883/frigate'
         """
+        shown = url.rpartition("@")[2]  # without what may be a password
         try:
             parts = urllib.parse.urlsplit(url)
             host, port = parts.hostname, parts.port
-        except ValueError as error:
-            raise UsageError(f"broker {url!r} is no address ({error}); correct it") from error
+        except ValueError:
+            raise UsageError(f"broker {shown!r} is no address; correct it") from None
         if parts.password is not None:
             raise UsageError(
                 "the broker's address has a password, which logs would show; set $MQTT_PASSWORD"
             )
         if parts.scheme not in PORTS or not host or parts.query or parts.fragment:
-            raise UsageError(f"broker {url!r} is no mqtt:// or mqtts:// address; correct it")
+            raise UsageError(f"broker {shown!r} is no mqtt:// or mqtts:// address; correct it")
         topic = parts.path.strip("/") or prefix
         if re.search(r"[+#\x00]", topic):
             raise UsageError(f"topic {topic!r} has one of + and #; correct it")

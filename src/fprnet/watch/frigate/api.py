@@ -11,11 +11,11 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.message import Message
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from fprnet.data.images import decode_image
 from fprnet.errors import DataError, UsageError
 from fprnet.events.sinks import NoRedirect
 from fprnet.file_kinds import kind_of
-from fprnet.watch.frigate.events import ListedEvent, Size, read_list
+from fprnet.watch.frigate.events import ListedEvent, Size, read_list, read_sizes
 from fprnet.watch.frigate.outage import UnreachableError
 
 __all__ = ["FrigateApi", "Picture"]
@@ -36,6 +36,8 @@ GATEWAY = (502, 503, 504)  # a server stands before Frigate, which is not there
 REFUSED = (401, 403)
 QUALITY = 95  # of a JPEG
 SAME = 0.001  # seconds between two times of one frame
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,17 +90,7 @@ class FrigateApi:
         Raises:
             UnreachableError: Frigate does not answer with its configuration.
         """
-        try:
-            cameras = json.loads(self._text("/api/config"))["cameras"]
-            sizes = {
-                name: (int(one["detect"]["width"]), int(one["detect"]["height"]))
-                for name, one in cameras.items()
-            }
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UnreachableError(
-                f"{self.name} answers without a configuration of cameras; correct the address"
-            ) from error
-        return {name: size for name, size in sizes.items() if min(size) > 0}
+        return self._read("/api/config", read_sizes)
 
     def ended(self, after: float, cameras: Sequence[str]) -> list[ListedEvent | None]:
         """Return the events of people that are over and have a picture, the newest first.
@@ -125,11 +117,7 @@ class FrigateApi:
             query["cameras"] = ",".join(cameras)
         found: list[ListedEvent | None] = []
         while True:
-            content = self._text(f"/api/events?{urllib.parse.urlencode(query)}")
-            try:
-                page = read_list(content)
-            except DataError as error:
-                raise UnreachableError(f"{self.name}: {error}") from error
+            page = self._read(f"/api/events?{urllib.parse.urlencode(query)}", read_list)
             found += page
             oldest = min((one.start_time for one in page if one is not None), default=None)
             if len(page) < PAGE or oldest in (None, query.get("before")):
@@ -172,8 +160,8 @@ class FrigateApi:
             seconds = None
         return Picture(pixels, seconds)
 
-    def _text(self, path: str) -> bytes:
-        """Return what must be there, and JSON."""
+    def _read(self, path: str, read: Callable[[bytes], Answer]) -> Answer:
+        """Return what a path, which every Frigate has, answers."""
         answer = self._get(path)
         if answer is None:
             raise UnreachableError(
@@ -182,7 +170,10 @@ class FrigateApi:
         kind = kind_of(answer[0])
         if kind is not None:
             raise UnreachableError(f"{self.name} answers with {kind}; correct the address")
-        return answer[0]
+        try:
+            return read(answer[0])
+        except DataError as error:
+            raise UnreachableError(f"{self.name}: {error}; correct the address") from error
 
     def _get(self, path: str) -> tuple[bytes, Message] | None:
         """Return content and headers; None where there is no such thing."""

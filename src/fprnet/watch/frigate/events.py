@@ -1,4 +1,4 @@
-"""What Frigate says of the people it follows: its messages and its list become events.
+"""What Frigate says: its messages and its list become events, its configuration sizes of frames.
 
 Messages are those of its MQTT topic ``PREFIX/events``, the list is that of ``GET /api/events``
 (Frigate 0.14 to 0.17, https://docs.frigate.video/integrations/mqtt and /integrations/api).
@@ -16,7 +16,15 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from fprnet.errors import DataError
 from fprnet.tracklets import PathPoint
 
-__all__ = ["EventMessage", "FrigateEvent", "ListedEvent", "Size", "read_list", "read_message"]
+__all__ = [
+    "EventMessage",
+    "FrigateEvent",
+    "ListedEvent",
+    "Size",
+    "read_list",
+    "read_message",
+    "read_sizes",
+]
 
 PERSON = "person"
 NUMBER_BYTES = 6  # of the hash of an id: what a database's whole numbers surely hold
@@ -146,7 +154,34 @@ class ListedEvent(_Said):
         )
 
 
+class _Detect(_Said):
+    width: int | None = None
+    height: int | None = None
+
+
+class _Camera(_Said):
+    detect: _Detect
+
+
+class _Config(_Said):
+    cameras: dict[str, _Camera]
+
+
 _LIST = TypeAdapter(list[dict[str, Any]])
+
+
+def read_sizes(content: bytes) -> dict[str, Size]:
+    """Read name -> size of the frames in which people are detected, of each camera.
+
+    Raises:
+        DataError: It is no configuration of Frigate's.
+    """
+    try:
+        cameras = _Config.model_validate_json(content).cameras
+    except ValidationError as error:
+        raise DataError(f"a configuration is not as Frigate has it ({_fault(error)})") from error
+    sizes = {name: (one.detect.width or 0, one.detect.height or 0) for name, one in cameras.items()}
+    return {name: size for name, size in sizes.items() if min(size) > 0}
 
 
 def read_message(payload: bytes) -> EventMessage:
