@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from fprnet.embeddings.embedder import Embedder
 from fprnet.errors import FprnetError
@@ -51,18 +52,27 @@ class Watched:
 
 
 class _Reader(threading.Thread):
-    """Reads one source, and says when it has ended."""
+    """Reads one source, and says when it has ended.
 
-    patience = LAST_FRAME
+    Args:
+        number: Of the source.
+        read: Reads until the source ends or nobody takes more of it.
+        patience: Seconds for it to end when nothing more is wanted.
+        inbox: Told of the end.
+        say: Told of a fault.
+    """
 
-    def __init__(self, number: int, inbox: Inbox, say: Say) -> None:
+    def __init__(
+        self, number: int, read: Callable[[], None], patience: float, inbox: Inbox, say: Say
+    ) -> None:
         super().__init__(name=f"reader {number}", daemon=True)
-        self._number, self._inbox, self._say = number, inbox, say
+        self._number, self._read, self._inbox, self._say = number, read, inbox, say
+        self.patience = patience
         self.fault = ""
         self.error: BaseException | None = None
 
     def run(self) -> None:
-        """Read until the source ends or nobody takes more of it."""
+        """Read it all."""
         try:
             self._read()
         except FprnetError as error:
@@ -73,43 +83,18 @@ class _Reader(threading.Thread):
         finally:
             self._inbox.end(self._number)
 
-    def _read(self) -> None:
-        raise NotImplementedError
+
+def _pass_frames(source: Source, number: int, inbox: Inbox, say: Say) -> None:
+    for frame in source.frames(say):
+        if not inbox.put(number, frame, wait=not source.is_live):
+            return
 
 
-class _FrameReader(_Reader):
-    """Puts the frames of a source into the inbox."""
-
-    def __init__(self, number: int, source: Source, inbox: Inbox, say: Say) -> None:
-        super().__init__(number, inbox, say)
-        self._source = source
-
-    def _read(self) -> None:
-        for frame in self._source.frames(self._say):
-            if not self._inbox.put(self._number, frame, wait=not self._source.is_live):
-                return
-
-
-class _TrackReader(_Reader):
-    """Passes on the tracks of a source."""
-
-    patience = LAST_TRACKS
-
-    def __init__(
-        self,
-        number: int,
-        source: TrackSource,
-        inbox: Inbox,
-        say: Say,
-        counts: Counts,
-        take: Callable[[int, str, FinishedTrack], None],
-    ) -> None:
-        super().__init__(number, inbox, say)
-        self._source, self._counts, self._take = source, counts, take
-
-    def _read(self) -> None:
-        for camera, track in self._source.tracks(self._say, self._counts):
-            self._take(self._number, camera, track)
+def _pass_tracks(
+    source: TrackSource, say: Say, counts: Counts, take: Callable[[str, FinishedTrack], None]
+) -> None:
+    for camera, track in source.tracks(say, counts):
+        take(camera, track)
 
 
 def watch(
@@ -164,13 +149,15 @@ def watch(
     followed: dict[int, _Followed] = {}
     for number, one in enumerate(watched):
         if isinstance(one.source, TrackSource):
-            readers.append(_TrackReader(number, one.source, inbox, say, counts[number], take))
+            read = partial(_pass_tracks, one.source, say, counts[number], partial(take, number))
+            readers.append(_Reader(number, read, LAST_TRACKS, inbox, say))
             continue
         own = one.detector or detector
         assert own is not None, f"{one.source.name} has no detector"
         assert one.camera is not None, f"{one.source.name} has no camera"
         followed[number] = _Followed(one.camera, own, options.follower(own))
-        readers.append(_FrameReader(number, one.source, inbox, say))
+        read = partial(_pass_frames, one.source, number, inbox, say)
+        readers.append(_Reader(number, read, LAST_FRAME, inbox, say))
     for reader in readers:
         reader.start()
     analysis = _Analysis(followed, take, counts)
