@@ -20,19 +20,21 @@ from typing import Any
 
 from fprnet.embeddings.embedder import Embedder
 from fprnet.gallery.gallery import Gallery
-from fprnet.gallery.opening import load_gallery_model
+from fprnet.gallery.opening import gallery_calibration, load_gallery_model
 from fprnet.gallery.steps import create_gallery
 from fprnet.watch.detections import Detections
 from fprnet.watch.detectors import open_detector
 from fprnet.watch.frames import Frame
 from fprnet_lab.benchmarking import watching
 from fprnet_lab.benchmarking.watching import FilmTruth
+from fprnet_lab.benchmarking.watching_latency import measure_latency
 
 DETECTORS: dict[str, dict[str, str]] = {
     "histograms": {},
     "histograms, enlarged twice": {"enlarge": "2"},
 }
 SEEDS = (0, 1, 2)
+LOOPS = 3  # of the film whose latency is measured
 
 
 def found_by(film: FilmTruth, options: dict[str, str]) -> tuple[list[Detections], float]:
@@ -94,9 +96,10 @@ def with_gallery() -> Iterator[tuple[Gallery, Embedder]]:
 
 
 def latency(films: Sequence[FilmTruth]) -> dict[str, Any]:
-    """Return seconds from the last frame of a tracklet to the gallery."""
+    """Return seconds from the last frame of a tracklet to the gallery, and to its event."""
     with with_gallery() as (gallery, embedder):
-        return watching.measure_latency(films[0], gallery, embedder, loops=3)
+        calibration = gallery_calibration(gallery)
+        return measure_latency(films[0], gallery, embedder, calibration, loops=LOOPS)
 
 
 def memory(films: Sequence[FilmTruth]) -> dict[str, Any]:

@@ -31,6 +31,18 @@ def test_the_dockerfile_has_no_fault_that_a_linter_finds():
     assert (done.returncode, done.stdout) == (0, "")
 
 
+def test_the_compose_file_is_as_its_specification_wants(tmp_path):
+    program = shutil.which("check-jsonschema", path=str(Path(sys.executable).parent))
+    if program is None:
+        pytest.skip("check-jsonschema is not installed: pip install check-jsonschema")
+    wrong = tmp_path / "compose.yaml"
+    wrong.write_text((ROOT / "compose.yaml").read_text().replace("restart:", "restarts:"))
+    for file, status in ((ROOT / "compose.yaml", 0), (wrong, 1)):
+        command = [program, "--builtin-schema", "vendor.compose-spec", file]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == status, done.stdout
+
+
 def test_the_image_is_made_of_what_the_package_has():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     (extras,) = re.findall(r"'\.\[(.*)\]'", DOCKERFILE)

@@ -1,10 +1,7 @@
 """Events end to end: a watched film, a killed sender, a real broker, the service's stream."""
 
-import contextlib
 import json
-import os
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +16,7 @@ from fprnet.events.outbox import latest_events, waiting
 from fprnet.events.sinks import UndeliveredError
 from fprnet.gallery.gallery import Gallery
 from gallery_cases import MODEL
+from live_cases import broker, broker_program, free_port
 from service_cases import client_at, problem, process_of
 from tracklet_cases import make_walks
 
@@ -66,41 +64,6 @@ def test_killed_senders_lose_no_event_and_keep_its_id(gallery, tmp_path):
     assert len(events) == 40
     assert len(told) <= 40 + 4  # at most one is sent again for each kill
     assert waiting(gallery.database) == {}
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def broker_program() -> str:
-    found = shutil.which("mosquitto", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
-    if found is None:
-        pytest.skip("mosquitto is not installed (Debian: apt-get install mosquitto)")
-    return found
-
-
-@contextlib.contextmanager
-def broker(port, folder):
-    """A real MQTT broker on this machine."""
-    config = folder / "mosquitto.conf"
-    config.write_text(
-        f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\nuser root\n"
-    )
-    with subprocess.Popen(
-        [broker_program(), "-c", config], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    ) as process:
-        deadline = time.monotonic() + 20
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        try:
-            yield
-        finally:
-            process.terminate()
 
 
 def test_a_real_broker_is_told_and_home_assistant_finds_the_camera(gallery, tmp_path):

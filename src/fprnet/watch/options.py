@@ -10,10 +10,11 @@ from fprnet.errors import ConfigError
 from fprnet.filling import faults_text, fill
 from fprnet.ranges import NonNegative, Positive, PositiveInt, Probability
 from fprnet.watch.detections import Detector
-from fprnet.watch.following import CropChoice, Follower
+from fprnet.watch.following import Follower
 from fprnet.watch.light import Light
 from fprnet.watch.quality import QualityLimits
 from fprnet.watch.tracking import BoxTracker
+from fprnet.watch.tracks import CropChoice, CropChooser
 
 __all__ = ["LightOptions", "TrackerOptions", "WatchOptions", "parse_options"]
 
@@ -65,7 +66,15 @@ class WatchOptions:
             self.tracker.min_overlap,
         )
         light = Light(self.light.infrared, self.light.visible, self.light.seconds)
-        return Follower(tracker, light, self.quality, self.choice)
+        return Follower(tracker, light, self.chooser())
+
+    def light_of_pictures(self) -> Light:
+        """Return what knows the light of a camera of which few pictures come: each one counts."""
+        return Light(self.light.infrared, self.light.visible, seconds=0)
+
+    def chooser(self) -> CropChooser:
+        """Return what chooses the crops of one source."""
+        return CropChooser(self.quality, self.choice)
 
 
 def parse_options(values: Mapping[str, Any]) -> WatchOptions:

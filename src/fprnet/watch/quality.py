@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from fprnet.ranges import NonNegative, Probability
 from fprnet.watch.detections import overlaps
 
-__all__ = ["REASONS", "Quality", "QualityLimits", "measure_quality"]
+__all__ = ["REASONS", "Box", "Quality", "QualityLimits", "measure_quality"]
 
 Box = tuple[int, int, int, int]
+"""Left, top, width and height in whole pixels of a frame."""
+
 REASONS = ("small", "truncated", "occluded", "blurred", "dark", "bright", "flat")
 """Why a crop is rejected; the first that holds."""
 

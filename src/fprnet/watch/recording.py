@@ -22,8 +22,8 @@ from fprnet.events.dispatcher import Alarm
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.tracklets import TrackletRecord, add_tracklet
 from fprnet.tracklets import Tracklet, TrackletCrop
-from fprnet.watch.following import FinishedTrack, KeptCrop
 from fprnet.watch.frames import Say
+from fprnet.watch.tracks import FinishedTrack, KeptCrop
 
 __all__ = ["Done", "Recorder", "Seen"]
 

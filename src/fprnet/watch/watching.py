@@ -1,33 +1,37 @@
 """Several sources become tracklets in one gallery: readers, one analysis, one recorder.
 
-Each source is read in a thread of its own; frames wait in an inbox of bounded size; this thread
-detects and follows; the recorder's thread embeds and stores.
+Each source is read in a thread of its own. Frames wait in an inbox of bounded size, and this thread
+detects and follows; tracks of a source that has followed people itself go on to the recorder, whose
+thread embeds and stores.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
 
 from fprnet.embeddings.embedder import Embedder
 from fprnet.errors import FprnetError
 from fprnet.events.dispatcher import Alarm
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.tracklets import TrackletRecord
+from fprnet.watch.counts import Counts
 from fprnet.watch.detections import Detections, Detector
 from fprnet.watch.following import Follower
 from fprnet.watch.frames import Frame, Say, Source
 from fprnet.watch.inbox import Inbox
 from fprnet.watch.options import WatchOptions
 from fprnet.watch.recording import Recorder, Seen
+from fprnet.watch.tracks import FinishedTrack, TrackSource
 
-__all__ = ["Counts", "Watched", "watch"]
+__all__ = ["Watched", "watch"]
 
 IDLE = 0.2  # seconds after which tracks are looked at though no frame comes
+LAST_FRAME = 1.0  # seconds for a reader to end; one that hangs in a camera ends with the process
+LAST_TRACKS = 15.0  # seconds for one that has still tracks to give, and a request to wait for
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,67 +40,41 @@ class Watched:
 
     Attributes:
         source: What is watched.
-        camera: Name of the camera.
+        camera: Name of the camera; None where the source names that of each track.
         location: Of the camera; None is its name.
         detector: Of this source alone, e.g. boxes given for it; None takes the shared one.
     """
 
-    source: Source
-    camera: str
+    source: Source | TrackSource
+    camera: str | None
     location: str | None = None
     detector: Detector | None = None
 
 
-@dataclass
-class Counts:
-    """What became of a source.
+class _Reader(threading.Thread):
+    """Reads one source, and says when it has ended.
 
-    Attributes:
-        source: Its address, without a password.
-        camera: Name of the camera.
-        frames: Frames that were looked at.
-        dropped: Frames that came and were not looked at, because there was no time.
-        boxes: People found in frames.
-        tracks: People who were followed.
-        tracklets: Tracks that are in the gallery now.
-        already: Those of them that were there before.
-        without_crop: Tracks of which no crop was good enough.
-        rejected: Crops that were not good enough, by reason.
-        fault: Why it ended early; "" where it did not.
+    Args:
+        number: Of the source.
+        read: Reads until the source ends or nobody takes more of it.
+        patience: Seconds for it to end when nothing more is wanted.
+        inbox: Told of the end.
+        say: Told of a fault.
     """
 
-    source: str
-    camera: str
-    frames: int = 0
-    dropped: int = 0
-    boxes: int = 0
-    tracks: int = 0
-    tracklets: int = 0
-    already: int = 0
-    without_crop: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
-    fault: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON holds it."""
-        return asdict(self) | {"rejected": dict(self.rejected)}
-
-
-class _Reader(threading.Thread):
-    """Reads one source into the inbox."""
-
-    def __init__(self, number: int, watched: Watched, inbox: Inbox, say: Say) -> None:
+    def __init__(
+        self, number: int, read: Callable[[], None], patience: float, inbox: Inbox, say: Say
+    ) -> None:
         super().__init__(name=f"reader {number}", daemon=True)
-        self._number, self._source, self._inbox, self._say = number, watched.source, inbox, say
+        self._number, self._read, self._inbox, self._say = number, read, inbox, say
+        self.patience = patience
         self.fault = ""
         self.error: BaseException | None = None
 
     def run(self) -> None:
-        """Read until the source ends or nobody takes frames any more."""
+        """Read it all."""
         try:
-            for frame in self._source.frames(self._say):
-                if not self._inbox.put(self._number, frame, wait=not self._source.is_live):
-                    break
+            self._read()
         except FprnetError as error:
             self.fault = str(error)
             self._say(f"{error}; the rest goes on")
@@ -106,11 +84,24 @@ class _Reader(threading.Thread):
             self._inbox.end(self._number)
 
 
+def _pass_frames(source: Source, number: int, inbox: Inbox, say: Say) -> None:
+    for frame in source.frames(say):
+        if not inbox.put(number, frame, wait=not source.is_live):
+            return
+
+
+def _pass_tracks(
+    source: TrackSource, say: Say, counts: Counts, take: Callable[[str, FinishedTrack], None]
+) -> None:
+    for camera, track in source.tracks(say, counts):
+        take(camera, track)
+
+
 def watch(
     watched: Sequence[Watched],
     gallery: Gallery,
     embedder: Embedder,
-    detector: Detector,
+    detector: Detector | None,
     options: WatchOptions,
     *,
     say: Say,
@@ -125,7 +116,7 @@ def watch(
         watched: What is watched; of one camera there may be several recordings.
         gallery: Writable.
         embedder: Of the gallery's model.
-        detector: Shared by all sources that have none of their own.
+        detector: Shared by all sources of frames that have none of their own; None: there is none.
         options: Of following and choosing.
         say: Takes lines for the log, from any thread.
         done: Takes each tracklet when it is in the gallery, from the recorder's thread.
@@ -141,7 +132,6 @@ def watch(
     """
     counts = [Counts(one.source.name, one.camera) for one in watched]
     inbox = Inbox(len(watched), options.queue)
-    followers = [options.follower(one.detector or detector) for one in watched]
     stop = stop or threading.Event()
 
     def kept(source: int, record: TrackletRecord) -> None:
@@ -150,10 +140,27 @@ def watch(
         done(record)
 
     recorder = Recorder(gallery, embedder, say, kept, alarm=alarm)
-    readers = [_Reader(number, one, inbox, say) for number, one in enumerate(watched)]
+
+    def take(source: int, camera: str, track: FinishedTrack) -> None:
+        one = watched[source]
+        recorder.put(Seen(source, one.source.name, camera, one.location, track))
+
+    readers: list[_Reader] = []
+    followed: dict[int, _Followed] = {}
+    for number, one in enumerate(watched):
+        if isinstance(one.source, TrackSource):
+            read = partial(_pass_tracks, one.source, say, counts[number], partial(take, number))
+            readers.append(_Reader(number, read, LAST_TRACKS, inbox, say))
+            continue
+        own = one.detector or detector
+        assert own is not None, f"{one.source.name} has no detector"
+        assert one.camera is not None, f"{one.source.name} has no camera"
+        followed[number] = _Followed(one.camera, own, options.follower(own))
+        read = partial(_pass_frames, one.source, number, inbox, say)
+        readers.append(_Reader(number, read, LAST_FRAME, inbox, say))
     for reader in readers:
         reader.start()
-    analysis = _Analysis(watched, followers, detector, recorder, counts)
+    analysis = _Analysis(followed, take, counts)
     try:
         ended: set[int] = set()
         while len(ended) < len(watched):
@@ -178,7 +185,7 @@ def watch(
     finally:
         _stop(watched, inbox)
         for reader in readers:
-            reader.join(timeout=1)  # one that hangs in a camera ends with the process
+            reader.join(reader.patience)
         if stop.is_set():
             recorder.give_up()
         recorder.close()
@@ -187,7 +194,8 @@ def watch(
             raise reader.error
         counts[number].fault = reader.fault
         counts[number].dropped = inbox.dropped[number]
-        counts[number].rejected = followers[number].rejected
+    for number, following in followed.items():
+        counts[number].rejected = following.follower.rejected
     return counts
 
 
@@ -197,46 +205,59 @@ def _stop(watched: Sequence[Watched], inbox: Inbox) -> None:
     inbox.close()
 
 
+@dataclass(frozen=True, eq=False)
+class _Followed:
+    """A camera in whose frames people are detected and followed."""
+
+    camera: str
+    detector: Detector
+    follower: Follower
+
+
 class _Analysis:
-    """Detects and follows in frames of all sources."""
+    """Detects and follows in frames of all sources that give frames."""
 
     def __init__(
         self,
-        watched: Sequence[Watched],
-        followers: Sequence[Follower],
-        detector: Detector,
-        recorder: Recorder,
+        followed: Mapping[int, _Followed],
+        take: Callable[[int, str, FinishedTrack], None],
         counts: Sequence[Counts],
     ) -> None:
-        self._watched, self._followers = watched, followers
-        self._detector, self._recorder, self._counts = detector, recorder, counts
+        self._followed, self._take, self._counts = followed, take, counts
 
     def look(self, frames: Sequence[tuple[int, Frame]]) -> None:
         """Look at frames, in their order within each source."""
-        shared = [frame for source, frame in frames if self._watched[source].detector is None]
-        found = iter(self._detector.detect(shared) if shared else [])
-        for source, frame in frames:
-            own = self._watched[source].detector
-            detections: Detections = next(found) if own is None else own.detect([frame])[0]
+        for (source, frame), detections in zip(frames, self._detected(frames), strict=True):
             self._counts[source].frames += 1
             self._counts[source].boxes += len(detections.scores)
-            self._pass_on(source, self._followers[source].see(frame, detections))
+            self._pass_on(source, self._followed[source].follower.see(frame, detections))
 
     def end(self, source: int) -> None:
         """End the tracks of a source of which no more frames come."""
-        self._pass_on(source, self._followers[source].end())
+        if source in self._followed:
+            self._pass_on(source, self._followed[source].follower.end())
 
     def idle(self, source: int) -> None:
         """End the tracks of a live source that has been silent for too long."""
-        self._pass_on(source, self._followers[source].idle(datetime.now(UTC)))
+        if source in self._followed:
+            self._pass_on(source, self._followed[source].follower.idle(datetime.now(UTC)))
 
-    def _pass_on(self, source: int, tracks: Sequence[Any]) -> None:
-        watched, counts = self._watched[source], self._counts[source]
+    def _detected(self, frames: Sequence[tuple[int, Frame]]) -> list[Detections]:
+        """Return who is in each frame; a detector that sources share is asked once."""
+        of_detector: dict[int, list[int]] = {}
+        for index, (source, _) in enumerate(frames):
+            of_detector.setdefault(id(self._followed[source].detector), []).append(index)
+        found: dict[int, Detections] = {}
+        for indices in of_detector.values():
+            detector = self._followed[frames[indices[0]][0]].detector
+            some = detector.detect([frames[index][1] for index in indices])
+            found.update(zip(indices, some, strict=True))
+        return [found[index] for index in range(len(frames))]
+
+    def _pass_on(self, source: int, tracks: Sequence[FinishedTrack]) -> None:
         for track in tracks:
-            counts.tracks += 1
-            if not track.crops:
-                counts.without_crop += 1
-                continue
-            self._recorder.put(
-                Seen(source, watched.source.name, watched.camera, watched.location, track)
-            )
+            self._counts[source].tracks += 1
+            if track.crops:
+                self._take(source, self._followed[source].camera, track)
+            else:
+                self._counts[source].without_crop += 1

@@ -1,4 +1,4 @@
-"""Films with the truth become figures of watching: speed, misses, tracking, latency, memory.
+"""Films with the truth become figures of watching: speed, misses, tracking, memory.
 
 Films are folders that ``fprnet data film --video`` wrote. Distances follow the MOT challenge: a box
 is somebody's where the intersection over union is at least one half. MOTA: Bernardin and
@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from fprnet.data.images import read_image
 from fprnet.embeddings.embedder import Embedder
 from fprnet.gallery.gallery import Gallery
-from fprnet.gallery.tracklets import TrackletRecord
 from fprnet.watch.detections import Detections, Detector, overlaps
 from fprnet.watch.frames import Frame, Say
 from fprnet.watch.options import WatchOptions
@@ -32,11 +31,12 @@ from fprnet.watch.watching import Watched, watch
 __all__ = [
     "FilmTruth",
     "Playback",
+    "TruthDetector",
     "disturbed",
-    "measure_latency",
     "measure_memory",
     "measure_speed",
     "misses",
+    "quiet",
     "read_film",
     "similarity",
     "thinned",
@@ -288,8 +288,8 @@ def measure_speed(
         embedder,
         detector or TruthDetector(film),
         WatchOptions(),
-        say=_quiet,
-        done=_quiet,
+        say=quiet,
+        done=quiet,
     )
     seconds, used = time.perf_counter() - start, time.process_time() - cpu
     frames = sum(one.frames for one in counts)
@@ -298,39 +298,6 @@ def measure_speed(
         "frames_per_second": frames / seconds,
         "frames_per_core_second": frames / used,
         "tracklets": sum(one.tracklets for one in counts),
-    }
-
-
-def measure_latency(
-    film: FilmTruth, gallery: Gallery, embedder: Embedder, *, loops: int
-) -> dict[str, float]:
-    """Play a film live, and time each tracklet from its last frame to being in the gallery.
-
-    Returns:
-        Seconds: ``median``, ``p95``, ``worst``; ``tracklets`` and frames ``dropped``.
-    """
-    waited: list[float] = []
-
-    def done(record: TrackletRecord) -> None:
-        waited.append((datetime.now(UTC) - record.end).total_seconds())
-
-    source = Playback(film.frames, film.rate, live=True, loops=loops, pause=2.0)
-    counts = watch(
-        [Watched(source, "live")],
-        gallery,
-        embedder,
-        TruthDetector(film),
-        WatchOptions(),
-        say=_quiet,
-        done=done,
-    )
-    median, p95 = np.quantile(waited, [0.5, 0.95]) if waited else (np.nan, np.nan)
-    return {
-        "median": float(median),
-        "p95": float(p95),
-        "worst": max(waited, default=np.nan),
-        "tracklets": len(waited),
-        "dropped": counts[0].dropped,
     }
 
 
@@ -368,8 +335,8 @@ def measure_memory(
         embedder,
         TruthDetector(film),
         WatchOptions(),
-        say=_quiet,
-        done=_quiet,
+        say=quiet,
+        done=quiet,
         seen=seen,
     )
     resident.append(resident_mebibytes())
@@ -386,5 +353,5 @@ def resident_mebibytes() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def _quiet(_: object) -> None:
-    pass
+def quiet(_: object) -> None:
+    """Take a line or a tracklet, and say nothing."""
