@@ -12,6 +12,7 @@ from fprnet.errors import FprnetError
 
 __all__ = ["Row", "table"]
 
+KILL = "SIGKILL of"  # how the names of rows begin whose tries are kills
 COLUMNS = ("attack", "tries", "taken", "refused", "faults", "hung", "slowest (s)", "note")
 
 
@@ -62,16 +63,28 @@ class Row:
         if len(self.examples) < 5:
             self.examples.append(what)
 
+    @property
+    def tries(self) -> int:
+        """How many there were."""
+        return sum(self.counts[name] for name in ("taken", "refused", "faults"))
+
     def cells(self) -> list[str]:
         """Return the row's cells."""
-        tries = sum(self.counts[name] for name in ("taken", "refused", "faults"))
         numbers = [self.counts[name] for name in ("taken", "refused", "faults", "hung")]
-        return [self.name, str(tries), *map(str, numbers), f"{self.slowest:.2f}", self.note]
+        return [self.name, str(self.tries), *map(str, numbers), f"{self.slowest:.2f}", self.note]
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return the rows as a Markdown table, and the first faults below it."""
+    """Return the rows as a Markdown table, what they sum to, and the first faults."""
     lines = [f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
     lines += [f"| {' | '.join(row.cells())} |" for row in rows]
+    lines += ["", _sum(rows), ""]
     lines += [f"- {example}" for row in rows for example in row.examples]
-    return "\n".join(lines)
+    return "\n".join(lines).rstrip()
+
+
+def _sum(rows: Sequence[Row]) -> str:
+    kills = sum(row.tries for row in rows if row.name.startswith(KILL))
+    tries = sum(row.tries for row in rows)
+    faults, hung = (sum(row.counts[name] for row in rows) for name in ("faults", "hung"))
+    return f"{kills} kills and {tries - kills} other tries: {faults} faults, {hung} hung."
