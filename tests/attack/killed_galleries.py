@@ -49,6 +49,7 @@ def kill_writers(folder: Path, seed: int, kills: int, *, server: bool = False) -
                 for number in range(start, min(start + FRESH, kills)):
                     with row.one(f"writer {number}"):
                         writers.kill_one(f"{seed} {number}", moments)
+                        row.kills += 1
                         if not server:
                             _assert_gone(home, _traces(writers.erased))
                 acknowledged += writers.acknowledged
@@ -78,12 +79,12 @@ def kill_adding(folder: Path, run: Path, data: Path, seed: int, kills: int) -> R
     spent = ended(command(*words(unbroken)), log)
     wanted = _held(unbroken)
     before: dict[str, bytes] = {}
-    finished = survived = 0
+    finished = 0
     shutil.copy(empty, uri)
-    while survived < kills:
-        with row.one(f"add {survived}"):
+    while row.kills < kills:
+        with row.one(f"add {row.kills}"):
             alive = killed(command(*words(uri)), log, spent, moments)
-            survived += alive
+            row.kills += alive
             now = _held(uri)
             assert before.items() <= now.items() <= wanted.items()
             assert alive or now == wanted
@@ -120,17 +121,17 @@ def kill_erasing(folder: Path, seed: int, kills: int) -> Iterator[Row]:
         row = Row(f"SIGKILL of gallery {kind}", patience=60.0)
         chance = random.Random(f"{seed} {kind}")
         log = folder / f"{kind}.log"
-        survived = undone = 0
+        undone = 0
         for _ in range(2):  # the first one warms up
             with _copy_of(stock) as home:
                 spent = ended(_forgetting(kind, home, chance, pictures)[0], log)
-        while survived < kills:
-            with row.one(f"{kind} {survived}"), _copy_of(stock) as home:
+        while row.kills < kills:
+            with row.one(f"{kind} {row.kills}"), _copy_of(stock) as home:
                 uri = str(home / "people.db")
                 work, some = _forgetting(kind, home, chance, pictures)
                 ids = [_id(number, pictures) for number in some]
                 alive = killed(work, log, spent, chance, since=0.3)
-                survived += alive
+                row.kills += alive
                 with Gallery.open(uri) as gallery:
                     left = gallery.known(ids)
                     assert len(gallery) == STOCK - len(set(ids)) + len(left)

@@ -12,8 +12,7 @@ from fprnet.errors import FprnetError
 
 __all__ = ["Row", "table"]
 
-KILL = "SIGKILL of"  # how the names of rows begin whose tries are kills
-COLUMNS = ("attack", "tries", "taken", "refused", "faults", "hung", "slowest (s)", "note")
+COLUMNS = ("attack", "tries", "kills", "taken", "refused", "faults", "hung", "slowest (s)", "note")
 
 
 @dataclass
@@ -24,6 +23,7 @@ class Row:
         name: What was tried.
         patience: Seconds after which a try counts as hung.
         counts: "taken", "refused", "faults", "hung" -> how many.
+        kills: Processes that were alive when they were killed; the others had ended before.
         examples: The first faults.
         slowest: Seconds of the slowest try.
         note: What else was measured.
@@ -32,6 +32,7 @@ class Row:
     name: str
     patience: float = 10.0
     counts: Counter[str] = field(default_factory=Counter)
+    kills: int = 0
     examples: list[str] = field(default_factory=list)
     slowest: float = 0.0
     note: str = ""
@@ -71,7 +72,9 @@ class Row:
     def cells(self) -> list[str]:
         """Return the row's cells."""
         numbers = [self.counts[name] for name in ("taken", "refused", "faults", "hung")]
-        return [self.name, str(self.tries), *map(str, numbers), f"{self.slowest:.2f}", self.note]
+        kills = str(self.kills) if self.kills else ""
+        seconds = f"{self.slowest:.2f}"
+        return [self.name, str(self.tries), kills, *map(str, numbers), seconds, self.note]
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -84,7 +87,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def _sum(rows: Sequence[Row]) -> str:
-    kills = sum(row.tries for row in rows if row.name.startswith(KILL))
-    tries = sum(row.tries for row in rows)
+    kills = sum(row.kills for row in rows)
+    inputs = sum(row.tries for row in rows if not row.kills)
     faults, hung = (sum(row.counts[name] for row in rows) for name in ("faults", "hung"))
-    return f"{kills} kills and {tries - kills} other tries: {faults} faults, {hung} hung."
+    return f"{kills} kills and {inputs} inputs: {faults} faults, {hung} hung."
