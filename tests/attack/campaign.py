@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import platform
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -29,6 +31,7 @@ from killed_service import kill_service  # noqa: E402
 from outcomes import Row, table  # noqa: E402
 from service import attack_service, end_under_load  # noqa: E402
 
+from fprnet import __version__  # noqa: E402
 from fprnet.embeddings.loading import load_model  # noqa: E402
 from fprnet.gallery.gallery import Gallery  # noqa: E402
 from fprnet.serving.keys import add_key, revoke_key  # noqa: E402
@@ -69,25 +72,46 @@ def main() -> int:
                 seconds = time.perf_counter() - began
                 print(f"{seconds:.0f} s: {' | '.join(row.cells())}", file=sys.stderr)
                 print(*row.examples, sep="\n  ", file=sys.stderr, flush=True)
-    text = table(rows)
+    text = f"{_what(args)}\n\n{table(rows)}"
     print(text)
     if args.out is not None:
         args.out.write_text(text + "\n", encoding="utf-8")
     return int(any(row.counts["faults"] or row.counts["hung"] for row in rows))
 
 
-def _kills(folder: Path, seed: int, share: float) -> Iterator[Row]:
-    kills = {name: max(1, round(count * share)) for name, count in KILLS.items()}
+def _what(args: argparse.Namespace) -> str:
+    """Return what the table is of: version, parts, seed, share, day and machine."""
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    return (
+        f"fprnet {__version__}, {', '.join(args.only or PARTS)}, seed {args.seed}, "
+        f"share {args.share:g}, {date.today()}, {machine}"
+    )
+
+
+def _killed_galleries(folder: Path, seed: int, share: float) -> Iterator[Row]:
+    kills = _kills(share)
     data, runs = _trained(folder)
     yield kill_writers(folder, seed, kills["writers"])
     yield kill_writers(folder, seed, kills["server"], server=True)
     yield kill_adding(folder, runs[0], data, seed, kills["adding"])
     yield from kill_erasing(folder, seed, kills["erasing"])
-    yield kill_service(folder, seed, kills["service"])
+
+
+def _killed_service(folder: Path, seed: int, share: float) -> Iterator[Row]:
+    yield kill_service(folder, seed, _kills(share)["service"])
+
+
+def _killed_runs(folder: Path, seed: int, share: float) -> Iterator[Row]:
+    kills = _kills(share)
+    data, runs = _trained(folder)
     yield kill_training(folder, data, seed, kills["training"])
     yield kill_extraction(folder, runs[0], data, seed, kills["extraction"])
     yield from kill_export(folder, runs[0], seed, kills["export"])
     yield kill_saving(folder, runs, seed, kills["saving"])
+
+
+def _kills(share: float) -> dict[str, int]:
+    return {name: max(1, round(count * share)) for name, count in KILLS.items()}
 
 
 def _trained(folder: Path) -> tuple[Path, tuple[Path, Path]]:
@@ -138,7 +162,9 @@ def _service(folder: Path, seed: int, share: float) -> Iterator[Row]:
 
 # Kills come first: they fork this process, which nothing has given threads by then.
 PARTS: dict[str, Callable[[Path, int, float], Iterator[Row]]] = {
-    "kills": _kills,
+    "killed-galleries": _killed_galleries,
+    "killed-service": _killed_service,
+    "killed-runs": _killed_runs,
     "full-disk": _full_disks,
     "files": _files,
     "service": _service,

@@ -6,8 +6,8 @@ import hashlib
 import random
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +49,7 @@ def kill_writers(folder: Path, seed: int, kills: int, *, server: bool = False) -
                 for number in range(start, min(start + FRESH, kills)):
                     with row.one(f"writer {number}"):
                         writers.kill_one(f"{seed} {number}", moments)
+                        row.kills += 1
                         if not server:
                             _assert_gone(home, _traces(writers.erased))
                 acknowledged += writers.acknowledged
@@ -78,12 +79,12 @@ def kill_adding(folder: Path, run: Path, data: Path, seed: int, kills: int) -> R
     spent = ended(command(*words(unbroken)), log)
     wanted = _held(unbroken)
     before: dict[str, bytes] = {}
-    finished = survived = 0
+    finished = 0
     shutil.copy(empty, uri)
-    while survived < kills:
-        with row.one(f"add {survived}"):
+    while row.kills < kills:
+        with row.one(f"add {row.kills}"):
             alive = killed(command(*words(uri)), log, spent, moments)
-            survived += alive
+            row.kills += alive
             now = _held(uri)
             assert before.items() <= now.items() <= wanted.items()
             assert alive or now == wanted
@@ -120,26 +121,17 @@ def kill_erasing(folder: Path, seed: int, kills: int) -> Iterator[Row]:
         row = Row(f"SIGKILL of gallery {kind}", patience=60.0)
         chance = random.Random(f"{seed} {kind}")
         log = folder / f"{kind}.log"
-        survived = undone = 0
-        spent = None
-        while survived < kills:
-            with row.one(f"{kind} {survived}"), tempfile.TemporaryDirectory(dir=folder) as place:
-                home = Path(shutil.copytree(stock, Path(place) / "home"))
+        undone = 0
+        for _ in range(2):  # the first one warms up
+            with _copy_of(stock) as home:
+                spent = ended(_forgetting(kind, home, chance, pictures)[0], log)
+        while row.kills < kills:
+            with row.one(f"{kind} {row.kills}"), _copy_of(stock) as home:
                 uri = str(home / "people.db")
-                if kind == "erase":
-                    some = chance.sample(range(STOCK), 3) + chance.sample(range(PICTURES), 2)
-                    ids = [_id(number, pictures) for number in some]
-                    words = ("gallery", "erase", "--uri", uri, *ids)
-                else:
-                    some = [number for number in range(STOCK) if number % 7 == 0]
-                    ids = [_id(number, pictures) for number in some]
-                    words = ("gallery", "expire", "--uri", uri)
-                if spent is None:
-                    ended(command(*words), log)
-                    spent = ended(command("gallery", "expire", "--uri", uri), log)
-                    continue
-                alive = killed(command(*words), log, spent, chance, since=0.3)
-                survived += alive
+                work, some = _forgetting(kind, home, chance, pictures)
+                ids = [_id(number, pictures) for number in some]
+                alive = killed(work, log, spent, chance, since=0.3)
+                row.kills += alive
                 with Gallery.open(uri) as gallery:
                     left = gallery.known(ids)
                     assert len(gallery) == STOCK - len(set(ids)) + len(left)
@@ -147,7 +139,7 @@ def kill_erasing(folder: Path, seed: int, kills: int) -> Iterator[Row]:
                 undone += bool(left)
                 if alive:
                     # Who was interrupted says it again; what is gone already is complained of.
-                    again = Forked(command(*words), log).wait()
+                    again = Forked(work, log).wait()
                     assert again == 0 or (again == 2 and not left)
                 traces = _traces(set(some) - set(range(PICTURES)))
                 for number in set(some) & set(range(PICTURES)):
@@ -156,6 +148,26 @@ def kill_erasing(folder: Path, seed: int, kills: int) -> Iterator[Row]:
                 _assert_gone(home, traces)
         row.note = f"{undone} were killed before anything was erased"
         yield row
+
+
+@contextmanager
+def _copy_of(stock: Path) -> Iterator[Path]:
+    """Yield a copy of a gallery's folder, which is removed afterwards."""
+    with tempfile.TemporaryDirectory(dir=stock.parent) as place:
+        yield Path(shutil.copytree(stock, Path(place) / "home"))
+
+
+def _forgetting(
+    kind: str, home: Path, chance: random.Random, pictures: list[bytes]
+) -> tuple[Callable[[], int], list[int]]:
+    """Return the work of ``gallery erase`` or ``gallery expire``, and the records it takes."""
+    uri = home / "people.db"
+    if kind == "expire":
+        expired = [number for number in range(STOCK) if number % 7 == 0]
+        return command("gallery", "expire", "--uri", uri), expired
+    some = chance.sample(range(PICTURES, STOCK), 3) + chance.sample(range(PICTURES), 2)
+    ids = [_id(number, pictures) for number in some]
+    return command("gallery", "erase", "--uri", uri, *ids), some
 
 
 def _make_stock(home: Path, seed: int) -> list[bytes]:

@@ -37,9 +37,9 @@ def kill_training(folder: Path, data: Path, seed: int, kills: int) -> Row:
     row = Row("SIGKILL of training", patience=60.0)
     moments = random.Random(f"{seed} training")
     log = folder / "training.log"
-    survived = finished = 0
+    finished = 0
     straight: dict[str, tuple[Path, Spent]] = {}
-    while survived < kills:
+    while row.kills < kills:
         preset = PRESETS[finished % len(PRESETS)]
         words = ("train", "--preset", preset, *TRAIN, "--data", data, "--out")
         if preset not in straight:
@@ -49,10 +49,10 @@ def kill_training(folder: Path, data: Path, seed: int, kills: int) -> Row:
             straight[preset] = run, ended(again, log)
         run = folder / "killed"
         step, alive = 0, True
-        while alive and survived < kills:
-            with row.one(f"{preset} {survived}"):
+        while alive and row.kills < kills:
+            with row.one(f"{preset} {row.kills}"):
                 alive = killed(command(*words, run), log, straight[preset][1], moments)
-                survived += alive
+                row.kills += alive
                 step = _assert_sound(run, step)
                 if not alive:
                     assert_same_run(run, straight[preset][0])
@@ -122,11 +122,11 @@ def _until_it_is_there(
     ended(work(home / f"first{suffix}"), log)
     spent = ended(work(unbroken), log)
     wanted = _content(unbroken)
-    survived = finished = 0
-    while survived < kills:
-        with row.one(f"{name} {survived}"):
+    finished = 0
+    while row.kills < kills:
+        with row.one(f"{name} {row.kills}"):
             alive = killed(work(out), log, spent, moments)
-            survived += alive
+            row.kills += alive
             if out.exists():
                 assert _content(out) == wanted
                 finished += 1
@@ -180,6 +180,7 @@ def kill_saving(folder: Path, runs: Sequence[Path], seed: int, kills: int) -> Ro
                 said.readline()
                 time.sleep(moments.uniform(0, 2 * seconds))
                 os.kill(process, signal.SIGKILL)
+                row.kills += 1
                 said_before_the_end(said)
             if (out / CONFIG).exists():
                 saved = read_pretrained(out)

@@ -194,6 +194,7 @@ def kill_service(folder: Path, seed: int, kills: int) -> Row:
             except BaseException:
                 home = None
                 raise
+            row.kills += 1
             killed_at[kind] += 1
             acknowledged += count
     at = ", ".join(f"{kind} {count}" for kind, count in sorted(killed_at.items()))

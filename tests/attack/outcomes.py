@@ -12,7 +12,7 @@ from fprnet.errors import FprnetError
 
 __all__ = ["Row", "table"]
 
-COLUMNS = ("attack", "tries", "taken", "refused", "faults", "hung", "slowest (s)", "note")
+COLUMNS = ("attack", "tries", "kills", "taken", "refused", "faults", "hung", "slowest (s)", "note")
 
 
 @dataclass
@@ -23,6 +23,7 @@ class Row:
         name: What was tried.
         patience: Seconds after which a try counts as hung.
         counts: "taken", "refused", "faults", "hung" -> how many.
+        kills: Processes that were alive when they were killed; the others had ended before.
         examples: The first faults.
         slowest: Seconds of the slowest try.
         note: What else was measured.
@@ -31,6 +32,7 @@ class Row:
     name: str
     patience: float = 10.0
     counts: Counter[str] = field(default_factory=Counter)
+    kills: int = 0
     examples: list[str] = field(default_factory=list)
     slowest: float = 0.0
     note: str = ""
@@ -62,16 +64,30 @@ class Row:
         if len(self.examples) < 5:
             self.examples.append(what)
 
+    @property
+    def tries(self) -> int:
+        """How many there were."""
+        return sum(self.counts[name] for name in ("taken", "refused", "faults"))
+
     def cells(self) -> list[str]:
         """Return the row's cells."""
-        tries = sum(self.counts[name] for name in ("taken", "refused", "faults"))
         numbers = [self.counts[name] for name in ("taken", "refused", "faults", "hung")]
-        return [self.name, str(tries), *map(str, numbers), f"{self.slowest:.2f}", self.note]
+        kills = str(self.kills) if self.kills else ""
+        seconds = f"{self.slowest:.2f}"
+        return [self.name, str(self.tries), kills, *map(str, numbers), seconds, self.note]
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return the rows as a Markdown table, and the first faults below it."""
+    """Return the rows as a Markdown table, what they sum to, and the first faults."""
     lines = [f"| {' | '.join(COLUMNS)} |", f"|{'---|' * len(COLUMNS)}"]
     lines += [f"| {' | '.join(row.cells())} |" for row in rows]
+    lines += ["", _sum(rows), ""]
     lines += [f"- {example}" for row in rows for example in row.examples]
-    return "\n".join(lines)
+    return "\n".join(lines).rstrip()
+
+
+def _sum(rows: Sequence[Row]) -> str:
+    kills = sum(row.kills for row in rows)
+    inputs = sum(row.tries for row in rows if not row.kills)
+    faults, hung = (sum(row.counts[name] for row in rows) for name in ("faults", "hung"))
+    return f"{kills} kills and {inputs} inputs: {faults} faults, {hung} hung."

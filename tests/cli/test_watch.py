@@ -304,6 +304,21 @@ def test_options_that_do_not_fit(watch, films, words, value):
     assert value in result.complaint
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--frame-rate", "5e-324"),
+        ("--frame-rate", "1e-300"),
+        ("--frame-rate", "10", "--start", "9999-12-31T23:59:59"),
+    ],
+)
+def test_times_after_the_last_year_are_refused(watch, tmp_path, words):
+    folder = write_frames(tmp_path / "frames", [scene(index / 10) for index in range(20)])
+    result, tracklets = watch(folder, *words)
+    assert (result.status, tracklets) == (2, [])
+    assert "is no date" in result.complaint
+
+
 def test_a_detector_of_another_form_and_a_gallery_that_is_not_there(fprnet, films, uri, tmp_path):
     words = ("watch", films / "day.mp4", "--camera", "door")
     (tmp_path / "net.onnx").write_bytes(b"no network")

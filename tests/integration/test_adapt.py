@@ -136,6 +136,7 @@ def test_a_model_that_agrees_as_well_is_kept_where_nothing_must_be_gained(crops,
         (("--crops", "TABLE", "--visible", "DAY", "--infrared", "DAY"), "in one way"),
         (("--crops", "TABLE", "--model", "fprnet"), "not trained"),
         (("--crops", "TABLE", "--limit", "2"), "limit"),
+        (("--crops", "TABLE", "--seed", "18446744073709551616"), "seed"),
         (("--visible", "DAY", "--infrared", "DAY"), "no images"),
     ],
 )

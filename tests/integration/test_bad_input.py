@@ -52,6 +52,21 @@ def test_wrong_path(fprnet, tiny_set, tmp_path, monkeypatch, words, told):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        (("watch", "", "--gallery", "people.db", "--camera", "door"), "'watch'"),
+        (("search", "--tracklet", "", "--gallery", "people.db"), "'--tracklet'"),
+        (("train", "--data", "set", "--out="), "--out is empty"),
+    ],
+)
+def test_a_shell_variable_that_is_not_set_is_not_the_folder_one_is_in(fprnet, words, value):
+    result = fprnet(*words)
+    assert result.status == 2
+    assert value in result.complaint
+    assert "is empty" in result.complaint
+
+
 def test_identities_without_images(fprnet, copied_set, tmp_path):
     with (copied_set / "exp" / "train_id.txt").open("a") as file:
         file.write(",77")

@@ -12,7 +12,7 @@ from PIL import Image
 from conftest import environment
 from fprnet.data.sysu_mm01 import read_records
 from fprnet.embeddings import chunks, from_disk
-from fprnet.embeddings.chunks import CHUNK
+from fprnet.embeddings.chunks import CHUNK, kept_chunks
 from fprnet.embeddings.store import read_features
 from models_cases import pictures
 
@@ -141,3 +141,12 @@ def test_what_was_kept_of_something_else_is_not_used(
     assert result.status == 0, result.err
     assert "continuing" not in result.err
     assert not list(tmp_path.glob(".f.npz.*"))
+
+
+def test_what_a_kill_left_of_the_features_file_is_removed(tmp_path):
+    leftover = tmp_path / ".out.0123abcd.part.npz"
+    leftover.write_bytes(b"half of a file")
+    other = tmp_path / ".other.0123abcd.part.npz"
+    other.write_bytes(b"of somebody else")
+    with kept_chunks(tmp_path / "out.npz", {}, []):
+        assert list(tmp_path.iterdir()) == [other]

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import runpy
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from fprnet.data.protocols.sysu_mm01 import sysu_mm01_protocol
 from fprnet_lab.benchmarking import embedding, seeded
 from fprnet_lab.benchmarking.embedding_sides import released_model, seeded_people
+from fprnet_lab.benchmarking.gallery import in_turns
 from fprnet_lab.benchmarking.measurement import Measurement
 from fprnet_lab.benchmarking.registry import BENCHMARKS
 from fprnet_lab.benchmarking.reranking import measure_memory
@@ -46,6 +48,19 @@ def test_small_benchmark_of_everything(fprnet, monkeypatch):
     table = fprnet("benchmark", "reranking", *words)
     assert table.out.startswith("reranking")
     assert table.out.count("\n") == 1
+
+
+def test_works_are_timed_in_turns():
+    done = []
+    slow, quick = in_turns(
+        lambda n: (done.append(("slow", n)), time.sleep(0.005)),
+        lambda n: done.append(("quick", n)),
+        [1, 2],
+    )
+    warm = [("slow", 1), ("quick", 1)]
+    assert done == [*warm, ("slow", 1), ("quick", 1), ("slow", 2), ("quick", 2)]
+    assert len(slow) == len(quick) == 2
+    assert min(slow) >= 5  # milliseconds
 
 
 def test_small_search_benchmark(fprnet):

@@ -112,6 +112,7 @@ def test_an_event_is_there_exactly_if_its_tracklet_is(gallery, silent):
     assert [one.identity for one in latest_events(gallery, after=event.number)] == ["bob"]
     assert len(latest_events(gallery, limit=1)) == 1
     assert latest_events(gallery, limit=1)[0].identity == "bob"
+    assert not gallery.database.damaged()
 
 
 def test_erasing_takes_events_and_names_along(gallery, silent, place):

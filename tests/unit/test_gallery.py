@@ -18,12 +18,14 @@ from fprnet.errors import (
     GalleryUnavailableError,
     UsageError,
 )
+from fprnet.events.watch_list import watch_for
 from fprnet.gallery import audit, columns
 from fprnet.gallery.audit import AuditEntry, read_entries
 from fprnet.gallery.columns import largest
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.records import Added, Counted, Filters, GalleryRecord
 from fprnet.gallery.schema import MIGRATIONS, VERSION
+from fprnet.gallery.tracklets import get_tracklets
 from gallery_cases import MODEL, SIZE, kept, record, records, unit, vectors
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -606,6 +608,7 @@ def list_audit(gallery):
         ("UPDATE record SET time = 1 << 60 WHERE number = 2", Gallery.info),
         ("UPDATE record SET time = 1 << 60 WHERE number = 2", get_all),
         ("UPDATE record SET camera = x'ff' WHERE number = 2", Gallery.info),
+        ("UPDATE record SET hidden = 'no', time = 1e300 WHERE number = 2", get_all),
         ("UPDATE audit SET details = '{'", list_audit),
     ],
 )
@@ -623,6 +626,21 @@ def test_a_file_that_holds_what_none_can_hold_is_damaged(uri, change, use):
     connection.close()
     with pytest.raises(GalleryError, match="damaged"), Gallery.open(uri) as gallery:
         use(gallery)
+
+
+@pytest.mark.parametrize(
+    ("use", "reason"),
+    [
+        (lambda gallery: get_tracklets(gallery, [2**63]), "too large"),
+        (lambda gallery: watch_for(gallery, "\udcff", by="me"), "surrogates"),
+    ],
+)
+def test_a_sound_gallery_is_not_damaged_by_what_it_is_asked(uri, use, reason):
+    with Gallery.create(uri, MODEL) as gallery:
+        gallery.add(vectors(3), records(3), audit=[AuditEntry("add", "me", "clerk")])
+        gallery.remove([record(1).id])
+        with pytest.raises(GalleryError, match=f"no such number or text.*{reason}"):
+            use(gallery)
 
 
 def test_a_file_that_was_moved_away_takes_no_records(uri, tmp_path, gallery):

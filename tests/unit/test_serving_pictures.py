@@ -80,9 +80,21 @@ def test_image_is_drawn_anew_and_small(pictures, tmp_path):
         assert image.size == (32, 64)  # never enlarged
 
 
+def keep(pictures, content):
+    with pictures.keeping(sha256(content), content):
+        pass
+
+
+def leave_unfinished(pictures, content):
+    """What a process leaves that is killed while it adds the record."""
+    keep(pictures, content)
+    place = pictures.place(sha256(content), content)
+    place.rename(place.with_name(f".{place.stem}.0123abcd.part.png"))
+
+
 def test_copy_is_kept_once_and_erased(pictures, tmp_path):
-    pictures.keep(ID, CONTENT)
-    pictures.keep(ID, CONTENT)
+    keep(pictures, CONTENT)
+    keep(pictures, CONTENT)
     files = [file for file in (tmp_path / "copies").rglob("*") if file.is_file()]
     assert files == [pictures.place(ID, CONTENT)]
     assert files[0].name == f"{ID}.png"
@@ -114,12 +126,10 @@ def traces_of(content, folder):
 def test_half_a_copy_of_a_killed_process_is_erased_and_swept(pictures, tmp_path):
     copies = tmp_path / "copies"
     for content in (CONTENT, image_bytes(1), image_bytes(2)):
-        pictures.keep(sha256(content), content)
-        place = pictures.place(sha256(content), content)
-        place.rename(place.with_name(f".{place.stem}.0123abcd.part.png"))
+        leave_unfinished(pictures, content)
     assert pictures.erase(ID) is False
     assert traces_of(CONTENT, copies) == []
-    pictures.keep(sha256(image_bytes(1)), image_bytes(1))
+    keep(pictures, image_bytes(1))
     known = {sha256(image_bytes(1))}
     assert pictures.sweep(lambda ids: known & set(ids)) == 1
     assert traces_of(image_bytes(2), copies) == []
@@ -128,3 +138,33 @@ def test_half_a_copy_of_a_killed_process_is_erased_and_swept(pictures, tmp_path)
         os.utime(file, (0, 0))
     assert pictures.sweep(lambda ids: known & set(ids)) == 1
     assert pictures.content(record("gone.png", sha256(image_bytes(1)))) == image_bytes(1)
+
+
+def test_a_copy_whose_record_was_added_before_the_kill_is_finished(pictures, tmp_path):
+    for content in (CONTENT, image_bytes(1)):
+        leave_unfinished(pictures, content)
+    [half] = (tmp_path / "copies").rglob(f".{sha256(image_bytes(1))}*")
+    half.write_bytes(image_bytes(1)[:-1])
+    assert pictures.sweep(set) == 0
+    assert pictures.kept(ID) == pictures.place(ID, CONTENT)
+    assert pictures.content(record("gone.png")) == CONTENT
+    assert pictures.kept(sha256(image_bytes(1))) is None
+    os.utime(half, (0, 0))
+    assert pictures.sweep(set) == 1
+    assert not half.exists()
+
+
+def test_a_copy_is_whole_before_its_record_and_gone_without_it(pictures, tmp_path):
+    copies = tmp_path / "copies"
+
+    def fails():
+        assert len(traces_of(CONTENT, copies)) == 1
+        assert pictures.kept(ID) is None
+        raise RuntimeError("the record cannot be added")
+
+    with pytest.raises(RuntimeError), pictures.keeping(ID, CONTENT):
+        fails()
+    assert traces_of(CONTENT, copies) == []
+    with pictures.keeping(ID, CONTENT):
+        pictures.sweep(lambda ids: set())  # of another process, which sees no record yet
+    assert pictures.content(record("gone.png")) == CONTENT

@@ -255,6 +255,13 @@ def test_opencvs_detector_finds_nobody_in_noise_and_in_a_frame_too_small():
     assert len(found[1].scores) == 0
 
 
+def test_boxes_that_no_pixels_can_have_are_dropped():
+    sound, endless = [10, 20, 30, 40], float("inf")
+    wrong = [[0, 0, endless, 9], [float("nan"), 0, 9, 9], [-2e38, 0, 3e38, 9], [0, 0, 0, 9]]
+    found = Detections(np.array([sound, *wrong], np.float32), np.ones(5, np.float32))
+    assert found.above(0.5).boxes.tolist() == [sound]
+
+
 def test_boxes_of_a_file(tmp_path):
     file = tmp_path / "det.txt"
     file.write_text("2,-1,10,20,30,40.5,0.8,-1,-1,-1\n2,7,1,2,3,4\n\n5,1,0,0,9,9,-1\n")
@@ -267,7 +274,8 @@ def test_boxes_of_a_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "line", ["1,2,3", "frame,id,left", "0,1,1,1,1,1", "1,1,nan,1,1,1", "1;1;1;1;1;1"]
+    "line",
+    ["1,2,3", "frame,id,left", "0,1,1,1,1,1", "1,1,nan,1,1,1", "1,1,1e300,1,1,1", "1;1;1;1;1;1"],
 )
 def test_a_file_of_other_boxes_is_refused_by_its_line(line, tmp_path):
     file = tmp_path / "det.txt"

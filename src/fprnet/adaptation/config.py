@@ -11,7 +11,15 @@ import yaml
 from fprnet.components import plain
 from fprnet.errors import ConfigError
 from fprnet.filling import fill
-from fprnet.ranges import BelowOne, CountOrZero, NonNegative, Positive, PositiveInt, Probability
+from fprnet.ranges import (
+    BelowOne,
+    CountOrZero,
+    NonNegative,
+    Positive,
+    PositiveInt,
+    Probability,
+    Seed,
+)
 
 __all__ = ["AdaptationConfig", "config_from_dict", "to_yaml"]
 
@@ -20,7 +28,7 @@ __all__ = ["AdaptationConfig", "config_from_dict", "to_yaml"]
 class AdaptationConfig:
     """Everything that decides what an adaptation computes, beside crops and start model."""
 
-    seed: CountOrZero = 0
+    seed: Seed = 0
     epochs: PositiveInt = 10  # the crops are clustered anew before each
     steps_per_epoch: CountOrZero = 0  # 0: crops // images of a batch
     clusters: PositiveInt = 8  # of a batch, in each modality

@@ -7,6 +7,7 @@ import codecs
 import errno
 import io
 import os
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -90,6 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _add_installed_commands(groups)
     try:
         words = _allow_plugins(sys.argv[1:] if argv is None else list(argv))
+        _refuse_empty(words)
         args, rest = parser.parse_known_args(words)
         if rest and not args.takes_overrides:
             raise UsageError(f"unknown argument {rest[0]!r}; see '{args.prog} --help'")
@@ -109,6 +111,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("fprnet: interrupted; start the same command again to go on", file=sys.stderr)
         return 130
     return status
+
+
+def _refuse_empty(words: Sequence[str]) -> None:
+    """Refuse words that are nothing, which paths would take for the folder they are in.
+
+    Raises:
+        UsageError: There is one.
+    """
+    for before, word in zip(("", *words), words, strict=False):
+        if word == "" or re.fullmatch(r"--[^=]+=", word):
+            name = word.rstrip("=") or f"what follows {before or 'fprnet'!r}"
+            raise UsageError(f"{name} is empty; give a value, or set the shell's variable")
 
 
 def _allow_plugins(words: list[str]) -> list[str]:

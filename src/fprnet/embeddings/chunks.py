@@ -19,7 +19,7 @@ import numpy as np
 from fprnet.data.records import Modality
 from fprnet.embeddings.backend import Embeddings
 from fprnet.errors import FeaturesError
-from fprnet.files import remove_leftovers, replacing
+from fprnet.files import remove_leftovers, remove_leftovers_of, replacing
 
 __all__ = ["CHUNK", "Chunks", "kept_chunks"]
 
@@ -106,6 +106,7 @@ def kept_chunks(
     for other in out.parent.glob(f".{out.name}.*.chunks"):
         if other != folder:
             shutil.rmtree(other, ignore_errors=True)
+    remove_leftovers_of(out)
     if folder.is_dir():
         remove_leftovers(folder)
     yield Chunks(folder)

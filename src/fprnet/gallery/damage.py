@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     Column,
     ColumnElement,
     Connection,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Table,
+    cast,
     func,
     or_,
     select,
@@ -59,7 +61,7 @@ def _is_damaged(connection: Connection, table: Table) -> bool:
 def _wrong(column: Column[Any]) -> ColumnElement[bool]:
     """Return the condition that a value is none of the column."""
     kind = column.type
-    if isinstance(kind, Integer):
+    if isinstance(kind, (Integer, Boolean)):
         types = ["integer"]
     elif isinstance(kind, Float):
         types = ["real", "integer"]
@@ -70,6 +72,8 @@ def _wrong(column: Column[Any]) -> ColumnElement[bool]:
     wrong: ColumnElement[bool] = func.typeof(column).not_in(types)
     if isinstance(kind, Embedding):
         wrong = or_(wrong, func.length(column) != 2 * kind.size)
+    if isinstance(kind, Boolean):
+        wrong = or_(wrong, cast(column, Integer).not_in((0, 1)))
     if column.name == "details":
         wrong = or_(wrong, func.json_type(column) != "object")
     if isinstance(kind, Integer) and column.name in MOMENTS:

@@ -144,9 +144,13 @@ class Database(ABC):
             ) from error
         except DBAPIError as error:
             raise self.translate(error) from error
-        except (TypeError, ValueError, OverflowError) as error:  # of a value that was read
+        except (TypeError, ValueError, OverflowError) as error:  # of a value: read, or given
             if self.damaged():
                 raise GalleryError(damaged_text(self.uri)) from error
+            if isinstance(error, (OverflowError, UnicodeEncodeError)):
+                raise GalleryError(
+                    f"gallery {self.uri} can hold no such number or text ({error}); correct it"
+                ) from error
             raise
 
     def damaged(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Literal
 
@@ -200,16 +201,14 @@ async def _store(
         embeddings = await _embed([(uploads[i], details[i].modality) for i in wanted], service)
 
         def write(audit: Sequence[AuditEntry]) -> GalleryAdded:
-            # The record comes first: a copy without one could never be erased by its id. A process
-            # killed in between leaves a record without its copy, which is kept when it is sent
-            # again.
             wanted_records = [records[uploads[i].sha256] for i in wanted]  # noqa: B023
-            added = gallery.add(embeddings, wanted_records, update=update, audit=audit)  # noqa: B023
-            for record in gallery.get(list(first)):  # noqa: B023
-                if service.pictures.address(record) is None:
-                    content = uploads[first[record.id]].content  # noqa: B023
-                    service.pictures.keep(record.id, content)
-            return added
+            others = first.keys() - {record.id for record in wanted_records}  # noqa: B023
+            with ExitStack() as copies:
+                for record in (*wanted_records, *gallery.get(sorted(others))):
+                    if service.pictures.address(record) is None:
+                        content = uploads[first[record.id]].content  # noqa: B023
+                        copies.enter_context(service.pictures.keeping(record.id, content))
+                return gallery.add(embeddings, wanted_records, update=update, audit=audit)  # noqa: B023
 
         noted = Noted(images={"ids": [uploads[i].sha256 for i in wanted]})
         added = await service.change(caller, "add", noted, write)

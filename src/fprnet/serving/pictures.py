@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
@@ -106,13 +108,19 @@ class Pictures:
         """Return where the copy of an image is or would be; its ending says what it is."""
         return self._folder(id) / f"{id}{suffix_of(content)}"
 
-    def keep(self, id: str, content: bytes) -> None:
-        """Keep a copy, unless there is one; it is complete or not there."""
-        with self._writing:
-            if self.kept(id) is None:
-                with replacing(self.place(id, content)) as temporary:
-                    temporary.write_bytes(content)
-                    temporary.chmod(0o600)
+    @contextmanager
+    def keeping(self, id: str, content: bytes) -> Iterator[None]:
+        """Keep a copy, unless the block, which adds its record, raises.
+
+        It is on the disk before the block begins, under the name of an unfinished file: where a
+        process is killed, the next `sweep` finishes the copies that have a record by then, and
+        erases the others.
+        """
+        with replacing(self.place(id, content)) as temporary:
+            _write(temporary, content)
+            yield
+            if not temporary.exists():  # another process's sweep was faster
+                _write(temporary, content)
 
     def erase(self, id: str) -> bool:
         """Erase the copy, and what a killed process left of it; returns whether there was one."""
@@ -123,13 +131,13 @@ class Pictures:
             return kept
 
     def sweep(self, known: Callable[[Iterable[str]], set[str]]) -> int:
-        """Erase the copies without a record, and what killed processes left of others.
+        """Erase copies without a record, and finish those with one that killed processes left.
 
         Args:
             known: Tells which of some ids are records.
 
         Returns:
-            How many files there were.
+            How many files were erased.
         """
         files: dict[Path, str] = {}
         for file in self._copies.glob("??/*"):
@@ -140,8 +148,10 @@ class Pictures:
         gone = 0
         for file, id in files.items():
             with self._writing:
-                abandoned = file.name.startswith(".") and _written(file) < limit
-                if id not in records or abandoned:
+                unfinished = file.name.startswith(".")
+                if id in records and unfinished and self.kept(id) is None and _finish(file, id):
+                    continue
+                if id not in records or (unfinished and _written(file) < limit):
                     file.unlink(missing_ok=True)
                     gone += 1
         return gone
@@ -189,6 +199,26 @@ def as_jpeg(image: Image.Image, height: int) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=QUALITY)
     return buffer.getvalue()
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Write a file that nobody else may read, down to the disk."""
+    with file.open("wb") as opened:
+        file.chmod(0o600)
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())
+
+
+def _finish(file: Path, id: str) -> bool:
+    """Give a copy its own name if it is whole; returns whether it was."""
+    try:
+        is_whole = sha256(file) == id
+        if is_whole:
+            file.replace(file.with_name(f"{id}{file.suffix}"))
+    except FileNotFoundError:  # it has just got it
+        return True
+    return is_whole
 
 
 def _written(file: Path) -> float:

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from fprnet.watch.frames import Frame
 
-__all__ = ["Detections", "Detector", "overlaps"]
+__all__ = ["LARGEST", "Detections", "Detector", "overlaps"]
+
+LARGEST = 1e6  # pixels; no side and no place of a box is beyond it
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +41,9 @@ class Detections:
         return Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
 
     def above(self, score: float) -> Detections:
-        """Return those of at least a score, and of a size."""
+        """Return those of at least a score, and of a size that pixels can have."""
         kept = (self.scores >= score) & (self.boxes[:, 2:] > 0).all(axis=1)
+        kept &= (np.abs(self.boxes) <= LARGEST).all(axis=1)
         return Detections(self.boxes[kept], self.scores[kept])
 
 

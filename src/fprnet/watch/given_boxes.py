@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from fprnet.errors import DataError
-from fprnet.watch.detections import Detections
+from fprnet.watch.detections import LARGEST, Detections
 from fprnet.watch.frames import Frame
 
 __all__ = ["GivenBoxes"]
@@ -50,7 +50,8 @@ class GivenBoxes:
                 values = [float(value) for value in line.split(",")]
             except ValueError:
                 values = []
-            if len(values) < COLUMNS or not np.isfinite(values).all() or values[0] < 1:
+            in_range = all(abs(value) <= LARGEST for value in values)
+            if len(values) < COLUMNS or not in_range or values[0] < 1:
                 raise DataError(
                     f"{file}, line {number}: {line[:60]!r} is no box; write "
                     "frame,identity,left,top,width,height,confidence with frames from 1"

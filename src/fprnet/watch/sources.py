@@ -17,7 +17,7 @@ from fprnet.data.image_formats import SUFFIXES
 from fprnet.data.images import read_image
 from fprnet.errors import DataError, ImageFileError, UsageError
 from fprnet.watch.frames import Frame, Say, Source
-from fprnet.watch.timeline import Clock, Sampler, Timeline
+from fprnet.watch.timeline import Clock, Sampler, Timeline, later
 from fprnet.watch.video import decoded, opened, pixels_of, require_av, without_password
 
 if TYPE_CHECKING:
@@ -118,9 +118,9 @@ class VideoFile:
         written = datetime.fromtimestamp(self._path.stat().st_mtime, tz=UTC)
         try:
             said = datetime.fromisoformat(metadata.get("creation_time", ""))
-        except ValueError:
+            return said.replace(tzinfo=UTC) if said.tzinfo is None else said.astimezone(UTC)
+        except (ValueError, OverflowError):
             return written - timedelta(seconds=self.seconds or 0)
-        return said.replace(tzinfo=UTC) if said.tzinfo is None else said.astimezone(UTC)
 
 
 class FrameFolder:
@@ -142,9 +142,10 @@ class FrameFolder:
                 f"{path} does not say how many frames a second it has; give --frame-rate N"
             )
         self._step = 1 / rate
-        self.seconds: float | None = len(self._files) / rate
+        self.seconds: float | None = len(self._files) * self._step
         written = datetime.fromtimestamp(self._files[0].stat().st_mtime, tz=UTC)
         self._start = options.start or written
+        later(self._start, self.seconds)  # its end is a time, too
         self._is_stopped = threading.Event()
 
     def frames(self, say: Say) -> Iterator[Frame]:
@@ -162,7 +163,7 @@ class FrameFolder:
                 say(f"{error}; going on")
                 continue
             joints.size(pixels.shape[1], pixels.shape[0])
-            time = self._start + timedelta(seconds=seconds)
+            time = later(self._start, seconds)
             yield Frame(pixels, time, index + 1, is_cut=joints.passed())
 
     def stop(self) -> None:

@@ -6,11 +6,28 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["Clock", "Sampler", "Timeline"]
+from fprnet.errors import DataError
+
+__all__ = ["Clock", "Sampler", "Timeline", "later"]
 
 MAX_GAP = 10.0  # seconds between frames; over a longer gap nobody is followed
 MAX_LEAP = 86_400.0  # seconds; a stamp that far ahead is a fault and not a pause
 MAX_DRIFT = 5.0  # seconds by which a clock may be set before it counts as a jump
+
+
+def later(start: datetime, seconds: float) -> datetime:
+    """Return the time so many seconds after a start.
+
+    Raises:
+        DataError: No calendar reaches that far.
+    """
+    try:
+        return start + timedelta(seconds=seconds)
+    except OverflowError as error:
+        raise DataError(
+            f"{seconds:g} s after {start.date()} is no date; correct when the recording begins, or "
+            "its frame rate"
+        ) from error
 
 
 class Sampler:
@@ -59,6 +76,9 @@ class Timeline:
 
         Returns:
             Its time in UTC, and what is wrong with it; "" where it follows the last one.
+
+        Raises:
+            DataError: It is after the last year of the calendar.
         """
         if self._last is None:
             self._offset = 0.0 if stamp is None else -stamp
@@ -74,7 +94,7 @@ class Timeline:
         elif seconds - self._last > MAX_GAP:
             fault = f"nothing for {seconds - self._last:.0f} s"
         self._last = seconds
-        return self._start + timedelta(seconds=seconds), fault
+        return later(self._start, seconds), fault
 
 
 class Clock:

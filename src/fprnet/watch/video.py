@@ -41,6 +41,7 @@ def opened(
         format: Name of the demuxer; None: recognised.
 
     Raises:
+        UsageError: There is no protocol of the address's name.
         DataError: It does not open, or has no video.
     """
     import av
@@ -48,7 +49,11 @@ def opened(
     name = without_password(address)
     try:
         container = av.open(address, options=options, timeout=timeout, format=format)
-    except (OSError, ValueError) as error:  # av's errors are OSErrors
+    except av.error.ProtocolNotFoundError as error:
+        raise UsageError(
+            f"{name} has a protocol that is unknown; write e.g. rtsp:// or http://"
+        ) from error
+    except (av.FFmpegError, ValueError) as error:
         raise DataError(f"{name} cannot be opened as a video ({_reason(error)})") from error
     with container:
         if not container.streams.video:
@@ -73,7 +78,7 @@ def decoded(container: InputContainer, name: str, say: Say) -> Iterator[tuple[Vi
     while True:
         try:
             packet = next(packets, None)
-        except OSError as error:  # as are av's errors
+        except av.FFmpegError as error:
             raise DataError(f"{name} broke off after {number} frames ({_reason(error)})") from (
                 error
             )
@@ -111,7 +116,7 @@ def pixels_of(picture: VideoFrame) -> NDArray[np.uint8]:
 
 def without_password(address: str) -> str:
     """Return an address as it may be said aloud: without user and password."""
-    return re.sub(r"(://)[^/@]*@", r"\1", address)
+    return re.sub(r"(://)[^/?#]*@", r"\1", address)
 
 
 def _reason(error: Exception) -> str:

@@ -6,7 +6,7 @@ Shapes: n records, q queries, D numbers per embedding. Wall-clock time.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from fprnet.gallery.records import NO_FILTERS, Filters, GalleryRecord, ModelIden
 from fprnet_lab.benchmarking.drawn_gallery import LOCATIONS, drawn_embeddings, drawn_records
 from fprnet_lab.benchmarking.reranking import peak_gib
 
-__all__ = ["FILTERS", "GallerySpeed", "measure_gallery", "milliseconds"]
+__all__ = ["FILTERS", "GallerySpeed", "in_turns", "measure_gallery", "milliseconds"]
 
 QUERIES = 100
 TOP = 10
@@ -132,6 +132,26 @@ def milliseconds(
         started = clock()
         work(question)
         found.append(1000 * (clock() - started))
+    return found
+
+
+def in_turns(
+    work: Callable[[Question], object],
+    other: Callable[[Question], object],
+    questions: Sequence[Question],
+) -> tuple[list[float], list[float]]:
+    """Return milliseconds of two works for each question, one after the other.
+
+    What else the machine does falls on both, so that their difference keeps its meaning.
+    """
+    found: tuple[list[float], list[float]] = ([], [])
+    for each in (work, other):
+        each(questions[0])
+    for question in questions:
+        for each, times in zip((work, other), found, strict=True):
+            started = time.perf_counter()
+            each(question)
+            times.append(1000 * (time.perf_counter() - started))
     return found
 
 

@@ -73,9 +73,10 @@ def add_parser(subcommands: Subcommands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the films."""
-    from datetime import UTC, timedelta
+    from datetime import UTC
 
     from fprnet.gallery.times import parse_time
+    from fprnet.watch.timeline import later
     from fprnet_lab.people.film import Film
     from fprnet_lab.people.film_writer import DEFAULT_START, write_film
     from fprnet_lab.people.options import PeopleOptions
@@ -92,9 +93,9 @@ def run(args: argparse.Namespace) -> int:
     start = DEFAULT_START if args.start is None else parse_time(args.start).astimezone(UTC)
     people, size = options.splits["train"], (args.size[0], args.size[1])
     films = [Film(camera, people, args.seconds, args.rate, size) for camera in args.camera or [4]]
-    for number, film in enumerate(films):
+    begins = [later(start, number * film.seconds) for number, film in enumerate(films)]
+    for begin, film in zip(begins, films, strict=True):
         root = args.root if len(films) == 1 else args.root / f"camera{film.camera}"
-        begins = start + timedelta(seconds=number * film.seconds)
-        frames = write_film(root, options.setting, film, start=begins, video=args.video)
+        frames = write_film(root, options.setting, film, start=begin, video=args.video)
         print(f"{root} is complete: {frames} frames, truth.csv and gt/gt.txt")
     return 0

@@ -124,3 +124,10 @@ def test_a_film_from_the_command_line(fprnet, tmp_path):
     assert result.status == 0, result.err
     assert len(list((tmp_path / "film" / "frames").glob("*.jpg"))) == 2
     assert fprnet("data", "film", tmp_path / "film", *words).status == 2
+
+
+def test_films_after_the_last_year_are_refused_before_the_first(fprnet, tmp_path):
+    words = ("--camera", 4, "--camera", 5, "--seconds", 2, "--start", "9999-12-31T23:59:59")
+    result = fprnet("data", "film", tmp_path / "films", *words)
+    assert (result.status, "is no date" in result.complaint) == (2, True)
+    assert not (tmp_path / "films").exists()
