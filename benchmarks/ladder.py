@@ -5,7 +5,8 @@
 Every rung is trained on TRAIN without validation, and its last epoch is scored on the validation
 people of CHOOSE, a set of another world that nothing is tested on. Rungs that others stand on are
 trained with --seeds seeds, the others with the first alone. Each run is a folder under --out;
-finished ones are kept, so the command can be repeated and enlarged. Printed are mAP and rank-1,
+finished ones are kept, so the command can be repeated and enlarged. --others are folders of
+finished runs that are scored alike, in lines of their own. Printed are mAP and rank-1,
 percent (mean ± standard deviation over the seeds), the mAP's difference to the rung below, its mAP
 after re-ranking, and the main head's accuracy on its last epoch of training. Words after -- change
 the config of every run.
@@ -109,7 +110,8 @@ def main() -> None:
     parser.add_argument("--choose", type=Path, required=True)
     parser.add_argument("--warm-start", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--rungs", nargs="+", choices=RUNGS, default=list(RUNGS), metavar="NAME")
+    parser.add_argument("--rungs", nargs="*", choices=RUNGS, default=list(RUNGS), metavar="NAME")
+    parser.add_argument("--others", nargs="+", type=Path, default=[], metavar="RUN")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("overrides", nargs="*", help="words of fprnet train, after --")
@@ -124,7 +126,10 @@ def main() -> None:
     run_jobs(jobs, description="trainings", workers=args.workers)
     torch.set_num_threads(1)
     judges = open_data_set(args.choose, needed=("validation",))
-    print(table({name: [measured(r, judges) for r in of_rung] for name, of_rung in runs.items()}))
+    folders = {name: [run.out for run in of_rung] for name, of_rung in runs.items()}
+    folders |= {folder.name: [folder] for folder in args.others}
+    results = {name: [measured(run, judges) for run in some] for name, some in folders.items()}
+    print(table(results))
 
 
 def preset_and_words(name: str) -> tuple[str, list[str]]:
@@ -145,9 +150,9 @@ def _training(name: str, seed: int, args: argparse.Namespace) -> Training:
     return Training(preset, args.data, folder, "tiny", overrides, seed)
 
 
-def measured(run: Training, judges: DataSet) -> Measured:
-    """Score a run's last epoch on the validation people of another set."""
-    model = fprnet.load_model(run.out / "checkpoints" / "last.pt")
+def measured(run: Path, judges: DataSet) -> Measured:
+    """Score the last epoch of a run folder on the validation people of another set."""
+    model = fprnet.load_model(run / "checkpoints" / "last.pt")
     features = extract_data_set(model, judges.records(), identities=judges.validation)
     protocol = make_protocol(features, judges, identities=judges.validation)
 
@@ -160,7 +165,7 @@ def measured(run: Training, judges: DataSet) -> Measured:
         rank_1=percent("plain", "rank-1"),
         reranked=percent("rerank", "mAP", Reranking()),
         balanced=percent("rerank-balanced", "mAP", Reranking(balanced=True)),
-        accuracy=100 * read_history(run.out)[-1]["losses"]["accuracy_main"],
+        accuracy=100 * read_history(run)[-1]["losses"]["accuracy_main"],
     )
 
 
@@ -176,10 +181,10 @@ def table(results: Mapping[str, Sequence[Measured]]) -> str:
         for name, runs in results.items()
     }
     for name, runs in results.items():
-        below = RUNGS[name].below
+        below = RUNGS[name].below if name in RUNGS else ""
         cells = (
             name,
-            below if below != name else "",
+            below,
             _spread([one.mean_average_precision for one in runs]),
             f"{means[name] - means[below]:+.1f}" if below in means and below != name else "",
             _spread([one.rank_1 for one in runs]),

@@ -318,10 +318,9 @@ def circle_loss(
     fixed = cosine.detach()
     pull = -scale * F.relu(1 + margin - fixed) * (cosine - 1 + margin)
     push = scale * F.relu(fixed + margin) * (cosine - margin)
-    has_both = positive.any(dim=1) & negative.any(dim=1)
-    pulls = pull.masked_fill(~positive, -torch.inf)[has_both].logsumexp(dim=1)
-    pushes = push.masked_fill(~negative, -torch.inf)[has_both].logsumexp(dim=1)
-    return F.softplus(pulls + pushes).sum() / len(labels)
+    pulls = pull.masked_fill(~positive, -torch.inf).logsumexp(dim=1)  # of nobody: log 0
+    pushes = push.masked_fill(~negative, -torch.inf).logsumexp(dim=1)
+    return F.softplus(pulls + pushes).mean()
 
 
 def _standardised_cosines(features: Tensor) -> Tensor:
