@@ -60,6 +60,7 @@ FUSION = (  # the blocks of the paper's best row, all of which learn
 )
 RUNGS = {
     "plain": Rung(PLAIN, "one-stream"),
+    "no label smoothing": Rung("--loss.label_smoothing 0"),
     "one network": Rung("--model.separate_stages 0"),
     "one network, two norms": Rung("--model.separate_norms true", "one network"),
     "random erasing": Rung("--augmentation.erasing 0.5"),
