@@ -12,6 +12,7 @@ from __future__ import annotations
 from fprnet.components import Kind
 
 __all__ = [
+    "AUGMENTATION_PAIR_STEP",
     "AUGMENTATION_STEP",
     "AUXILIARY",
     "BACKBONE",
@@ -41,7 +42,7 @@ NETWORK = Kind("network", "fprnet.methods:NETWORKS", ("identities",))
 # A fprnet.losses.terms.Objective: outputs by head to the loss of a batch.
 LOSS = Kind("loss", "fprnet.methods:LOSSES", called_with=("outputs",))
 # A function of one fprnet.models.heads.HeadOutput that returns a scalar.
-RANKING_LOSS = Kind("ranking loss", "fprnet.losses.ranking:RANKING_LOSSES", called_with=("output",))
+RANKING_LOSS = Kind("ranking loss", "fprnet.losses:RANKING_LOSSES", called_with=("output",))
 # A fprnet.data.batches.Sampler: the images of every step.
 SAMPLER = Kind(
     "sampler", "fprnet.data.batches:SAMPLERS", ("identity_visible", "identity_infrared", "seed")
@@ -51,6 +52,12 @@ AUGMENTATION_STEP = Kind(
     "augmentation step",
     "fprnet.data.augmentation_steps:AUGMENTATION_STEPS",
     called_with=("images", "modality", "generator"),
+)
+# A function of (visible, infrared, torch.Generator) that returns both modalities' images.
+AUGMENTATION_PAIR_STEP = Kind(
+    "augmentation pair step",
+    "fprnet.data.augmentation_pairs:AUGMENTATION_PAIR_STEPS",
+    called_with=("visible", "infrared", "generator"),
 )
 # A torch.optim.Optimizer for parameter groups {"params": [...], "name": "head"}.
 OPTIMIZER = Kind("optimizer", "fprnet.training.optimizer:OPTIMIZERS", ("groups",))
@@ -72,7 +79,7 @@ KINDS = {
     kind.noun: kind
     for kind in (
         *(BACKBONE, HEAD, AUXILIARY, NETWORK, LOSS, RANKING_LOSS, SAMPLER, AUGMENTATION_STEP),
-        *(OPTIMIZER, SCHEDULE, CALLBACK, READER, METRIC, RUNTIME, DETECTOR),
+        *(AUGMENTATION_PAIR_STEP, OPTIMIZER, SCHEDULE, CALLBACK, READER, METRIC, RUNTIME, DETECTOR),
     )
 }
 """All kinds by name, as ``fprnet components`` lists them."""

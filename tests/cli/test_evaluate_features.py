@@ -80,6 +80,15 @@ def test_rows_and_saved_result(fprnet, split_folder, features_file, tmp_path):
     assert plain["ci95"][0] < plain["mean"] < plain["ci95"][1]
 
 
+def test_balanced_reranking_is_a_row_of_its_own(fprnet, split_folder, features_file):
+    words = ("--data", split_folder, "--rerank", "--rerank-balanced", "--rerank-k1", 4, "--json")
+    result = fprnet("evaluate", features_file, *words)
+    assert result.status == 0, result.err
+    scores = json.loads(result.out)
+    assert list(scores["scores"]) == ["plain", "rerank-balanced"]
+    assert scores["postprocessing"] == {"rerank-balanced": {"k1": 4, "k2": 6, "lambda": 0.3}}
+
+
 def test_compare(fprnet, split_folder, features_file, tmp_path):
     files = []
     for name, metric in (("a", "euclidean"), ("b", "cosine")):
@@ -167,6 +176,7 @@ def test_cameras_of_different_dimensions(fprnet, split_folder, tmp_path):
         (["--cache", "x"], "--cache needs the model"),
         (["--manifest", "x.csv"], "needs no manifest x.csv"),
         (["--rerank-k1", "5"], "--rerank-k1 needs --rerank"),
+        (["--rerank-balanced"], "--rerank-balanced needs --rerank"),
         (["--rerank-lambda", "0.2"], "--rerank-lambda needs --rerank"),
         (["--rerank", "--rerank-lambda", "1.2"], "lambda of re-ranking is 1.2; it must be from 0"),
         (["--rerank", "--rerank-k2", "0"], "--rerank-k2: '0' is not a whole number above 0"),

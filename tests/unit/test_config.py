@@ -294,6 +294,11 @@ def test_numbers_have_ranges(key, allowed, refused):
             ["--model.auxiliaries.discriminator", "null"],
             ["needs a discriminator", "model.auxiliaries.discriminator"],
         ),
+        (
+            "resnet50",
+            ["--model.separate_norms", "true"],
+            ["model.separate_norms is true", "model.separate_stages is 5"],
+        ),
         ("agw", ["--callbacks.restraint.base_epochs", "2"], ["callbacks.restraint", "eigenlayer"]),
         ("svdnet", ["--callbacks.restraint.base_epochs", "6"], ["base_epochs is 6", "epochs is 6"]),
         ("svdnet", ["--model.head.main_layer", "linear"], ["main_layer eigenlayer"]),

@@ -1,8 +1,11 @@
 """Rows beside plain: re-ranking within each trial, query expansion, and flip with both."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from plain_neighbours import plain_jaccard
 
 from fprnet.data.protocols.sysu_mm01 import sysu_mm01_protocol
 from fprnet.errors import UsageError
@@ -37,6 +40,16 @@ def reranked_plainly(features, _protocol, query, gallery):
     return plain_rerank(vectors[query], vectors[gallery], k1=4, k2=2)
 
 
+def balanced_plainly(features, _protocol, query, gallery):
+    rows = np.concatenate([query, gallery])
+    vectors = features.features[rows].astype(float)
+    night = (features.modality[rows] == "infrared").astype(int)
+    jaccard = plain_jaccard(vectors, night, k1=4, k2=3)[: len(query), len(query) :]
+    apart = ((vectors[: len(query), None] - vectors) ** 2).sum(axis=2)
+    original = (apart / apart.max(axis=1, keepdims=True))[:, len(query) :]
+    return 0.7 * jaccard + 0.3 * original
+
+
 def expanded_by_loops(features, protocol, query, gallery):
     vectors = features.features.astype(float)
     rows = []
@@ -65,6 +78,20 @@ def test_rows_agree_with_slow_loops(label: str, distances, shots: int) -> None:
     row = scores.rows[label]
     assert row.metrics["mAP"].per_trial == pytest.approx(mean_ap)
     assert row.metrics["rank-1"].per_trial == pytest.approx(rank_1)
+
+
+def test_balanced_row_agrees_with_slow_loops() -> None:
+    features = small_features(ties=False, dimensions=4)
+    balanced = replace(OPTIONS, k2=3, balanced=True)
+    scores = evaluate(features, SPLIT, rerank=balanced)
+    assert list(scores.rows) == ["plain", "rerank-balanced"]
+    assert scores.postprocessing["rerank-balanced"] == {"k1": 4, "k2": 3, "lambda": 0.3}
+    protocol = sysu_mm01_protocol(features, SPLIT, shots=1)
+    mean_ap, rank_1 = by_loops(features, protocol, balanced_plainly)
+    row = scores.rows["rerank-balanced"]
+    assert row.metrics["mAP"].per_trial == pytest.approx(mean_ap)
+    assert row.metrics["rank-1"].per_trial == pytest.approx(rank_1)
+    assert row != evaluate(features, SPLIT, rerank=OPTIONS).rows["rerank"]
 
 
 def test_a_row_never_changes_plain() -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_neighbours import plain_jaccard
 
 from fprnet.errors import UsageError
 from fprnet.evaluation import reranking
@@ -75,6 +76,33 @@ def test_equals_the_plain_algorithm_where_there_are_fewer_images_than_neighbours
     np.testing.assert_allclose(
         fast(query, gallery), plain_rerank(query, gallery), rtol=0, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("k1", "k2", "weight"), [(8, 5, 0.3), (4, 1, 0.0)])
+def test_balanced_neighbours_are_half_of_each_group(seed, k1, k2, weight) -> None:
+    query, gallery = people(14, 22, 6, seed)
+    query = query + 3  # the modalities lie apart
+    vectors, groups = np.concatenate([query, gallery]), np.repeat([1, 0], [14, 22])
+    jaccard = plain_jaccard(vectors, groups, k1, k2)[:14, 14:]
+    apart = ((vectors[:14, None] - vectors) ** 2).sum(axis=2)
+    original = (apart / apart.max(axis=1, keepdims=True))[:, 14:]
+    expected = (1 - weight) * jaccard + weight * original
+    blocks = reranked_blocks(
+        torch.tensor(query), torch.tensor(gallery), Reranking(k1, k2, weight, balanced=True), groups
+    )
+    found = torch.cat([distance for _, distance in blocks]).numpy()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("balanced", "groups"), [(True, None), (False, np.zeros(7, dtype=int))])
+def test_balanced_neighbours_and_groups_belong_together(balanced, groups) -> None:
+    with pytest.raises(ValueError, match="balanced neighbours need groups"):
+        next(
+            reranked_blocks(
+                torch.zeros(3, 2), torch.zeros(4, 2), Reranking(balanced=balanced), groups
+            )
+        )
 
 
 def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,6 +89,22 @@ def test_without_a_main_head_the_pooled_stage_is_traced():
     np.testing.assert_allclose(embeddings, expected(model, images, "visible"), atol=FLOAT32)
 
 
+def test_norms_of_each_modality_are_folded_into_copies_of_what_they_share():
+    model, config = preset("one-stream", overrides=("--model.separate_norms", "true"))
+    images = pictures(2)
+    size = (config.data.height, config.data.width)
+    sides = (
+        backend_of_model(model, size, precision="float32", threads=1, keep=False),
+        PyTorchBackend(model, precision="float32"),
+    )
+    right = {modality: expected(model, images, modality) for modality in MODALITIES}
+    assert np.abs(right["visible"] - right["infrared"]).max() > 1e-3
+    for backend in sides:
+        for modality in MODALITIES:
+            embeddings = embed_images(backend, images, modality)
+            np.testing.assert_allclose(embeddings, right[modality], atol=FLOAT32)
+
+
 @pytest.mark.parametrize(
     ("name", "size"), [("fprnet", (97, 49)), ("agw", (95, 50)), ("paper", (66, 33))]
 )

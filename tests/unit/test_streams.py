@@ -98,6 +98,63 @@ def test_split_outside_0_to_5_is_refused(backbone: ResNet) -> None:
         Streams(backbone, 6)
 
 
+@pytest.mark.parametrize("split", [0, 2])
+def test_own_norms_are_all_that_is_apart_beyond_the_separate_stages(
+    backbone: ResNet, split: int
+) -> None:
+    whole = sum(p.numel() for p in backbone.parameters())
+    separate = sum(p.numel() for p in backbone.stages(1, split).parameters())
+    norms = sum(
+        p.numel()
+        for layer in backbone.stages(split + 1, 5).modules()
+        if isinstance(layer, nn.BatchNorm2d)
+        for p in layer.parameters()
+    )
+    streams = Streams(backbone, split, separate_norms=True)
+    assert sum(p.numel() for p in streams.parameters()) == whole + separate + norms
+    assert len(streams.shared) == 0
+    assert streams.visible.layer4[0].conv1.weight is streams.infrared.layer4[0].conv1.weight
+    assert streams.visible.layer4[0].bn1.weight is not streams.infrared.layer4[0].bn1.weight
+    both = [stream.conv1.weight for stream in (streams.visible, streams.infrared)]
+    assert (both[0] is both[1]) == (split == 0)
+
+
+def test_own_norms_see_their_own_modality_and_shared_weights_learn_from_both(
+    backbone: ResNet,
+) -> None:
+    visible, infrared = images(4, 1), images(4, 2) + 1
+    means = [0.1 * backbone.conv1(x).mean(dim=(0, 2, 3)) for x in (visible, infrared)]
+    streams = Streams(backbone, 0, separate_norms=True)
+    maps = streams(visible, infrared)
+    for stream, mean in zip((streams.visible, streams.infrared), means, strict=True):
+        torch.testing.assert_close(stream.bn1.running_mean, mean)
+    weight = streams.visible.conv1.weight
+    gradients = [
+        torch.autograd.grad(part.square().sum(), weight, retain_graph=True)[0]
+        for part in (maps[5].visible, maps[5].infrared)
+    ]
+    maps[5].joint.square().sum().backward()
+    torch.testing.assert_close(weight.grad, gradients[0] + gradients[1])
+    assert all(gradient.any() for gradient in gradients)
+
+
+def test_own_norms_start_as_the_backbone_and_are_loaded_as_they_were_saved(
+    backbone: ResNet,
+) -> None:
+    x = images(3, 1)
+    streams = Streams(backbone, 1, separate_norms=True).eval()
+    maps = streams(x, x)
+    torch.testing.assert_close(maps[5].visible, backbone.eval()(x.clone()))
+    torch.testing.assert_close(maps[5].visible, maps[5].infrared)
+    streams.train()(images(4, 2), images(4, 3) + 1)  # the statistics part
+    torch.manual_seed(1)
+    other = Streams(ResNet(18, width=4), 1, separate_norms=True)
+    other.load_state_dict(streams.state_dict())
+    expected, loaded = streams.eval()(x, x)[5], other.eval()(x, x)[5]
+    assert torch.equal(loaded.joint, expected.joint)
+    assert not torch.allclose(expected.visible, expected.infrared)
+
+
 def test_streams_do_not_share_weights_where_they_are_separate(backbone: ResNet) -> None:
     streams = Streams(backbone, 5)
     with torch.no_grad():

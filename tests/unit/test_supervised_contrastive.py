@@ -7,7 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fprnet.losses.ranking import RANKING_LOSSES, supervised_contrastive
+from fprnet.losses import RANKING_LOSSES
+from fprnet.losses.ranking import supervised_contrastive
 from fprnet.models.heads import HeadOutput
 
 

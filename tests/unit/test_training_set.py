@@ -12,7 +12,7 @@ from fprnet.config.schema import AugmentationConfig
 from fprnet.data.records import Records
 from fprnet.errors import ConfigError
 from fprnet.filling import parse_component
-from fprnet.kinds import AUGMENTATION_STEP, SAMPLER
+from fprnet.kinds import AUGMENTATION_PAIR_STEP, AUGMENTATION_STEP, SAMPLER
 from fprnet.training import resident
 from fprnet.training.resident import choose_image_device
 from fprnet.training.training_set import TrainingSet
@@ -181,6 +181,13 @@ class Noise:
         return images + torch.rand(len(images), generator=generator)[:, None, None, None]
 
 
+class Sign:
+    """A step that turns infrared images into their negatives."""
+
+    def __call__(self, images, modality, generator):
+        return -images if modality == "infrared" else images
+
+
 @pytest.fixture
 def noisy(records):
     words = {"one": plugins.offer(Noise), "two": plugins.offer(Noise)}
@@ -205,3 +212,40 @@ def test_steps_draw_from_streams_of_their_own(records, noisy):
     numbers = torch.cat(seen)
     assert (numbers > 0).all()
     assert len(numbers.mul(1e5).round().unique()) >= len(numbers) - 4 * 2  # half of rank 0 is alike
+
+
+class Exchange:
+    """A pair step that swaps the modalities and adds a random number to each image."""
+
+    def __call__(self, visible, infrared, generator):
+        drawn = torch.rand(2, len(visible), generator=generator)[:, :, None, None, None]
+        return infrared + drawn[0], visible + drawn[1]
+
+
+def test_pair_steps_see_both_modalities_before_the_steps_of_one(records):
+    pair = {"x": Component(AUGMENTATION_PAIR_STEP, plugins.offer(Exchange))}
+    step = {"y": Component(AUGMENTATION_STEP, plugins.offer(Sign))}
+    plain, paired, both = (
+        training_set(records, **changes).batch(3, device=CPU)
+        for changes in ({}, {"pair_steps": pair}, {"pair_steps": pair, "steps": step})
+    )
+    for one, other in ((paired.visible, plain.infrared), (paired.infrared, plain.visible)):
+        added = (one - other)[:, 0, 0, 0]
+        assert ((added > 0) & (added < 1)).all()
+        torch.testing.assert_close(one, other + added[:, None, None, None])
+    torch.testing.assert_close(both.visible, paired.visible)
+    torch.testing.assert_close(both.infrared, -paired.infrared)
+
+
+def test_pair_steps_draw_from_streams_of_their_own(records):
+    pair = {name: Component(AUGMENTATION_PAIR_STEP, plugins.offer(Exchange)) for name in "ab"}
+    twice, plain = training_set(records, pair_steps=pair), training_set(records)
+
+    def added(step, rank, processes):
+        of_rank = {"device": CPU, "rank": rank, "processes": processes}
+        one, other = twice.batch(step, **of_rank), plain.batch(step, **of_rank)
+        return torch.cat([one.visible - other.visible, one.infrared - other.infrared])[:, 0, 0, 0]
+
+    assert torch.equal(added(5, 0, 1), added(5, 0, 1))
+    seen = torch.cat([added(5, 0, 1), added(6, 0, 1), added(5, 1, 2)])
+    assert len(seen.mul(1e4).round().unique()) == len(seen)

@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 OF_A_PROTOCOL = ("direction", "mode", "shots", "trials", "gallery", "sequences", "swapped")
-OF_RERANK = ("rerank_k1", "rerank_k2", "rerank_lambda")
+OF_RERANK = ("rerank_k1", "rerank_k2", "rerank_lambda", "rerank_balanced")
 
 
 def add_protocol(parser: argparse.ArgumentParser) -> None:
@@ -139,6 +139,12 @@ def add_postprocessing(parser: argparse.ArgumentParser) -> None:
         help="share of the original distance after re-ranking (default: 0.3)",
     )
     group.add_argument(
+        "--rerank-balanced",
+        action="store_true",
+        default=None,
+        help="half of re-ranking's neighbours from each modality, as row 'rerank-balanced'",
+    )
+    group.add_argument(
         "--expand-query",
         type=positive,
         metavar="N",
@@ -208,5 +214,5 @@ def reranking_of(args: argparse.Namespace) -> Reranking | None:
         for name in chosen:
             raise UsageError(f"--{name.replace('_', '-')} needs --rerank; add it")
         return None
-    names = ("k1", "k2", "weight")
+    names = ("k1", "k2", "weight", "balanced")
     return Reranking(**{n: chosen[o] for n, o in zip(names, OF_RERANK, strict=True) if o in chosen})

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from fprnet.components import Component
 from fprnet.data.pixels import DepthRange
 from fprnet.kinds import (
+    AUGMENTATION_PAIR_STEP,
     AUGMENTATION_STEP,
     CALLBACK,
     LOSS,
@@ -59,6 +60,10 @@ class AugmentationConfig:
     infrared_changes: Probability = 0.0  # infrared images: inversion, gamma, gain, offset
     channel_exchange: Probability = 0.0  # visible images: one colour copied to all three (CAJ)
     linear_enhancement: Probability = 0.0  # visible images: random linear enhancement (RLE)
+    # Steps that let the modalities take of each other, by name; before those of one modality.
+    pair_steps: Annotated[Mapping[str, Component], AUGMENTATION_PAIR_STEP] = field(
+        default_factory=dict
+    )
     # Further steps on the normalised batch, by name; a name that is a step's needs no class_path.
     steps: Annotated[Mapping[str, Component], AUGMENTATION_STEP] = field(default_factory=dict)
 

@@ -20,7 +20,17 @@ from torch import Tensor
 from fprnet.data.augmentation_draw import Parameters, draw
 from fprnet.data.transfer import to_device
 
-__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "Parameters", "apply", "draw", "normalise"]
+__all__ = [
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "Parameters",
+    "apply",
+    "draw",
+    "from_light",
+    "memory_format_of",
+    "normalise",
+    "to_light",
+]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of R, G, B in [0, 1]
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -95,6 +105,36 @@ def normalise(
         )
     planes = images.permute(0, 3, 1, 2).contiguous().float()
     return _standardise(planes).to(dtype).contiguous(memory_format=memory_format)
+
+
+def to_light(images: Tensor) -> Tensor:
+    """Return normalised images ``(N, 3, H, W)`` as R, G, B in [0, 1], clipped to it."""
+    mean, std = _mean_and_std(images.device)
+    return (images * std + mean).clamp(0, 1)
+
+
+def from_light(light: Tensor, like: Tensor) -> Tensor:
+    """Return R, G, B ``(N, 3, H, W)``, clipped to [0, 1], normalised and in the memory of another.
+
+    Args:
+        light: What `to_light` gives, changed.
+        like: Tensor ``(N, 3, H, W)`` whose memory format the result has.
+    """
+    mean, std = _mean_and_std(light.device)
+    normalised = (light.clamp(0, 1) - mean) / std
+    return normalised.contiguous(memory_format=memory_format_of(like))
+
+
+def memory_format_of(images: Tensor) -> torch.memory_format:
+    """Return in which of the two memory formats images ``(N, 3, H, W)`` are."""
+    last = images.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if last else torch.contiguous_format
+
+
+def _mean_and_std(device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return ImageNet's mean and standard deviation, ``(3, 1, 1)`` each."""
+    mean, std = (torch.tensor(values)[:, None, None] for values in (IMAGENET_MEAN, IMAGENET_STD))
+    return to_device(mean, device), to_device(std, device)
 
 
 def _rows(chosen: Tensor, device: torch.device) -> Tensor:
@@ -182,8 +222,7 @@ def _crop_and_mirror(planes: Tensor, parameters: Parameters) -> Tensor:
 
 def _standardise(images: Tensor) -> Tensor:
     """Turn 0..255 of ``(N, 3, H, W)`` float into ImageNet mean 0 and deviation 1, in place."""
-    mean = to_device(torch.tensor(IMAGENET_MEAN), images.device)[:, None, None]
-    std = to_device(torch.tensor(IMAGENET_STD), images.device)[:, None, None]
+    mean, std = _mean_and_std(images.device)
     return images.mul_(1 / (255 * std)).sub_(mean / std)
 
 

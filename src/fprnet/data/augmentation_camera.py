@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fprnet.data.augmentation import IMAGENET_MEAN, IMAGENET_STD
+from fprnet.data.augmentation import from_light, memory_format_of, to_light
 from fprnet.data.records import Modality
 from fprnet.ranges import NonNegative, Probability
 
@@ -59,7 +59,7 @@ class RandomView:
         windows[:, :, :2] *= zooms[:, :, None]
         grid = F.affine_grid(windows.to(images), [*images.shape], align_corners=False)
         seen = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
-        return seen.contiguous(memory_format=_format_of(images))
+        return seen.contiguous(memory_format=memory_format_of(images))
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,7 @@ class RandomSensor:
 
     def __call__(self, images: Tensor, modality: Modality, generator: torch.Generator) -> Tensor:
         """Return the images ``(N, 3, H, W)``, some of them from another sensor."""
-        mean = torch.tensor(IMAGENET_MEAN, device=images.device)[:, None, None]
-        std = torch.tensor(IMAGENET_STD, device=images.device)[:, None, None]
-        light = (images * std + mean).clamp(0, 1)
+        light = to_light(images)
         chosen = _chance(self.probability, len(images), generator)
         change = self._infrared if modality == "infrared" else self._visible
         light = torch.where(chosen.to(images.device), change(light, generator), light)
@@ -105,7 +103,7 @@ class RandomSensor:
         if modality == "infrared":
             grain = grain[:, :1]
         light = light + (noisy * strength * grain).to(images.device)
-        return ((light.clamp(0, 1) - mean) / std).contiguous(memory_format=_format_of(images))
+        return from_light(light, images)
 
     def _visible(self, light: Tensor, generator: torch.Generator) -> Tensor:
         count = len(light)
@@ -147,8 +145,3 @@ def _chance(probability: float, count: int, generator: torch.Generator) -> Tenso
 def _factor(deviation: float, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     """Return log-normal factors about 1."""
     return torch.exp(deviation * torch.randn(shape, generator=generator))
-
-
-def _format_of(images: Tensor) -> torch.memory_format:
-    last = images.is_contiguous(memory_format=torch.channels_last)
-    return torch.channels_last if last else torch.contiguous_format

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fprnet.data.protocols.protocol import NEVER_EXCLUDED, Protocol, Rows
@@ -25,8 +27,10 @@ __all__ = ["expanded_queries", "score_expanded_trials", "score_reranked_trials"]
 
 BLOCK = 2**22  # numbers in one block
 
-# Queries (Q, D), gallery (G, D), removed images of a block of queries -> blocks of distances.
-Distances = Callable[[Tensor, Tensor, Callable[[slice], Tensor]], Iterator[tuple[slice, Tensor]]]
+Removed = Callable[[slice], Tensor]
+# Queries (Q, D), gallery (G, D), removed images of a block of queries, modality (Q + G,) of all
+# images -> blocks of distances.
+Distances = Callable[[Tensor, Tensor, Removed, NDArray[np.str_]], Iterator[tuple[slice, Tensor]]]
 
 
 def score_reranked_trials(
@@ -39,14 +43,15 @@ def score_reranked_trials(
 ) -> list[QueryScores]:
     """Score every trial after k-reciprocal re-ranking of its queries and its gallery.
 
-    The cosine metric re-ranks vectors of length 1. Returns and raises what
-    :func:`.score_trials` does.
+    The cosine metric re-ranks vectors of length 1. Balanced neighbours are half visible and half
+    infrared, where a trial has both. Returns and raises what :func:`.score_trials` does.
     """
 
     def distances(
-        query: Tensor, gallery: Tensor, _removed: Callable[[slice], Tensor]
+        query: Tensor, gallery: Tensor, _removed: Removed, modality: NDArray[np.str_]
     ) -> Iterator[tuple[slice, Tensor]]:
-        return reranked_blocks(query, gallery, options)
+        groups = (modality == "infrared").astype(np.int64) if options.balanced else None
+        return reranked_blocks(query, gallery, options, groups)
 
     return _score(features, protocol, distances, metric, device)
 
@@ -75,7 +80,7 @@ def score_expanded_trials(
         raise UsageError(f"query expansion takes {neighbours} neighbours; it must be 1 or more")
 
     def distances(
-        query: Tensor, gallery: Tensor, removed: Callable[[slice], Tensor]
+        query: Tensor, gallery: Tensor, removed: Removed, _modality: NDArray[np.str_]
     ) -> Iterator[tuple[slice, Tensor]]:
         size = max(1, BLOCK // max(len(gallery), neighbours * query.shape[1]))
         for start in range(0, len(query), size):
@@ -134,17 +139,16 @@ def _score(
         gallery_identity = torch.from_numpy(features.identity[shown]).to(device)
         query = vectors_of(features, trial.query, metric, device)
         gallery = vectors_of(features, shown, metric, device)
+        modality = features.modality[np.concatenate([trial.query, shown])]
         parts = [
             rank_queries(distance, identity[part], gallery_identity, removed=removed(part))
-            for part, distance in distances(query, gallery, removed)
+            for part, distance in distances(query, gallery, removed, modality)
         ]
         results.append(QueryScores.joined(parts).to("cpu").counting(protocol.cmc))
     return results
 
 
-def _removal(
-    protocol: Protocol, query: Rows, gallery: Rows, device: str | torch.device
-) -> Callable[[slice], Tensor]:
+def _removal(protocol: Protocol, query: Rows, gallery: Rows, device: str | torch.device) -> Removed:
     """Return what gives ``(B, G)``, the gallery images that a block of queries must not see."""
     query_group = torch.from_numpy(protocol.exclusion_group[query]).to(device)
     group = torch.from_numpy(protocol.exclusion_group[gallery]).to(device)

@@ -42,12 +42,13 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Reranking:
-    """The three numbers of the method.
+    """The three numbers of the method, and whose neighbours count.
 
     Attributes:
         k1: Neighbours that may be mutual, 1 or more.
         k2: Neighbours, the image itself included, whose weights are averaged; 1 averages nothing.
         weight: lambda, the share of the original distance, 0 to 1.
+        balanced: Whether an image has as many neighbours in each modality; else the nearest.
 
     Raises:
         UsageError: A number is out of its range.
@@ -56,6 +57,7 @@ class Reranking:
     k1: int = 20
     k2: int = 6
     weight: float = 0.3
+    balanced: bool = False
 
     def __post_init__(self) -> None:
         for name, number in (("k1", self.k1), ("k2", self.k2)):
@@ -71,7 +73,10 @@ def rerank(query: Tensor, gallery: Tensor, options: Reranking | None = None) -> 
 
 
 def reranked_blocks(
-    query: Tensor, gallery: Tensor, options: Reranking | None = None
+    query: Tensor,
+    gallery: Tensor,
+    options: Reranking | None = None,
+    groups: NDArray[np.int64] | None = None,
 ) -> Iterator[tuple[slice, Tensor]]:
     """Yield the re-ranked distances, a block of queries at a time.
 
@@ -92,21 +97,29 @@ def reranked_blocks(
         query: ``(Q, D)`` float64, as the distance compares them.
         gallery: ``(G, D)`` float64, on the same device.
         options: k1, k2 and lambda; None takes those of the paper.
+        groups: ``(N,)`` number of each image's modality, for neighbours that are balanced:
+            N(p, k) is then that of `jaccard_distances`.
 
     Yields:
         Which queries, and their distances ``(B, G)`` float32 in [0, 1].
 
     Raises:
-        ValueError: One of the two is empty, or they differ in D.
+        ValueError: One of the two is empty, or they differ in D; or balanced neighbours are asked
+            for without groups.
     """
     options = Reranking() if options is None else options
+    if options.balanced != (groups is not None):
+        raise ValueError("balanced neighbours need groups, and groups need balanced neighbours")
     if not len(query) or not len(gallery) or query.shape[1:] != gallery.shape[1:]:
         raise ValueError(
             f"query is {tuple(query.shape)} and gallery {tuple(gallery.shape)}; both need rows, "
             "with as many numbers each"
         )
     images = _Images(torch.cat([query, gallery]))
-    near = _neighbours(images, max(options.k1 + 1, options.k2))
+    if groups is None:
+        near = _neighbours(images, max(options.k1 + 1, options.k2))
+    else:
+        near = _fair_neighbours(images, groups, max(options.k1, options.k2 - 1))
     weights = _averaged(_weights(images, near, options.k1), near.image[:, : options.k2])
     asked, shown = weights[: len(query)], weights[len(query) :].tocsc()
     block = max(1, images.block // len(gallery))
@@ -260,7 +273,8 @@ def _fair_neighbours(images: _Images, groups: NDArray[np.int64], count: int) -> 
         block[np.arange(len(rows)), rows] = 0
         distance[rows] = np.take_along_axis(block, image[rows], axis=1)
     largest = np.maximum(largest, np.finfo(np.float32).tiny)  # all images are equal
-    return _Neighbours(image, distance / largest[:, None], torch.from_numpy(largest))
+    as_tensor = torch.from_numpy(largest).to(images.vectors.device)
+    return _Neighbours(image, distance / largest[:, None], as_tensor)
 
 
 def _smallest(keys: Tensor, count: int) -> Tensor:

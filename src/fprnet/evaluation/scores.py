@@ -7,7 +7,7 @@ galleries are drawn, T trials.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -282,7 +282,8 @@ def score(
         metric: "euclidean" on the vectors as they are, or "cosine".
         metrics: What is computed of each ranking: names, import paths, or functions of
             `QueryScores` (see `fprnet.evaluation.metrics`); None takes all of METRICS.
-        rerank: Adds the row "rerank": after k-reciprocal re-ranking.
+        rerank: Adds the row "rerank", after k-reciprocal re-ranking, or "rerank-balanced", with
+            neighbours balanced over the modalities.
         expand_query: Adds the row "query-expansion": each query averaged with so many nearest
             gallery images.
         device: Where to rank; None takes a CUDA device if there is one, else the CPU.
@@ -311,9 +312,9 @@ def score(
     chosen: dict[str, Mapping[str, float]] = {}
     if rerank is not None:
         reranked = score_reranked_trials(features, protocol, rerank, metric=metric, device=device)
-        rows["rerank"] = score_row(reranked, protocol, features, columns)
-        numbers = asdict(rerank)
-        chosen["rerank"] = {"lambda" if k == "weight" else k: v for k, v in numbers.items()}
+        label = "rerank-balanced" if rerank.balanced else "rerank"
+        rows[label] = score_row(reranked, protocol, features, columns)
+        chosen[label] = {"k1": rerank.k1, "k2": rerank.k2, "lambda": rerank.weight}
     if expand_query is not None:
         expanded = score_expanded_trials(
             features, protocol, expand_query, metric=metric, device=device

@@ -16,16 +16,17 @@ from torch import Tensor
 from fprnet.errors import ConfigError
 from fprnet.models.heads import HeadOutput, unit_length
 from fprnet.models.precision import at_least_float32
-from fprnet.ranges import NonNegative, Positive
+from fprnet.ranges import BelowOne, NonNegative, Positive
 
 __all__ = [
-    "RANKING_LOSSES",
     "BatchHardTriplet",
+    "CircleLoss",
     "CrossModalityTopRanking",
     "RankingLoss",
     "SupervisedContrastive",
     "WeightedRegularisedTriplet",
     "batch_hard_triplet",
+    "circle_loss",
     "cross_modality_top_ranking",
     "euclidean_distances",
     "supervised_contrastive",
@@ -64,11 +65,17 @@ class _Pooled:
 
 @dataclass(frozen=True)
 class WeightedRegularisedTriplet(_Pooled):
-    """`weighted_regularised_triplet` of a head, both modalities pooled."""
+    """`weighted_regularised_triplet` of a head, both modalities pooled.
+
+    Attributes:
+        squared: The gap between the two means counts squared, with its sign.
+    """
+
+    squared: bool = False
 
     def __call__(self, output: HeadOutput) -> Tensor:
         """Return the loss of one head, a scalar."""
-        return weighted_regularised_triplet(output.features, output.labels)
+        return weighted_regularised_triplet(output.features, output.labels, squared=self.squared)
 
 
 @dataclass(frozen=True)
@@ -143,13 +150,21 @@ class SupervisedContrastive(_Pooled):
         return supervised_contrastive(output.features, output.labels, temperature=self.temperature)
 
 
-RANKING_LOSSES = {
-    "weighted-regularised-triplet": WeightedRegularisedTriplet,
-    "batch-hard-triplet": BatchHardTriplet,
-    "cross-modality-top-ranking": CrossModalityTopRanking,
-    "supervised-contrastive": SupervisedContrastive,
-}
-"""Ranking losses by the name that ``loss.ranking`` takes."""
+@dataclass(frozen=True)
+class CircleLoss(_Pooled):
+    """`circle_loss` of a head, both modalities pooled.
+
+    Attributes:
+        margin: m; 0.25 in its paper.
+        scale: gamma; 128 in its paper's person re-identification.
+    """
+
+    margin: BelowOne = 0.25
+    scale: Positive = 128.0
+
+    def __call__(self, output: HeadOutput) -> Tensor:
+        """Return the loss of one head, a scalar."""
+        return circle_loss(output.features, output.labels, margin=self.margin, scale=self.scale)
 
 
 def euclidean_distances(features: Tensor) -> Tensor:
@@ -162,7 +177,9 @@ def euclidean_distances(features: Tensor) -> Tensor:
         return squared.clamp(min=TINY).sqrt()
 
 
-def weighted_regularised_triplet(features: Tensor, labels: Tensor) -> Tensor:
+def weighted_regularised_triplet(
+    features: Tensor, labels: Tensor, *, squared: bool = False
+) -> Tensor:
     """WRT of AGW (Ye et al., TPAMI 2021), margin-free: mean_i log(1 + exp(a_i - b_i)).
 
     a_i = sum_j w+_ij d_ij over the other rows of row i's identity, w+ = softmax_j(d_ij);
@@ -172,6 +189,8 @@ def weighted_regularised_triplet(features: Tensor, labels: Tensor) -> Tensor:
     Args:
         features: ``(R, D)``.
         labels: ``(R,)``.
+        squared: (a_i - b_i) |a_i - b_i| takes the place of a_i - b_i, which weighs large gaps more
+            and small ones less (channel augmented joint learning, Ye et al., ICCV 2021).
 
     Returns:
         Scalar.
@@ -180,7 +199,8 @@ def weighted_regularised_triplet(features: Tensor, labels: Tensor) -> Tensor:
     positive, negative = _positives_and_negatives(labels)
     far = _weighted_sum(distance, distance, positive)
     near = _weighted_sum(distance, -distance, negative)
-    return F.softplus(far - near).mean()
+    gap = far - near
+    return F.softplus(gap * gap.abs() if squared else gap).mean()
 
 
 def batch_hard_triplet(features: Tensor, labels: Tensor, *, margin: float = 0.3) -> Tensor:
@@ -263,17 +283,53 @@ def supervised_contrastive(features: Tensor, labels: Tensor, *, temperature: flo
     Returns:
         Scalar.
     """
+    cosine = _standardised_cosines(features)
+    itself = torch.eye(len(cosine), dtype=torch.bool, device=cosine.device)
+    logits = (cosine / temperature).masked_fill(itself, -torch.inf)
+    positive, _ = _positives_and_negatives(labels)
+    cost = (logits.logsumexp(dim=1, keepdim=True) - logits).masked_fill(~positive, 0.0)
+    partners = positive.sum(dim=1)
+    mean = cost.sum(dim=1) / partners.clamp(min=1)
+    return mean.sum() / (partners > 0).sum().clamp(min=1)
+
+
+def circle_loss(
+    features: Tensor, labels: Tensor, *, margin: float = 0.25, scale: float = 128.0
+) -> Tensor:
+    """Circle loss with pair-wise labels (Sun et al., CVPR 2020, Eq. 6), a mean over the rows.
+
+    L_i = log(1 + sum_n exp(gamma a_n (s_n - m)) sum_p exp(-gamma a_p (s_p - 1 + m))), p over the
+    other rows of row i's identity, n over the rows of other identities, s the cosine of two rows,
+    and a_p = [1 + m - s_p]_+, a_n = [s_n + m]_+ weights without a gradient. The rows are
+    standardised over the batch before, as in `supervised_contrastive`. A row without a partner or
+    without a stranger costs nothing.
+
+    Args:
+        features: ``(R, D)``, R at least 2.
+        labels: ``(R,)``.
+        margin: m.
+        scale: gamma.
+
+    Returns:
+        Scalar.
+    """
+    cosine = _standardised_cosines(features)
+    positive, negative = _positives_and_negatives(labels)
+    fixed = cosine.detach()
+    pull = -scale * F.relu(1 + margin - fixed) * (cosine - 1 + margin)
+    push = scale * F.relu(fixed + margin) * (cosine - margin)
+    pulls = pull.masked_fill(~positive, -torch.inf).logsumexp(dim=1)  # of nobody: log 0
+    pushes = push.masked_fill(~negative, -torch.inf).logsumexp(dim=1)
+    return F.softplus(pulls + pushes).mean()
+
+
+def _standardised_cosines(features: Tensor) -> Tensor:
+    """Return ``(R, R)``: cosines of rows of mean 0 and deviation 1 over the batch."""
     with torch.autocast(features.device.type, enabled=False):
         features = at_least_float32(features)
         deviation = (features.var(dim=0, unbiased=False) + STANDARD_EPSILON).sqrt()
         rows = unit_length((features - features.mean(dim=0)) / deviation)
-        itself = torch.eye(len(rows), dtype=torch.bool, device=rows.device)
-        logits = (rows @ rows.T / temperature).masked_fill(itself, -torch.inf)
-        positive, _ = _positives_and_negatives(labels)
-        cost = (logits.logsumexp(dim=1, keepdim=True) - logits).masked_fill(~positive, 0.0)
-        partners = positive.sum(dim=1)
-        mean = cost.sum(dim=1) / partners.clamp(min=1)
-        return mean.sum() / (partners > 0).sum().clamp(min=1)
+        return rows @ rows.T
 
 
 def _positives_and_negatives(labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -80,6 +80,7 @@ def streams(
     backbone: Annotated[Component, BACKBONE] = Component(BACKBONE, "resnet50"),  # noqa: B008
     weights: str = "imagenet",
     separate_stages: Stages = 5,
+    separate_norms: bool = False,
     pyramid: PyramidOptions = PyramidOptions(),
     head: Annotated[Component, HEAD] = Component(HEAD, "levels"),  # noqa: B008
     auxiliaries: Annotated[Mapping[str, Component], AUXILIARY] = {},
@@ -93,6 +94,7 @@ def streams(
         weights: What the backbone starts from: "imagenet", "none" or a file.
         separate_stages: Stages that each modality has for itself: 0 (one-stream) to 5 (two
             networks).
+        separate_norms: Whether each modality has BatchNorm layers of its own in the shared stages.
         pyramid: Feature pyramid over the stages.
         head: Pooled maps to training outputs and embeddings.
         auxiliaries: Modules that see the outputs of head "main" in training, by name.
@@ -114,7 +116,7 @@ def streams(
     pyramids: FeaturePyramid | tuple[FeaturePyramid, FeaturePyramid] | None = visible
     if visible is not None and infrared is not None and not pyramid.shared:
         pyramids = (visible, infrared)
-    both = Streams(trunk, separate_stages, zero_padding=zero_padded)
+    both = Streams(trunk, separate_stages, separate_norms=separate_norms, zero_padding=zero_padded)
     watchers = {name: one.build(heads.main_features) for name, one in auxiliaries.items()}
     return Reidentifier(both, pyramids, heads, watchers)
 
@@ -123,6 +125,11 @@ def _faults(options: Mapping[str, Any], config: Any) -> Iterable[str]:  # noqa: 
     stages = options["separate_stages"]
     if not 0 <= stages <= 5:
         yield f"model.separate_stages is {stages}, it is from 0 (one-stream) to 5 (two networks)"
+    if options["separate_norms"] and stages == 5:
+        yield (
+            "model.separate_norms is true but model.separate_stages is 5, which shares nothing; "
+            "leave model.separate_norms out"
+        )
 
 
 streams.faults = _faults  # type: ignore[attr-defined]

@@ -28,12 +28,20 @@ class Streams(nn.Module):
         backbone: Network, weights already loaded; its modules become the visible and shared ones.
         separate_stages: Stages that are separate: 0 shares everything (one-stream), 1 separates
             the stem, 2 also the first residual stage, ..., 5 separates everything.
+        separate_norms: Whether each modality has BatchNorm layers of its own in the shared stages,
+            too, weights and statistics (Chang et al., CVPR 2019). Each modality then runs through
+            a network of its own, as where all stages are separate, whose other weights are shared.
         zero_padding: Whether each modality's image goes into a channel of its own (deep
             zero-padding, Wu et al., ICCV 2017); the backbone then takes two channels.
     """
 
     def __init__(
-        self, backbone: Backbone, separate_stages: int, *, zero_padding: bool = False
+        self,
+        backbone: Backbone,
+        separate_stages: int,
+        *,
+        separate_norms: bool = False,
+        zero_padding: bool = False,
     ) -> None:
         super().__init__()
         if not 0 <= separate_stages <= 5:
@@ -48,9 +56,12 @@ class Streams(nn.Module):
         self.separate_stages = separate_stages
         self.stage_ends = dict(backbone.stage_ends)
         self.stage_channels = dict(backbone.stage_channels)
-        self.visible = backbone.stages(1, separate_stages)
-        self.infrared = copy.deepcopy(self.visible)
-        self.shared = backbone.stages(separate_stages + 1, 5)
+        last_apart = 5 if separate_norms else separate_stages
+        one_for_both = _weights_but_norms(backbone.stages(separate_stages + 1, last_apart))
+        self.visible = backbone.stages(1, last_apart)
+        # What deepcopy finds among the copies already made, it takes as it is.
+        self.infrared = copy.deepcopy(self.visible, {id(weight): weight for weight in one_for_both})
+        self.shared = backbone.stages(last_apart + 1, 5)
         self.padding = (
             nn.ModuleDict({modality: ZeroPadding(modality) for modality in MODALITIES})
             if zero_padding
@@ -80,3 +91,9 @@ class Streams(nn.Module):
                 maps[self.stage_ends[name]] = rows
         del maps[1]  # the paper leaves C(1) out: too large
         return maps
+
+
+def _weights_but_norms(stages: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters of all layers that are no BatchNorm."""
+    layers = (layer for layer in stages.modules() if not isinstance(layer, nn.BatchNorm2d))
+    return [weight for layer in layers for weight in layer.parameters(recurse=False)]

@@ -111,6 +111,7 @@ class TrainingSet:
             None if visible_only else records.identity[infrared],
             seed,
         )
+        self._pair_steps = [step.build() for step in changes.pair_steps.values()]
         self._steps = [step.build() for step in changes.steps.values()]
         self.identities = self._sampler.identity
         self.left_out = self._sampler.left_out
@@ -125,9 +126,7 @@ class TrainingSet:
         """
         whole = self._sampler.batch(step)
         part = whole.part_of(rank, processes)
-        # [seed, step, 1]: another stream than the sampler's [seed, step].
-        drawn = np.random.SeedSequence([self._seed, step, 1]).generate_state(1, np.uint64)
-        generator = torch.Generator().manual_seed(int(drawn[0] >> np.uint64(1)))
+        generator = self._generator(step, 1)  # the sampler's stream is [seed, step]
         places: dict[Modality, NDArray[np.int64] | None] = {
             "visible": whole.visible,
             "infrared": whole.infrared,
@@ -146,17 +145,24 @@ class TrainingSet:
         plan = self.plan(step, rank=rank, processes=processes)
         labels = to_device(torch.from_numpy(plan.label), device)
         made = {m: self._made(*part, device) for m, part in plan.images.items()}
+        # Streams of random numbers that no other step, process or modality has.
+        for number, pair_step in enumerate(self._pair_steps):
+            generator = self._generator(step, 3, number, rank)
+            changed = pair_step(made["visible"], made["infrared"], generator)
+            made["visible"], made["infrared"] = changed
         for number, one in enumerate(self._steps):
             for side, modality in enumerate(made):
-                # Streams of random numbers that no other step, process or modality has.
-                key = [self._seed, step, 2, number, side, rank]
-                drawn = np.random.SeedSequence(key).generate_state(1, np.uint64)
-                generator = torch.Generator().manual_seed(int(drawn[0] >> np.uint64(1)))
+                generator = self._generator(step, 2, number, side, rank)
                 made[modality] = one(made[modality], modality, generator)
         visible = made["visible"]
         if "infrared" not in made:
             return TensorBatch(visible, visible[:0], labels, labels[:0])
         return TensorBatch(visible, made["infrared"], labels, labels)
+
+    def _generator(self, *key: int) -> torch.Generator:
+        """Return a generator whose numbers depend on the seed and the key alone."""
+        drawn = np.random.SeedSequence([self._seed, *key]).generate_state(1, np.uint64)
+        return torch.Generator().manual_seed(int(drawn[0] >> np.uint64(1)))
 
     def _draw(
         self, modality: Modality, count: int, generator: torch.Generator

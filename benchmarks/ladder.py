@@ -1,0 +1,201 @@
+"""A ladder of rungs at the tiny scale, one change each, judged on people of another world: a table.
+
+    python benchmarks/ladder.py --data TRAIN --choose CHOOSE --warm-start WEIGHTS --out RUNS
+
+Every rung is trained on TRAIN without validation, and its last epoch is scored on the validation
+people of CHOOSE, a set of another world that nothing is tested on. Rung "plain" is trained with
+--seeds seeds, the others with the first alone. Each run is a folder under --out;
+finished ones are kept, so the command can be repeated and enlarged. --others are folders of
+finished runs that are scored alike, in lines of their own. Printed are mAP and rank-1,
+percent (mean ± standard deviation over the seeds), the mAP's difference to the rung below, its mAP
+after re-ranking, and the main head's accuracy on its last epoch of training. Words after -- change
+the config of every run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+import fprnet
+from fprnet.data.data_set import DataSet, open_data_set
+from fprnet.embeddings.from_disk import extract_data_set
+from fprnet.evaluation.data_set_protocol import make_protocol
+from fprnet.evaluation.reranking import Reranking
+from fprnet.evaluation.scores import score
+from fprnet_lab.jobs import Training, read_history, run_jobs
+
+
+@dataclass(frozen=True)
+class Rung:
+    """What is changed, and from where.
+
+    Attributes:
+        words: Options of ``fprnet train``, after those of the rungs below.
+        below: Name of the rung that it stands on, or of a preset.
+    """
+
+    words: str
+    below: str = "plain"
+
+
+PLAIN = "--model.separate_stages 5 --loss.label_smoothing 0.1 --optimizer.learning_rate 0.1"
+TRIPLET = "weighted-regularised-triplet"
+LEVELS = (
+    "--model.pyramid.order linear --model.pyramid.channels 64 "
+    "--model.head.stripes '{5: 1, 4: 2, 3: 6}'"
+)
+SVD_ROUNDS = (
+    "--callbacks.restraint.base_epochs 2 --callbacks.restraint.restraint_epochs 1 "
+    "--callbacks.restraint.relaxation_epochs 1"
+)
+FUSION = (  # the blocks of the paper's best row, all of which learn
+    "--model.pyramid.order released --model.head.fusion 'r5 i5 i4 r4 r5 i5 i2 r2' --loss.game sum"
+)
+RUNGS = {
+    "plain": Rung(PLAIN, "one-stream"),
+    "no label smoothing": Rung("--loss.label_smoothing 0"),
+    "one network": Rung("--model.separate_stages 0"),
+    "one network, two norms": Rung("--model.separate_norms true", "one network"),
+    "random erasing": Rung("--augmentation.erasing 0.5"),
+    "channel exchange": Rung("--augmentation.channel_exchange 0.5"),
+    "linear enhancement": Rung("--augmentation.linear_enhancement 0.5"),
+    "amplitude swap": Rung("--augmentation.pair_steps '{amplitude-swap: {size: 0.03}}'"),
+    "modality discrepancy": Rung("--loss.ranking modality-discrepancy"),
+    "modality distillation": Rung("--loss.ranking modality-distillation"),
+    "GeM": Rung("--model.head.pooling gem"),
+    "levels and stripes": Rung(LEVELS),
+    "two images of each": Rung("--batches.identities 16 --batches.images 2"),
+    "weighted triplet": Rung(f"--loss.ranking {TRIPLET}", "two images of each"),
+    "squared gap": Rung("--loss.ranking.squared true", "weighted triplet"),
+    "circle loss": Rung("--loss.ranking circle", "two images of each"),
+    "SVD layer": Rung(f"--model.head.main_layer eigenlayer --model.head.neck none {SVD_ROUNDS}"),
+    "main block": Rung("", "resnet50"),
+    "fused rows": Rung(FUSION, "main block"),
+    "hybrid tie": Rung("--model.head.fusion 'r5 r2 / i2 i5'", "fused rows"),
+    "game": Rung("--loss.game rate", "fused rows"),
+    "minimax game": Rung("--loss.game max", "fused rows"),
+    "all of agw": Rung("", "agw"),
+    "all of caj": Rung("", "caj"),
+    "all of dns-like": Rung("", "dns-like"),
+    "all of fprnet": Rung("", "fprnet"),
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run's scores on the judges, and its training accuracy; all in percent."""
+
+    mean_average_precision: float
+    rank_1: float
+    reranked: float
+    balanced: float
+    accuracy: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--choose", type=Path, required=True)
+    parser.add_argument("--warm-start", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--rungs", nargs="*", choices=RUNGS, default=list(RUNGS), metavar="NAME")
+    parser.add_argument("--others", nargs="+", type=Path, default=[], metavar="RUN")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("overrides", nargs="*", help="words of fprnet train, after --")
+    args = parser.parse_args()
+    runs = {
+        name: [_training(name, seed, args) for seed in range(args.seeds if name == "plain" else 1)]
+        for name in args.rungs
+    }
+    args.out.mkdir(parents=True, exist_ok=True)
+    jobs = [run.job() for of_rung in runs.values() for run in of_rung]
+    run_jobs(jobs, description="trainings", workers=args.workers)
+    torch.set_num_threads(1)
+    judges = open_data_set(args.choose, needed=("validation",))
+    folders = {name: [run.out for run in of_rung] for name, of_rung in runs.items()}
+    folders |= {folder.name: [folder] for folder in args.others}
+    results = {name: [measured(run, judges) for run in some] for name, some in folders.items()}
+    print(table(results))
+
+
+def preset_and_words(name: str) -> tuple[str, list[str]]:
+    """Return the preset that a rung stands on in the end, and all changes on the way up."""
+    rung = RUNGS[name]
+    words = shlex.split(rung.words)
+    if rung.below not in RUNGS:
+        return rung.below, words
+    preset, below = preset_and_words(rung.below)
+    return preset, below + words
+
+
+def _training(name: str, seed: int, args: argparse.Namespace) -> Training:
+    preset, words = preset_and_words(name)
+    common = ("--training.validate_every", "0", "--training.selection", "last")
+    overrides = ("--model.weights", str(args.warm_start), *common, *words, *args.overrides)
+    folder = args.out / f"{name.replace(',', '').replace(' ', '-')}-{seed}"
+    return Training(preset, args.data, folder, "tiny", overrides, seed)
+
+
+def measured(run: Path, judges: DataSet) -> Measured:
+    """Score the last epoch of a run folder on the validation people of another set."""
+    model = fprnet.load_model(run / "checkpoints" / "last.pt")
+    features = extract_data_set(model, judges.records(), identities=judges.validation)
+    protocol = make_protocol(features, judges, identities=judges.validation)
+
+    def percent(row: str, metric: str, rerank: Reranking | None = None) -> float:
+        scores = score(features, protocol, metrics=[metric], rerank=rerank)
+        return 100 * scores.rows[row].metrics[metric].mean
+
+    return Measured(
+        mean_average_precision=percent("plain", "mAP"),
+        rank_1=percent("plain", "rank-1"),
+        reranked=percent("rerank", "mAP", Reranking()),
+        balanced=percent("rerank-balanced", "mAP", Reranking(balanced=True)),
+        accuracy=100 * read_history(run)[-1]["losses"]["accuracy_main"],
+    )
+
+
+def table(results: Mapping[str, Sequence[Measured]]) -> str:
+    """Return a Markdown table with a line for each rung."""
+    head = (
+        *("rung", "on", "mAP", "difference", "rank-1", "re-ranked", "balanced"),
+        "training accuracy",
+    )
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    means = {
+        name: statistics.mean(one.mean_average_precision for one in runs)
+        for name, runs in results.items()
+    }
+    for name, runs in results.items():
+        below = RUNGS[name].below if name in RUNGS else ""
+        cells = (
+            name,
+            below,
+            _spread([one.mean_average_precision for one in runs]),
+            f"{means[name] - means[below]:+.1f}" if below in means else "",
+            _spread([one.rank_1 for one in runs]),
+            _spread([one.reranked for one in runs]),
+            _spread([one.balanced for one in runs]),
+            f"{statistics.mean(one.accuracy for one in runs):.0f}",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _spread(values: Sequence[float]) -> str:
+    mean = f"{statistics.mean(values):.1f}"
+    return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.1f}"
+
+
+if __name__ == "__main__":
+    main()
