@@ -16,7 +16,7 @@ from outcomes import Row
 
 from conftest import TINY, assert_same_run, checkpoint
 from fprnet.config import load_config
-from fprnet.embeddings import chunks, from_disk
+from fprnet.embeddings import chunks, extract
 from fprnet.embeddings.loading import load_model
 from fprnet.errors import CheckpointError
 from fprnet.runs.pretrained import CONFIG, read_pretrained
@@ -80,8 +80,8 @@ def _assert_sound(run: Path, before: int) -> int:
 
 def kill_extraction(folder: Path, run: Path, data: Path, seed: int, kills: int) -> Row:
     """Kill ``fprnet extract``; started again it gives the same bytes as an unbroken one."""
-    for module in (chunks, from_disk):
-        module.CHUNK = CHUNK  # type: ignore[attr-defined]
+    chunks.CHUNK = CHUNK  # type: ignore[misc]
+    extract.MAX_BATCH = CHUNK  # type: ignore[misc]
     words = ("extract", run, "--data", data, "--runtime", "pytorch", "--out")
     row = _until_it_is_there(
         "extract", folder, lambda out: command(*words, out), ".npz", seed, kills

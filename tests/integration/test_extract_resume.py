@@ -11,7 +11,7 @@ from PIL import Image
 
 from conftest import environment
 from fprnet.data.sysu_mm01 import read_records
-from fprnet.embeddings import chunks, from_disk
+from fprnet.embeddings import chunks, extract
 from fprnet.embeddings.chunks import CHUNK, kept_chunks
 from fprnet.embeddings.store import read_features
 from models_cases import pictures
@@ -72,8 +72,8 @@ def test_killed_extraction_continues(fprnet, trained, night, tmp_path):
 
 @pytest.fixture
 def small_chunks(monkeypatch):
-    for module in (chunks, from_disk):
-        monkeypatch.setattr(module, "CHUNK", 8)
+    monkeypatch.setattr(chunks, "CHUNK", 8)
+    monkeypatch.setattr(extract, "MAX_BATCH", 4)
 
 
 class Stopped(Exception):
@@ -115,7 +115,7 @@ def test_data_set_continues_in_either_modality(
     result = fprnet(*words, tmp_path / "out.npz")
     assert f"continuing: {visible} of {visible} visible images" in result.err
     one, other = (read_features(tmp_path / f"{name}.npz") for name in ("out", "unbroken"))
-    np.testing.assert_allclose(one.features, other.features, atol=1e-6)  # batches end elsewhere
+    np.testing.assert_array_equal(one.features, other.features)
     assert one.identity.tolist() == other.identity.tolist()
 
 
@@ -148,5 +148,10 @@ def test_what_a_kill_left_of_the_features_file_is_removed(tmp_path):
     leftover.write_bytes(b"half of a file")
     other = tmp_path / ".other.0123abcd.part.npz"
     other.write_bytes(b"of somebody else")
-    with kept_chunks(tmp_path / "out.npz", {}, []):
+    with kept_chunks(tmp_path / "out.npz", {}, [], batch=1):
         assert list(tmp_path.iterdir()) == [other]
+
+
+@pytest.mark.parametrize(("batch", "images"), [(1, 512), (36, 504), (64, 512), (600, 600)])
+def test_chunks_are_whole_batches(batch, images):
+    assert chunks.Chunks(None, batch).images == images

@@ -1,6 +1,7 @@
 """Embeddings kept on disk while a long extraction goes on, so that a killed one continues.
 
-Shapes: D numbers per embedding; a chunk holds at most ``CHUNK`` images.
+Shapes: D numbers per embedding. A chunk holds whole batches, so that a continued extraction
+computes the same images together as an unbroken one and ends with the same bytes.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from fprnet.files import remove_leftovers, remove_leftovers_of, replacing
 
 __all__ = ["CHUNK", "Chunks", "kept_chunks"]
 
-CHUNK = 512  # images
+CHUNK = 512  # images, but a batch at least, and whole batches
 
 
 class Chunks:
@@ -31,10 +32,15 @@ class Chunks:
 
     Args:
         folder: None keeps nothing.
+        batch: Images that are embedded together.
+
+    Attributes:
+        images: Of a chunk; the last of a modality may have fewer.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, batch: int) -> None:
         self.folder = folder
+        self.images = batch * max(1, CHUNK // batch)
 
     def finished(self, modality: Modality, images: int) -> list[Embeddings]:
         """Return the chunks that are there from the first image on, without a gap.
@@ -46,12 +52,12 @@ class Chunks:
         chunks: list[Embeddings] = []
         if self.folder is None:
             return chunks
-        for start in range(0, images, CHUNK):
+        for start in range(0, images, self.images):
             try:
                 chunk = np.load(self._file(modality, start))
             except (OSError, ValueError, EOFError):
                 break
-            if len(chunk) != min(CHUNK, images - start):
+            if len(chunk) != min(self.images, images - start):
                 break
             chunks.append(chunk)
         if chunks:
@@ -83,7 +89,7 @@ class Chunks:
 
 @contextmanager
 def kept_chunks(
-    out: Path | None, settings: Mapping[str, Any], files: Sequence[Path]
+    out: Path | None, settings: Mapping[str, Any], files: Sequence[Path], *, batch: int
 ) -> Iterator[Chunks]:
     """Yield the chunks of an extraction to ``out``; they are removed when the block ends well.
 
@@ -94,11 +100,12 @@ def kept_chunks(
         out: The features file to be; None keeps nothing.
         settings: All that decides the embeddings, as JSON holds it.
         files: The images, in their order.
+        batch: Images that are embedded together.
     """
     if out is None:
-        yield Chunks(None)
+        yield Chunks(None, batch)
         return
-    digest = hashlib.sha256(json.dumps(dict(settings), sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps({**settings, "batch": batch}, sort_keys=True).encode())
     for file in files:
         status = file.stat()
         digest.update(f"{file} {status.st_size} {status.st_mtime_ns}\n".encode())
@@ -109,5 +116,5 @@ def kept_chunks(
     remove_leftovers_of(out)
     if folder.is_dir():
         remove_leftovers(folder)
-    yield Chunks(folder)
+    yield Chunks(folder, batch)
     shutil.rmtree(folder, ignore_errors=True)

@@ -23,7 +23,7 @@ from fprnet.data.image_formats import find_images
 from fprnet.data.images import map_in_order, read_with_facts
 from fprnet.data.records import MODALITIES, Modality, Records
 from fprnet.embeddings.backend import Embeddings, Pixels
-from fprnet.embeddings.chunks import CHUNK, Chunks, kept_chunks
+from fprnet.embeddings.chunks import Chunks, kept_chunks
 from fprnet.embeddings.embedder import Embedder
 from fprnet.embeddings.extract import batch_size_for, embed_stream, features_of, row_batches
 from fprnet.embeddings.store import Features
@@ -80,7 +80,8 @@ def extract_data_set(
     if change is not None:
         meta = {**meta, "change": change.as_dict()}
     features = np.empty((len(rows), embedder.embedding_size), dtype=np.float32)
-    with kept_chunks(resume, meta, chosen.files() if resume else ()) as chunks:
+    files, batch = chosen.files() if resume else (), batch_size_for(embedder.size)
+    with kept_chunks(resume, meta, files, batch=batch) as chunks:
         for modality in MODALITIES:
             mine = np.flatnonzero(chosen.modality == modality)
 
@@ -132,7 +133,8 @@ def extract_folder(
     def batches(start: int) -> Iterator[Pixels]:
         return _file_batches(files[start:], embedder, modality, doubts)
 
-    with kept_chunks(resume, {**meta, "modality": modality}, files if resume else ()) as chunks:
+    settings, batch = {**meta, "modality": modality}, batch_size_for(embedder.size)
+    with kept_chunks(resume, settings, files if resume else (), batch=batch) as chunks:
         features = _embed(embedder, batches, len(files), modality, flip, chunks)
     doubts.print_lines()
     return Features(
@@ -163,15 +165,15 @@ def _embed(
     if done == images:
         return embeddings
     stream = embed_stream(
-        embedder.backend, batches_from(done), modality, flip=flip, bulk=images - done > 1
+        embedder.backend, batches_from(done), modality, flip=flip, bulk=images > 1
     )
     with tqdm(total=images, initial=done, desc=f"embed {modality}", unit="image") as bar:
         for some in stream:
             embeddings[done : done + len(some)] = some
             done += len(some)
             bar.update(len(some))
-            while done - kept >= CHUNK or (done == images and kept < done):
-                upto = min(kept + CHUNK, done)
+            while done - kept >= chunks.images or (done == images and kept < done):
+                upto = min(kept + chunks.images, done)
                 chunks.keep(modality, kept, embeddings[kept:upto])
                 kept = upto
     return embeddings
