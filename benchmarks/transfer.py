@@ -3,10 +3,11 @@ r"""What makes rendered people teach what holds elsewhere: train in one world, t
     python benchmarks/transfer.py --warm-start WEIGHTS --out RUNS
     python benchmarks/transfer.py --warm-start WEIGHTS --out RUNS --rows base --seeds 3
     python benchmarks/transfer.py --warm-start WEIGHTS --out RUNS --rows --train own=ROOT --test b=ROOT
+    python benchmarks/transfer.py --warm-start WEIGHTS --out LONG -- --training.epochs 30
 
 Sets, runs and scores under --out are kept, so the command can be repeated and enlarged. Rows and
 test worlds are in fprnet_lab.benchmarking.transfer; --train adds a row of a data set of your own,
---test scores all rows on the test people of one.
+--test scores all rows on the test people of one. Words after -- change the config of every run.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ def main() -> None:
     parser.add_argument("--test", nargs="+", type=named, default=[], metavar="NAME=ROOT")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each row (1)")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("overrides", nargs="*", help="words of fprnet train, after --")
     args = parser.parse_args()
+    if not args.rows and not args.train:
+        parser.error("there is nothing to train on: give --rows or --train")
     sets = {name: args.out / "sets" / name for name in (*args.rows, *TESTS)}
     for name, root in sets.items():
         generate(root, (ROWS | TESTS)[name], workers=args.workers)
@@ -49,7 +53,11 @@ def main() -> None:
     runs = {
         name: [
             training_of(
-                root, args.out / "runs" / f"{name}-{seed}", warm_start=args.warm_start, seed=seed
+                root,
+                args.out / "runs" / f"{name}-{seed}",
+                warm_start=args.warm_start,
+                seed=seed,
+                overrides=args.overrides,
             )
             for seed in range(args.seeds)
         ]

@@ -56,8 +56,10 @@ TESTS: dict[str, PeopleOptions] = {
 """Worlds to test in, with other people, cameras, places and seasons than any row."""
 
 
-def training_of(data: Path, out: Path, *, warm_start: Path, seed: int) -> Training:
-    """Return the training that all rows have."""
+def training_of(
+    data: Path, out: Path, *, warm_start: Path, seed: int, overrides: Sequence[str] = ()
+) -> Training:
+    """Return the training that all rows have, with what is overridden."""
     return Training(
         PRESET,
         data,
@@ -68,6 +70,7 @@ def training_of(data: Path, out: Path, *, warm_start: Path, seed: int) -> Traini
             *augmentation_overrides(PRESET, wanted=AUGMENTATION, scale="tiny"),
             *("--training.epochs", str(EPOCHS), "--training.steps_per_epoch", str(STEPS)),
             *("--training.validate_every", str(EPOCHS)),
+            *overrides,
         ),
         seed=seed,
     )
