@@ -2,7 +2,7 @@ r"""What makes rendered people teach what holds elsewhere: train in one world, t
 
     python benchmarks/transfer.py --warm-start WEIGHTS --out RUNS
     python benchmarks/transfer.py --warm-start WEIGHTS --out RUNS --rows base --seeds 3
-    python benchmarks/transfer.py --warm-start WEIGHTS --out RUNS --rows --train own=ROOT --test b=ROOT
+    python benchmarks/transfer.py --warm-start WEIGHTS --out RUNS --train own=ROOT --test real=ROOT
     python benchmarks/transfer.py --warm-start WEIGHTS --out LONG -- --training.epochs 30
 
 Sets, runs and scores under --out are kept, so the command can be repeated and enlarged. Rows and
