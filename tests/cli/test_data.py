@@ -7,7 +7,8 @@ import pytest
 
 from fprnet.cli.main import main
 from fprnet.data.sysu_mm01 import read_records, read_split
-from fprnet_lab.cli.generate import COUNTS, LAYOUTS
+from fprnet_lab.cli.generate import COUNTS, INGREDIENTS, LAYOUTS
+from fprnet_lab.people import ingredients
 from fprnet_lab.people.options import LAYOUT_DEFAULTS, PeopleOptions
 
 
@@ -28,6 +29,7 @@ def test_generated_set_passes_its_check(fprnet, tmp_path):
 
 def test_help_of_generate_tells_the_defaults(capsys):
     assert tuple(LAYOUT_DEFAULTS) == LAYOUTS
+    assert ingredients.INGREDIENTS == INGREDIENTS
     plain = PeopleOptions()
     for name, (_, told) in COUNTS.items():
         expected = [str(getattr(plain, name))]

@@ -20,6 +20,7 @@ GENERATE_EXAMPLE = """\
 
 # What the generator takes, here so that no help waits for its imports; a test compares them.
 LAYOUTS = ("sysu-mm01", "regdb", "llcm", "hitsz-vcm", "manifest")
+INGREDIENTS = ("wrinkles", "shading", "infrared-materials", "sensor", "occluders", "places")
 COUNTS = {
     "identities": ("people to train on", "200, of regdb 100"),
     "validation_identities": (
@@ -84,6 +85,13 @@ def add_parser(subcommands: Subcommands) -> None:
         help="make the pictures of an earlier version of the generator: 2 trained the shipped "
         "model (default: the newest)",
     )
+    parser.add_argument(
+        "--without",
+        type=lambda text: tuple(text.split(",")),
+        metavar="INGREDIENTS",
+        help=f"leave something out of the pictures, to measure what it teaches: some of "
+        f"{', '.join(INGREDIENTS)}, with commas (default: nothing)",
+    )
     add_workers(parser)
     parser.set_defaults(run=run_generate)
 
@@ -125,6 +133,7 @@ def run_generate(args: argparse.Namespace) -> int:
         worlds=args.world,
         site=None if args.site is None else read_site(args.site),
         version=args.generator_version,
+        without=args.without,
     )
     complete = generate(args.root, options, workers=args.workers, shard=args.shard)
     if not complete:

@@ -87,6 +87,7 @@ class Card:
             f"--generator-version {options.version}"
             if options.version != GENERATOR_VERSION
             else "",
+            f"--without {','.join(options.without)}" if options.without else "",
         ]
         return " ".join(word for word in words if word)
 
@@ -109,6 +110,8 @@ class Card:
             f"{options.size[0]}x{options.size[1]} pixels",
             f"worlds      {', '.join(map(str, options.worlds))}; seed {options.seed}",
         ]
+        if options.without:
+            lines.append(f"without     {', '.join(options.without)}")
         for name, shares in self.people.items():
             row = ", ".join(f"{value} {share:.0%}" for value, share in shares.items())
             lines.append(f"{name:<12}{row}")
@@ -165,8 +168,8 @@ def read_options(root: Path) -> tuple[bool, PeopleOptions]:
 
 
 def _options(values: dict[str, Any]) -> PeopleOptions:
-    values = dict(values)
-    for name in ("size", "worlds", "cameras"):
+    values = {"without": ()} | values
+    for name in ("size", "worlds", "cameras", "without"):
         values[name] = tuple(values[name])
     site = values.pop("site")
     if site is not None:

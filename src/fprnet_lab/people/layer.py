@@ -29,6 +29,7 @@ __all__ = ["Band", "Layer", "Shot", "person_layer", "posed"]
 Floats = NDArray[np.float32]
 Band = Literal["visible", "infrared", "thermal", "reflectance"]
 SAMPLES = 2  # along each side of a pixel
+LUMINANCE = np.array([[0.2126], [0.7152], [0.0722]], np.float32)  # of linear light, ITU-R BT.709
 CLOTH = (Part.BASE, Part.SKIRT, Part.TOP, Part.OUTER, Part.TAIL, Part.OUTER_TAIL, Part.SCARF)
 _IS_CLOTH = np.isin(np.arange(len(Part)), CLOTH)
 
@@ -57,12 +58,22 @@ class Shot:
         band: What the camera sees; "reflectance" keeps all four under an even light.
         light: Light of the image.
         fold_strength: Strength of the folds of cloth.
+        without: What is left out, of ``ingredients.INGREDIENTS``.
     """
 
     size: tuple[int, int]
     band: Band
     light: Light
     fold_strength: float
+    without: tuple[str, ...] = ()
+
+    def seen(self, reflectance: Floats) -> Floats:
+        """Return what the camera sees, (..., C), of red, green, blue and infrared, (..., 4)."""
+        if self.band == "visible":
+            return reflectance[..., :3]
+        if self.band == "infrared" and "infrared-materials" in self.without:
+            return np.asarray(reflectance[..., :3] @ LUMINANCE, np.float32)
+        return reflectance[..., 3:]
 
 
 def posed(
@@ -114,7 +125,8 @@ def person_layer(
         time: Seconds since the action began.
     """
     figure, outfit = person.figure(look), person.worn(look)
-    amplitude = 0.012 + 0.016 * outfit.tops[-1].loose
+    wrinkled = "wrinkles" not in shot.without
+    amplitude = (0.012 + 0.016 * outfit.tops[-1].loose) * wrinkled
     waves = (rng.normal(size=2 * WAVES) * amplitude).astype(np.float32)
     vertices = turned(posed(person, figure, action, waves, time), view)
     normals = vertex_normals(vertices, figure.quads)
@@ -133,28 +145,30 @@ def person_layer(
     towards = view.towards_camera
     _unit(normal)
     normal *= np.where(_along(normal, towards) < 0, np.float32(-1), np.float32(1))
-    _fold(normal, places, parts, shot.fold_strength, rng)
+    _fold(normal, places, parts, shot.fold_strength * wrinkled, rng)
     facing = np.maximum(_along(normal, towards), 0)
     worn = thermal_outfit(outfit) if shot.band == "thermal" else outfit
     colour = painted(person, worn, parts, places, figure.bag_centre)
     openness = lighting.closeness(coverage, 7 * shot.size[0] // 128 | 1)
     openness *= _floor_openness(places[1])
-    leaving: Floats
+    falling: Floats
     if shot.band == "thermal":
-        leaving = colour[:, 3:] * (np.float32(0.85) + np.float32(0.15) * facing)[:, None]
+        falling = (np.float32(0.85) + np.float32(0.15) * facing)[:, None]
     elif shot.band == "reflectance":
-        leaving = colour * (openness * (np.float32(0.75) + np.float32(0.3) * normal[1]))[:, None]
+        falling = (openness * (np.float32(0.75) + np.float32(0.3) * normal[1]))[:, None]
     elif shot.band == "infrared":
         up = coverage.rows.astype(np.float32) / np.float32(rows) - np.float32(0.45)
         right = coverage.columns.astype(np.float32) / np.float32(columns) - np.float32(0.5)
         falling = lighting.infrared_irradiance(shot.light, normal, openness, facing, up, right)
-        leaving = colour[:, 3:] * falling
     else:
         share = np.ones(len(facing), np.float32)
         if shot.light.sun > 0.25:
             sun = shot.light.towards_sun
             share = lighting.sunlit(vertices, figure.triangles, world, sun)
-        leaving = colour[:, :3] * lighting.visible_irradiance(shot.light, normal, openness, share)
+        falling = lighting.visible_irradiance(shot.light, normal, openness, share)
+    if "shading" in shot.without and len(falling):
+        falling = falling.mean(0, keepdims=True)
+    leaving = (colour if shot.band == "reflectance" else shot.seen(colour)) * falling
     samples = np.zeros((rows, columns, leaving.shape[1] + 1), np.float32)
     samples[coverage.rows, coverage.columns, :-1] = leaving
     samples[coverage.rows, coverage.columns, -1] = 1

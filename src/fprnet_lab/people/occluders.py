@@ -1,6 +1,6 @@
 """Things that stand between lens and person: posts, rails, tables, plants, frames.
 
-Letters: H and W pixels, C channels.
+Letters: H and W pixels.
 """
 
 from __future__ import annotations
@@ -15,13 +15,11 @@ __all__ = ["draw_occluder"]
 Floats = NDArray[np.float32]
 
 
-def draw_occluder(
-    rng: np.random.Generator, size: tuple[int, int], channels: int
-) -> tuple[Floats, Floats]:
+def draw_occluder(rng: np.random.Generator, size: tuple[int, int]) -> tuple[Floats, Floats]:
     """Draw a thing in the way.
 
     Returns:
-        Reflectance (H, W, C) and the share of each pixel that it covers (H, W, 1).
+        Reflectances (H, W, 4) and the share of each pixel that it covers (H, W, 1).
     """
     height, width = size
     alpha = np.zeros((height, width), np.float32)
@@ -54,6 +52,4 @@ def draw_occluder(
             alpha *= leafy.reshape(height, width)
     scale = 18 / height
     colour, _ = surface.at((x * scale).ravel(), (y * scale).ravel())
-    colour = colour.reshape(height, width, 4)
-    chosen = colour[:, :, :3] if channels == 3 else colour[:, :, 3:]
-    return np.ascontiguousarray(chosen), alpha[:, :, None]
+    return colour.reshape(height, width, 4), alpha[:, :, None]

@@ -7,6 +7,7 @@ from typing import Any
 
 from fprnet.errors import DataError
 from fprnet_lab.people import GENERATOR_VERSION, VERSIONS
+from fprnet_lab.people.ingredients import INGREDIENTS
 from fprnet_lab.people.render import Setting
 from fprnet_lab.people.site import Site
 
@@ -59,6 +60,7 @@ class PeopleOptions:
         layout: Layout of the folder; RegDB, LLCM and HITSZ-VCM have their own cameras.
         site: What a file says about cameras and season, or None.
         version: Version of the generator whose pictures are made.
+        without: What is left out of the pictures, of ``INGREDIENTS``.
 
     Raises:
         DataError: A value is out of range.
@@ -77,6 +79,7 @@ class PeopleOptions:
     layout: str = "sysu-mm01"
     site: Site | None = None
     version: int = GENERATOR_VERSION
+    without: tuple[str, ...] = ()
 
     @classmethod
     def of_layout(cls, layout: str, **given: Any) -> PeopleOptions:  # noqa: ANN401
@@ -114,6 +117,11 @@ class PeopleOptions:
             raise DataError(f"version is {self.version}; of the generator there are {known}")
         if len(set(self.worlds)) != len(self.worlds):
             raise DataError(f"worlds is {self.worlds}; give each world once")
+        if set(self.without) - set(INGREDIENTS) or len(set(self.without)) != len(self.without):
+            raise DataError(
+                f"without is {', '.join(self.without)}; give some of {', '.join(INGREDIENTS)}, "
+                "each once"
+            )
         for name in ("outdoor_share", "missed_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise DataError(f"{name} is {getattr(self, name)}; give a share from 0 to 1")
@@ -121,7 +129,7 @@ class PeopleOptions:
     @property
     def setting(self) -> Setting:
         """Where all images of the set come from."""
-        return Setting(self.seed, self.worlds, self.site, self.version)
+        return Setting(self.seed, self.worlds, self.site, self.version, self.without)
 
     @property
     def total(self) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fprnet_lab.people import GENERATOR_VERSION
+from fprnet_lab.people.ingredients import reduced
 from fprnet_lab.people.kernels import say_once_how_slow
 from fprnet_lab.people.mesh import Detail, detail_of
 from fprnet_lab.people.person import Person, draw_person
@@ -32,16 +33,18 @@ class Setting:
         worlds: Seeds of the sites; each image is taken at one of them.
         site: What a file says about cameras and season, or None.
         version: Version of the generator, one of ``VERSIONS``.
+        without: What is left out of the pictures, of ``INGREDIENTS``.
     """
 
     seed: int
     worlds: tuple[int, ...]
     site: Site | None = None
     version: int = GENERATOR_VERSION
+    without: tuple[str, ...] = ()
 
     def world(self, seed: int) -> World:
-        """Return a world as the site's file changes it."""
-        return _world(seed, self.site, self.version)
+        """Return a world as the site's file and what is left out change it."""
+        return _world(seed, self.site, self.version, self.without)
 
     def home(self, identity: int) -> World:
         """Return the world whose population and season an identity is of."""
@@ -50,9 +53,11 @@ class Setting:
 
 
 @lru_cache(maxsize=256)
-def _world(seed: int, site: Site | None, version: int) -> World:
+def _world(seed: int, site: Site | None, version: int, without: tuple[str, ...]) -> World:
     drawn = world(seed, version)
-    return drawn if site is None else site.applied(drawn)
+    if site is not None:
+        drawn = site.applied(drawn)
+    return reduced(drawn, without) if without else drawn
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,8 @@ def rendered(
     if time:
         moment = round(time * 1000)
         noise = np.random.default_rng([seed, _NOISE, identity, camera, number, moment])
-    pixels = picture(person, eye, canvas, rng, size, other, time=time, noise=noise)
+    pixels = picture(
+        person, eye, canvas, rng, size, other, time=time, noise=noise, without=setting.without
+    )
     low, high = eye.sensor.quality
     return Image(pixels, int(rng.integers(int(low), int(high) + 1)))

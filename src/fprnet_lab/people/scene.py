@@ -16,7 +16,6 @@ from PIL import Image
 from fprnet_lab.people import lighting
 from fprnet_lab.people.camera import Box, View
 from fprnet_lab.people.layer import Layer, Shot, person_layer
-from fprnet_lab.people.lighting import Light
 from fprnet_lab.people.occluders import draw_occluder
 from fprnet_lab.people.person import Look, Person
 from fprnet_lab.people.places import Canvas
@@ -39,6 +38,7 @@ def picture(
     *,
     time: float = 0.0,
     noise: np.random.Generator | None = None,
+    without: tuple[str, ...] = (),
 ) -> NDArray[np.uint8]:
     """Return an image (H, W, 3) uint8 of somebody in a camera.
 
@@ -54,17 +54,18 @@ def picture(
         other: Somebody who may be in the way or behind.
         time: Seconds since the walk began.
         noise: Source of the sensor's noise, where it is not ``rng``.
+        without: What is left out, of ``ingredients.INGREDIENTS``.
     """
     view = _draw_view(rng, camera, canvas)
     light = lighting.draw_light(rng, outdoors=camera.outdoors, sunny=canvas.sunny)
-    shot = Shot(size, camera.band, light, rng.uniform(0.15, 0.55))
+    shot = Shot(size, camera.band, light, rng.uniform(0.15, 0.55), without)
     look = Look(bag=bool(rng.random() > 0.04), usual=bool(rng.random() > 0.04))
     action = draw_action(rng)
     start, walked = view, walked_by(person.gait, action, view.yaw, time)
     view = _moved(view, walked[1], canvas)
     layer = person_layer(person, look, action, view, shot, rng, None, time)
     place = _Place(canvas, start.distance, walked[0])
-    back = _background(place, camera, view, layer.box, light, size, rng)
+    back = _background(place, view, layer.box, shot, rng)
     back = _grounded(back, layer.alpha)
     image = back * (1 - layer.alpha) + layer.light
     if rng.random() < camera.clutter:
@@ -101,16 +102,10 @@ def _moved(view: View, nearer: float, canvas: Canvas) -> View:
 
 
 def _background(
-    place: _Place,
-    camera: Camera,
-    view: View,
-    box: Box,
-    light: Light,
-    size: tuple[int, int],
-    rng: np.random.Generator,
+    place: _Place, view: View, box: Box, shot: Shot, rng: np.random.Generator
 ) -> Floats:
     """Cut the place out of its canvas where the person stands, and light it, (H, W, C)."""
-    canvas = place.canvas
+    canvas, light, size = place.canvas, shot.light, shot.size
     geometry = canvas.geometry
     rows, columns = geometry.size
     scale = geometry.focal / view.distance  # pixels of the canvas to a decimetre
@@ -131,6 +126,8 @@ def _background(
     cut = image.resize(pixels, Image.Resampling.BILINEAR, box=window)
     value = np.asarray(cut).astype(np.float32) / np.float32(255)
     value = value * value
+    if "places" in shot.without:
+        value = _even(value)
     if rng.random() < 0.5:
         value = value[:, ::-1]
         flipped = True
@@ -141,24 +138,31 @@ def _background(
     x = np.exp(np.float32(gradient[0]) * np.linspace(-1, 1, size[1], dtype=np.float32))
     y = np.exp(np.float32(gradient[1]) * np.linspace(-1, 1, size[0], dtype=np.float32))
     fall = (y[:, None] * x)[:, :, None]
-    if camera.band == "thermal":
-        warmth = value[:, :, 3:] * 0.1 + np.float32(rng.uniform(0.12, 0.4))
+    if shot.band == "thermal":
+        warmth = shot.seen(value) * 0.1 + np.float32(rng.uniform(0.12, 0.4))
         return np.asarray(warmth * fall, np.float32)
-    if camera.band == "visible":
+    if shot.band == "visible":
         bright = light.ambient * 0.9 + light.sun * rng.choice([0.2, 0.6])
         colours = light.ambient_colour * (1 + 0 * light.sun_colour)
         return np.asarray(
-            value[:, :, :3] * tint[:3] * np.float32(bright) * colours * fall, np.float32
+            shot.seen(value) * tint[:3] * np.float32(bright) * colours * fall, np.float32
         )
     far = Image.fromarray(canvas.distance).resize(pixels, Image.Resampling.BILINEAR, box=window)
     distance = np.exp(np.asarray(far).astype(np.float32) / np.float32(32))
     if flipped:
         distance = distance[:, ::-1]
+    if "places" in shot.without:
+        distance = _even(distance)
     power = rng.uniform(0.5, 2.2)
     lamp = np.minimum((np.float32(view.distance) / distance) ** np.float32(power), 2.0)
     level = rng.uniform(0.1, 0.75)
     bright = light.night * 0.8 + light.lamp * level * lamp
-    return np.asarray(value[:, :, 3:] * tint[3] * bright[:, :, None] * fall, np.float32)
+    return np.asarray(shot.seen(value) * tint[3] * bright[:, :, None] * fall, np.float32)
+
+
+def _even(values: Floats) -> Floats:
+    """Return the mean over rows and columns everywhere, the same shape."""
+    return np.broadcast_to(values.mean((0, 1)), values.shape)
 
 
 def _grounded(back: Floats, alpha: Floats) -> Floats:
@@ -197,6 +201,8 @@ def _obstructed(
             return image * (1 - second.alpha) + second.light
         behind = image * (1 - second.alpha) + second.light
         return np.asarray(image * layer.alpha + behind * (1 - layer.alpha), np.float32)
-    thing, alpha = draw_occluder(rng, shot.size, image.shape[2])
+    thing, alpha = draw_occluder(rng, shot.size)
     bright = float(image.mean()) / 0.2
-    return np.asarray(image * (1 - alpha) + thing * np.float32(bright) * alpha, np.float32)
+    return np.asarray(
+        image * (1 - alpha) + shot.seen(thing) * np.float32(bright) * alpha, np.float32
+    )

@@ -6,14 +6,14 @@ Letters: H and W pixels, C channels (3 by day, 1 in infrared).
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter, uniform_filter1d
 
-__all__ = ["Sensor", "developed", "draw_sensor", "jpeg"]
+__all__ = ["Sensor", "developed", "draw_sensor", "faultless", "jpeg"]
 
 Floats = NDArray[np.float32]
 Range = tuple[float, float]
@@ -118,6 +118,18 @@ def draw_sensor(
         white=(float(white[0]), float(white[1]), float(white[2])),
         cast=0.05 if version > 2 else 0.045,
         min_colour=10 / 255 if version > 2 else 0.0,
+    )
+
+
+def faultless(sensor: Sensor) -> Sensor:
+    """Return a sensor of the same tones and colours, sharp and without noise."""
+    return replace(
+        sensor,
+        blur=(0.0, 0.0),
+        enlarged=0.0,
+        sharpened=0.0,
+        noise=(0.0, 0.0),
+        quality=(95.0, 95.0),
     )
 
 

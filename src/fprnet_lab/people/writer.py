@@ -104,6 +104,8 @@ def generate(
 
 def _description(options: PeopleOptions) -> dict[str, Any]:
     values = dataclasses.asdict(options)
+    if not options.without:
+        del values["without"]  # as in the sets that were made before it could be said
     return {"generator": "people", "version": values.pop("version"), "options": values}
 
 
