@@ -1,0 +1,44 @@
+"""What `measure_adaptation` says of adapting, on a tiny site."""
+
+from dataclasses import replace
+
+import pytest
+
+from fprnet.adaptation.config import AdaptationConfig
+from fprnet_lab.benchmarking.adaptation import measure_adaptation
+
+STILL = AdaptationConfig(epochs=1, learning_rate=1e-9, limit=0.7)
+
+
+@pytest.fixture(scope="module")
+def still(tiny_set, saved, tmp_path_factory):
+    """With a rate of nearly 0 no score moves."""
+    out = tmp_path_factory.mktemp("still")
+    return measure_adaptation(tiny_set, out, model=str(saved), config=STILL)
+
+
+def test_a_model_that_does_not_move_scores_as_before(still):
+    assert (still["people"], still["kept"]) == (12, False)
+    assert still["after"] == still["before"]
+    assert still["last"] == pytest.approx(still["before"], abs=0.5)  # of another precision
+    assert still["agreement"]["before"] == pytest.approx(still["agreement"]["after"], abs=0.05)
+    assert 0 < still["clusters"]["precision"] < 1
+
+
+def test_with_labels_the_clusters_are_the_people(tiny_set, saved, still, tmp_path):
+    config = replace(STILL, learning_rate=0.003)
+    found = measure_adaptation(tiny_set, tmp_path, model=str(saved), labels=True, config=config)
+    assert (found["clusters"]["precision"], found["clusters"]["recall"]) == (1, 1)
+    assert found["clusters"]["count"] == found["people"]
+    assert found["before"] == still["before"]
+    assert found["last"] != found["before"]
+
+
+def test_cases_change_the_crops(tiny_set, saved, still, tmp_path):
+    def crops(case):
+        config = replace(STILL, epochs=1)
+        out = tmp_path / case
+        return measure_adaptation(tiny_set, out, model=str(saved), case=case, config=config)["crops"]
+
+    assert crops("distractors") == still["crops"] + round(0.1 * still["crops"])
+    assert crops("unequal") < still["crops"]
