@@ -172,7 +172,7 @@ def adapt_network(
         folder=folder.parent / ".crops",
         workers=available_cores(),
     )
-    networks = StudentAndTeacher(embedder.model)
+    networks = StudentAndTeacher(embedder.model).to(memory_format=torch.channels_last)
     teaching = _Teaching(networks, images, site, config, embedder)
     before = teaching.measure(teaching.start)
     reason = ""
