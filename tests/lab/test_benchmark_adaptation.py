@@ -38,7 +38,9 @@ def test_cases_change_the_crops(tiny_set, saved, still, tmp_path):
     def crops(case):
         config = replace(STILL, epochs=1)
         out = tmp_path / case
-        return measure_adaptation(tiny_set, out, model=str(saved), case=case, config=config)["crops"]
+        return measure_adaptation(tiny_set, out, model=str(saved), case=case, config=config)[
+            "crops"
+        ]
 
     assert crops("distractors") == still["crops"] + round(0.1 * still["crops"])
     assert crops("unequal") < still["crops"]

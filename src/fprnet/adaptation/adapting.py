@@ -53,6 +53,7 @@ __all__ = ["FOLDER", "Adaptation", "adapt_network", "cluster_crops", "embed_crop
 
 FOLDER = "adaptation"  # of the run, inside the folder of the model
 CLIP = 5.0  # longest gradient
+MOST_STEPS = 50  # of an epoch: after more of them even a site's labels make a good model worse
 LEAST_CLUSTERS = 8
 MOST_IN_ONE = 0.5  # share of the crops that one cluster may have
 TIGHT = 0.6  # mean Jaccard distance of the groups by which agreement is measured
@@ -299,7 +300,8 @@ def _train(
     teaching: _Teaching, folder: RunFolder[Any], config: AdaptationConfig, embedder: Embedder
 ) -> list[dict[str, Any]]:
     networks = teaching.networks
-    steps = config.steps_per_epoch or max(1, teaching.learnt // teaching.batches.images_per_step)
+    once = teaching.learnt // teaching.batches.images_per_step  # steps that show all crops once
+    steps = config.steps_per_epoch or min(MOST_STEPS, max(1, once))
     parameters = [one for one in networks.student.parameters() if one.requires_grad]
     optimizer = sgd([{"params": parameters, "name": "network"}], learning_rate=config.learning_rate)
     schedule = cosine(steps, config.epochs, warmup_epochs=0.5)

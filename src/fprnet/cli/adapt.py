@@ -50,9 +50,9 @@ def add_parser(subcommands: Subcommands) -> None:
         metavar="ROOT",
         help="data set whose training people are learnt with their labels at the same time",
     )
-    parser.add_argument("--epochs", type=positive, metavar="N", help="epochs (default: 10)")
+    parser.add_argument("--epochs", type=positive, metavar="N", help="epochs (default: 2)")
     parser.add_argument(
-        "--learning-rate", type=float, metavar="RATE", help="learning rate (default: 0.003)"
+        "--learning-rate", type=float, metavar="RATE", help="learning rate (default: 0.01)"
     )
     parser.add_argument(
         "--limit",
