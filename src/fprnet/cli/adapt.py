@@ -135,8 +135,8 @@ def read_site(args: argparse.Namespace, crops: Path) -> Site:
         )
         if missing:
             print(
-                f"fprnet: {missing} pictures of {args.gallery} are not where they were, or were changed; "
-                "the others are used",
+                f"fprnet: {missing} pictures of {args.gallery} are not where they were, or were "
+                "changed; the others are used",
                 file=sys.stderr,
             )
         return site
