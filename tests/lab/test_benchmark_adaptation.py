@@ -26,8 +26,8 @@ def test_a_model_that_does_not_move_scores_as_before(still):
 
 
 def test_with_labels_the_clusters_are_the_people(tiny_set, saved, still, tmp_path):
-    config = replace(STILL, learning_rate=0.003)
-    found = measure_adaptation(tiny_set, tmp_path, model=str(saved), labels=True, config=config)
+    options = {"labels": True, "variant": "no teacher", "config": replace(STILL, learning_rate=0.1)}
+    found = measure_adaptation(tiny_set, tmp_path, model=str(saved), **options)
     assert (found["clusters"]["precision"], found["clusters"]["recall"]) == (1, 1)
     assert found["clusters"]["count"] == found["people"]
     assert found["before"] == still["before"]

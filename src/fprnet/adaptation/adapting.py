@@ -173,7 +173,8 @@ def adapt_network(
         folder=folder.parent / ".crops",
         workers=available_cores(),
     )
-    networks = StudentAndTeacher(embedder.model).to(memory_format=torch.channels_last)
+    networks = StudentAndTeacher(embedder.model)
+    networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     teaching = _Teaching(networks, images, site, config, embedder)
     before = teaching.measure(teaching.start)
     reason = ""

@@ -92,7 +92,7 @@ def measure_adaptation(
     crops, config = found.crops, replace(config, **VARIANTS[variant])
     if labels:
         crops = replace(crops, tracklet=found.person)
-        config = replace(config, limit=0.0, match_limit=0.0, held_out=0.05)
+        config = replace(config, limit=0.0, match_limit=0.0, unsure=0.0, held_out=0.05)
     config = replace(config, crops_sha256=crops.sha256)
     started = time.monotonic()
     folder = out / FOLDER
@@ -174,7 +174,7 @@ def _last_teacher(embedder: Embedder, folder: Path, config: AdaptationConfig) ->
     return networks.teacher
 
 
-def _scores(embedder: Embedder, network: nn.Module, data_set: DataSet) -> dict[str, float]:
+def _scores(embedder: Embedder, network: Any, data_set: DataSet) -> dict[str, float]:  # noqa: ANN401 - a Network
     records = data_set.records()
     images = open_cache(records, embedder.size, depth_range=embedder.depth_range)
     rows = np.flatnonzero(np.isin(records.identity, data_set.test))
