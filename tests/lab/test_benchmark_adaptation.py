@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from fprnet.adaptation.config import AdaptationConfig
-from fprnet_lab.benchmarking.adaptation import measure_adaptation
+from fprnet_lab.benchmarking.adaptation import _site, measure_adaptation
 
 STILL = AdaptationConfig(epochs=1, learning_rate=1e-9, limit=0.7)
 
@@ -34,13 +34,25 @@ def test_with_labels_the_clusters_are_the_people(tiny_set, saved, still, tmp_pat
     assert found["last"] != found["before"]
 
 
-def test_cases_change_the_crops(tiny_set, saved, still, tmp_path):
+def test_cases_change_the_crops(tiny_set, tmp_path):
     def crops(case):
-        config = replace(STILL, epochs=1)
-        out = tmp_path / case
-        return measure_adaptation(tiny_set, out, model=str(saved), case=case, config=config)[
-            "crops"
-        ]
+        found = _site(tiny_set, tmp_path / case, None, case, 0)
+        assert (found.crops.person == -1).all()  # nobody is told who they are
+        return found.crops, found.person
 
-    assert crops("distractors") == still["crops"] + round(0.1 * still["crops"])
-    assert crops("unequal") < still["crops"]
+    plain, person = crops("plain")
+    people = set(person.tolist())
+    assert len(people) == 12
+    single, of_single = crops("one modality")
+    by_day, by_night = (
+        people - set(of_single[single.infrared == dark].tolist()) for dark in (True, False)
+    )
+    assert (len(by_day), len(by_night), len(by_day & by_night)) == (2, 2, 0)
+    strange, of_strange = crops("distractors")
+    added = round(0.1 * len(plain))
+    assert len(strange) == len(plain) + added
+    assert len(set(of_strange.tolist()) - people) == added
+    known, of_known = crops("tracklets")
+    seen = {*zip(of_known.tolist(), known.camera.tolist(), strict=True)}
+    assert len(set(known.tracklet.tolist())) == len(seen)
+    assert len(crops("unequal")[0]) < len(plain)
