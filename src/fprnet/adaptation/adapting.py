@@ -49,7 +49,15 @@ from fprnet.training.loop import Task, train
 from fprnet.training.optimizer import sgd
 from fprnet.training.schedule import cosine
 
-__all__ = ["FOLDER", "Adaptation", "adapt_network", "cluster_crops", "embed_crops"]
+__all__ = [
+    "ADAPTATION",
+    "FOLDER",
+    "RUN",
+    "Adaptation",
+    "adapt_network",
+    "cluster_crops",
+    "embed_crops",
+]
 
 FOLDER = "adaptation"  # of the run, inside the folder of the model
 CLIP = 5.0  # longest gradient
