@@ -32,7 +32,9 @@ def main() -> None:
     parser.add_argument("--variant", choices=tuple(VARIANTS), default="whole")
     parser.add_argument("--labels", action="store_true", help="learn from the people themselves")
     parser.add_argument("--epochs", type=int, default=AdaptationConfig.epochs)
-    parser.add_argument("--steps", type=int, default=0, help="of an epoch (crops // batch)")
+    parser.add_argument(
+        "--steps", type=int, default=0, help="of an epoch (each crop once, 50 at most)"
+    )
     parser.add_argument("--learning-rate", type=float, default=AdaptationConfig.learning_rate)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()

@@ -23,6 +23,16 @@ class Place(NamedTuple):
 
 
 @pytest.fixture(scope="session")
+def saved(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained tiny model, as a folder of its own; read it, do not change it."""
+    from fprnet.embeddings.loading import load_model
+
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    load_model(trained, runtime="pytorch", precision="float32").save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
     from postgres_server import postgres_server
 

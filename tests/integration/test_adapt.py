@@ -1,33 +1,28 @@
-"""``fprnet adapt``, ``calibrate --unlabelled`` and ``gallery upgrade`` as users type them."""
+"""``fprnet adapt`` and ``calibrate --unlabelled`` as users type them."""
 
 import json
 import shutil
-import sqlite3
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from conftest import assert_identical, checkpoint
 from documents import commands
 from fprnet.adaptation import adapting
+from fprnet.adaptation.adapting import LEAST_CLUSTERS
 from fprnet.adaptation.config import AdaptationConfig
-from fprnet.adaptation.site import of_manifest
+from fprnet.adaptation.site import of_gallery, of_manifest
 from fprnet.adaptation.steps import adapt
 from fprnet.data.data_set import open_data_set
 from fprnet.embeddings.loading import load_model
 from fprnet.gallery.gallery import Gallery
+from fprnet.gallery.tracklets import add_tracklet
+from tracklet_cases import tracklet
 
 FAST = ("--epochs", 2, "--learning-rate", 0.003, "--limit", 0.7)
-
-
-@pytest.fixture(scope="module")
-def saved(trained, tmp_path_factory):
-    """A trained tiny model, as a folder of its own."""
-    folder = tmp_path_factory.mktemp("saved") / "model"
-    load_model(trained, runtime="pytorch", precision="float32").save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -179,82 +174,112 @@ def untimed(crops, folder):
     return table
 
 
-@pytest.fixture
-def gallery(fprnet, tiny_set, saved, tmp_path):
-    pictures = tmp_path / "pictures"
+def test_known_people_are_learnt_with_their_labels(fprnet, crops, saved, tiny_set, tmp_path):
+    out = tmp_path / "site"
+    words = ("adapt", "--crops", crops, "--model", saved, "--out", out, "--labelled", tiny_set)
+    result = fprnet(*words, *FAST, "--json")
+    assert result.status == 0, result.err
+    summary = json.loads(result.out)
+    data_set = open_data_set(tiny_set, needed=("train",))
+    assert summary["crops"]["labelled"] == len(data_set.records().of(data_set.train))
+    assert summary["crops"]["visible"] + summary["crops"]["infrared"] == len(of_manifest(crops))
+    # The site's clusters are those of its own crops, and each known person is one more.
+    of_site = {epoch["clusters"] - len(data_set.train) for epoch in summary["epochs"]}
+    assert min(of_site) >= LEAST_CLUSTERS
+    assert yaml.safe_load((out / "adaptation" / "config.yaml").read_text())["labelled"] == str(
+        tiny_set
+    )
+    missing = fprnet(*words[:-1], tmp_path / "nowhere")
+    assert (missing.status, "nowhere" in missing.complaint) == (2, True)
+
+
+def stored_tracklets(gallery, root):
+    """Add a tracklet of each test person in each camera; returns the crops' pictures."""
+    records = open_data_set(root).records()
+    size = gallery.model.embedding_size
+    pictures = {}
+    for number, key in enumerate(sorted(set(zip(records.identity, records.camera, strict=True)))):
+        rows = np.flatnonzero((records.identity == key[0]) & (records.camera == key[1]))
+        images = [Path(file).read_bytes() for file in records.where(rows).files()]
+        add_tracklet(
+            gallery,
+            tracklet(
+                number,
+                vectors=np.eye(size)[: len(rows)],
+                camera=f"camera {key[1]}",
+                modality=records.modality[rows[0]],
+                start=10.0 * number,
+                images=images,
+            ),
+        )
+        pictures |= {sha256(image).hexdigest(): (image, number) for image in images}
+    return pictures
+
+
+def test_a_gallery_of_tracklets_teaches_by_the_crops_that_it_keeps(
+    fprnet, saved, tiny_set, tmp_path
+):
+    uri, out = str(tmp_path / "people.db"), tmp_path / "site"
+    assert fprnet("gallery", "create", "--uri", uri, "--model", saved).status == 0
+    with Gallery.open(uri, writable=True) as gallery:
+        pictures = stored_tracklets(gallery, tiny_set)
+        hidden = sorted(pictures)[0]
+        gallery.remove([hidden])
+    site, missing = of_gallery(uri, tmp_path / "copies")
+    assert missing == 0
+    assert sorted(Path(file).name for file in site.path) == sorted({*pictures} - {hidden})
+    for file, number in zip(site.path.tolist(), site.tracklet.tolist(), strict=True):
+        image, tracklet_number = pictures[Path(file).name]
+        assert Path(file).read_bytes() == image
+        same = {name for name, (_, other) in pictures.items() if other == tracklet_number}
+        mine = {Path(one).name for one in site.path[site.tracklet == number].tolist()}
+        assert mine == same - {hidden}
+    assert not np.isnan(site.time).any()
+
+    words = ("adapt", "--gallery", uri, "--model", saved, "--out", out, *FAST, "--json")
+    result = fprnet(*words)
+    assert result.status == 0, result.err
+    summary = json.loads(result.out)
+    assert summary["crops"]["visible"] + summary["crops"]["infrared"] == len(site)
+    assert not (out / ".crops").exists()
+    assert fprnet("gallery", "upgrade", "--uri", uri, "--model", out).status == 0
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "notes.txt").write_text("mine")
+    refused = fprnet("adapt", "--gallery", uri, "--model", saved, "--out", other)
+    assert (refused.status, "holds no adaptation" in refused.complaint) == (2, True)
+    assert [file.name for file in other.iterdir()] == ["notes.txt"]
+
+
+def test_pictures_of_a_gallery_that_are_gone_are_counted(fprnet, saved, tiny_set, tmp_path):
+    pictures, uri = tmp_path / "pictures", tmp_path / "people.db"
     shutil.copytree(tiny_set / "cam1", pictures)
-    uri = tmp_path / "people.db"
     assert fprnet("gallery", "create", "--uri", uri, "--model", saved).status == 0
     words = ("--images", pictures, "--modality", "visible")
+    assert fprnet("gallery", "add", "--uri", uri, *words).status == 0
+    files = sorted(pictures.rglob("*.jpg"))
+    files[0].unlink()
+    files[1].write_bytes(b"another picture")
+    site, missing = of_gallery(str(uri), tmp_path / "copies")
+    assert (len(site), missing) == (len(files) - 2, 2)
+    shutil.rmtree(pictures)
+    out = tmp_path / "site"
+    result = fprnet("adapt", "--gallery", uri, "--model", saved, "--out", out)
+    assert (result.status, f"none of the {len(files)} pictures" in result.complaint) == (2, True)
+    assert not out.exists()
+
+
+@pytest.fixture
+def gallery(fprnet, tiny_set, saved, tmp_path):
+    uri = tmp_path / "people.db"
+    assert fprnet("gallery", "create", "--uri", uri, "--model", saved).status == 0
+    words = ("--images", tiny_set / "cam1", "--modality", "visible")
     assert fprnet("gallery", "add", "--uri", uri, *words).status == 0
     return uri
 
 
-def test_a_gallery_moves_to_another_model(fprnet, gallery, adapted, saved, trained):
-    with Gallery.open(str(gallery), writable=True) as opened:
-        ids = sorted(opened.select())
-        opened.remove(ids[:1])
-        before = opened.embeddings(ids)
-        words = ("gallery", "upgrade", "--uri", gallery, "--model", trained)
-        moved = json.loads(fprnet(*words, "--json").out)
-        assert moved == {"records": len(ids), "embedded": len(ids), "changed": True}
-        refused = pytest.raises(Exception, match="upgraded to another model")
-        with refused:
-            opened.search(before[:1])
-        with refused:
-            opened.add(before[:0], [])
-    with Gallery.open(str(gallery)) as opened:
-        assert opened.hidden(ids) == set(ids[:1])
-        model = load_model(trained, precision="float32", runtime="pytorch")
-        if opened.model.projection_sha256:
-            model = model.compact()
-        records = opened.get(ids)
-        expected = model.embed([record.path for record in records], "visible")
-        cosine = (opened.embeddings(ids) * expected).sum(axis=1)
-        assert cosine.min() > 0.995
-    assert "was of" in fprnet(*words).out
-    events = [json.loads(line)["event"] for line in log(fprnet, gallery)]
-    assert events[-1] == "upgrade"
-
-
-def log(fprnet, gallery):
-    return fprnet("gallery", "audit", "--uri", gallery).out.splitlines()
-
-
-def test_pictures_that_are_gone_stop_an_upgrade_and_it_goes_on_when_they_are_back(
-    fprnet, gallery, trained
-):
-    with Gallery.open(str(gallery)) as opened:
-        ids = sorted(opened.select())
-        lost = Path(str(opened.get(ids)[3].path))
-        old = opened.embeddings(ids)
-    content = lost.read_bytes()
-    lost.write_bytes(b"another picture")
-    words = ("gallery", "upgrade", "--uri", gallery, "--model", trained, "--json")
-    stopped = fprnet(*words)
-    assert (stopped.status, "1 of the" in stopped.complaint) == (2, True)
-    with Gallery.open(str(gallery)) as opened:  # nothing has changed
-        np.testing.assert_array_equal(opened.embeddings(ids), old)
-    assert waiting(gallery) == len(ids) - 1
-    assert fprnet("gallery", "erase", "--uri", gallery, ids[0]).status == 0
-    assert waiting(gallery) == len(ids) - 2  # an erased record's new embedding is gone, too
-    lost.write_bytes(content)
-    assert json.loads(fprnet(*words).out) == {
-        "records": len(ids) - 1,
-        "embedded": 1,
-        "changed": True,
-    }
-
-
-def waiting(gallery):
-    """How many new embeddings wait in the file."""
-    connection = sqlite3.connect(gallery)
-    count = connection.execute("SELECT count(*) FROM upgrade").fetchone()[0]
-    connection.close()
-    return count
-
-
-def test_the_commands_of_the_page(fprnet, gallery, crops, saved, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("gallery")
+def test_the_commands_of_the_page(fprnet, crops, saved, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "crops").symlink_to(crops.parent, target_is_directory=True)
     for row in crops.read_text().splitlines()[1:]:

@@ -49,10 +49,19 @@ from fprnet.training.loop import Task, train
 from fprnet.training.optimizer import sgd
 from fprnet.training.schedule import cosine
 
-__all__ = ["FOLDER", "Adaptation", "adapt_network", "cluster_crops", "embed_crops"]
+__all__ = [
+    "ADAPTATION",
+    "FOLDER",
+    "RUN",
+    "Adaptation",
+    "adapt_network",
+    "cluster_crops",
+    "embed_crops",
+]
 
 FOLDER = "adaptation"  # of the run, inside the folder of the model
 CLIP = 5.0  # longest gradient
+MOST_STEPS = 50  # of an epoch: after more of them even a site's labels make a good model worse
 LEAST_CLUSTERS = 8
 MOST_IN_ONE = 0.5  # share of the crops that one cluster may have
 TIGHT = 0.6  # mean Jaccard distance of the groups by which agreement is measured
@@ -173,6 +182,7 @@ def adapt_network(
         workers=available_cores(),
     )
     networks = StudentAndTeacher(embedder.model)
+    networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     teaching = _Teaching(networks, images, site, config, embedder)
     before = teaching.measure(teaching.start)
     reason = ""
@@ -299,7 +309,8 @@ def _train(
     teaching: _Teaching, folder: RunFolder[Any], config: AdaptationConfig, embedder: Embedder
 ) -> list[dict[str, Any]]:
     networks = teaching.networks
-    steps = config.steps_per_epoch or max(1, teaching.learnt // teaching.batches.images_per_step)
+    once = teaching.learnt // teaching.batches.images_per_step  # steps that show all crops once
+    steps = config.steps_per_epoch or min(MOST_STEPS, max(1, once))
     parameters = [one for one in networks.student.parameters() if one.requires_grad]
     optimizer = sgd([{"params": parameters, "name": "network"}], learning_rate=config.learning_rate)
     schedule = cosine(steps, config.epochs, warmup_epochs=0.5)

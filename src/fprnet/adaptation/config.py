@@ -29,11 +29,11 @@ class AdaptationConfig:
     """Everything that decides what an adaptation computes, beside crops and start model."""
 
     seed: Seed = 0
-    epochs: PositiveInt = 10  # the crops are clustered anew before each
-    steps_per_epoch: CountOrZero = 0  # 0: crops // images of a batch
+    epochs: PositiveInt = 2  # the crops are clustered anew before each
+    steps_per_epoch: CountOrZero = 0  # 0: crops // images of a batch, 50 at most
     clusters: PositiveInt = 8  # of a batch, in each modality
     images: PositiveInt = 4  # of each of them
-    learning_rate: Positive = 0.003
+    learning_rate: Positive = 0.01
     temperature: Positive = 0.07  # of the contrastive loss
     memory_momentum: BelowOne = 0.9  # share of a proxy that an image leaves as it is
     teacher_momentum: BelowOne = 0.98  # share of the averaged teacher that a step leaves

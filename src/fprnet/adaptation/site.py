@@ -22,7 +22,11 @@ from fprnet.data.records import MODALITIES, Modality, Records
 from fprnet.data.tables import TableKind
 from fprnet.errors import DataError, FilterError
 from fprnet.gallery.gallery import Gallery
+from fprnet.gallery.records import GalleryRecord
 from fprnet.gallery.times import parse_time
+from fprnet.gallery.tracklet_rows import tracklet_numbers
+from fprnet.gallery.tracklets import stored_image
+from fprnet.gallery.upgrading import Picture, picture_of
 
 __all__ = [
     "Site",
@@ -156,21 +160,36 @@ def of_manifest(root: Path) -> Site:
     )
 
 
-def of_gallery(uri: str, *, name: str = "gallery") -> tuple[Site, int]:
-    """Return the visible records of a gallery whose pictures are still where they were.
+def of_gallery(
+    uri: str, folder: Path, *, name: str = "gallery", picture: Picture = picture_of
+) -> tuple[Site, int]:
+    """Return the visible records of a gallery whose pictures are still to be had.
+
+    Args:
+        uri: Where the gallery is.
+        folder: Where copies of the pictures are written, each under its record's number.
+        name: Name of the gallery in a database.
+        picture: Bytes of a record's picture, or None where it is not there; it is not asked for
+            crops of tracklets, which the gallery itself keeps.
 
     Returns:
         The crops, and how many records have no picture any more.
 
     Raises:
         GalleryError: The gallery cannot be opened.
-        DataError: None of the pictures is there.
+        DataError: None of the pictures is there, or the copies cannot be written.
     """
     with Gallery.open(uri, name=name) as gallery:
         ids = sorted(set(gallery.select()))
         hidden = gallery.hidden(ids)
         records = gallery.get([id for id in ids if id not in hidden])
-    there = [record for record in records if record.path and Path(record.path).is_file()]
+        with gallery.database.reading() as connection:
+            tracklets = tracklet_numbers(connection, gallery.database.tables, ids)
+
+        def content(record: GalleryRecord) -> bytes | None:
+            return stored_image(gallery, record.id) or picture(record)
+
+        there = [record for record in records if _copied(content(record), folder / record.id)]
     if not there:
         raise DataError(
             f"none of the {len(records)} pictures of gallery {uri} is where it was; give the crops "
@@ -178,12 +197,12 @@ def of_gallery(uri: str, *, name: str = "gallery") -> tuple[Site, int]:
         )
     places = [record.location or record.camera for record in there]
     site = Site(
-        path=np.array([record.path for record in there]),
+        path=np.array([str((folder / record.id).resolve()) for record in there]),
         infrared=np.array([record.modality == MODALITIES[1] for record in there]),
         camera=_coded([record.camera for record in there]),
         location=_coded(places),
         time=np.array([_stamp(record.time) for record in there]),
-        tracklet=np.full(len(there), UNKNOWN, dtype=np.int64),
+        tracklet=_coded([_text(tracklets.get(record.id)) for record in there]),
         person=np.full(len(there), UNKNOWN, dtype=np.int64),
     )
     return site, len(records) - len(there)
@@ -258,6 +277,25 @@ def check_enough(site: Site) -> None:
 
 def _all(folder: Path) -> list[Path]:
     return [file.resolve() for file in find_images(folder)]
+
+
+def _copied(content: bytes | None, file: Path) -> bool:
+    """Write a copy of a picture; returns whether there is one."""
+    if content is None:
+        return False
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    except OSError as error:
+        raise DataError(
+            f"a copy of a picture cannot be written to {file.parent} ({error.strerror}); free "
+            "space there, or give another folder with --out"
+        ) from error
+    return True
+
+
+def _text(number: int | None) -> str | None:
+    return None if number is None else str(number)
 
 
 def _coded(names: Sequence[str | None]) -> Numbers:

@@ -25,17 +25,24 @@ from fprnet.cores import available_cores
 from fprnet.data.cache import open_cache
 from fprnet.embeddings.embedder import Embedder
 from fprnet.embeddings.loading import load_model
-from fprnet.errors import ConfigError, FeaturesError, UsageError
+from fprnet.errors import ConfigError, DataError, FeaturesError, UsageError
 from fprnet.files import locked, sha256
 from fprnet.gallery.calibration import Calibration, calibration_path, write_calibration
 from fprnet.pretrained import DEFAULT_MODEL, shipped_models
 from fprnet.runs.model_card import front_matter
 from fprnet.runs.pretrained import HUB, WEIGHTS, weights_file, write_pretrained
 
-__all__ = ["Adapted", "adapt", "calibrate_unlabelled"]
+__all__ = [
+    "CROPS",
+    "Adapted",
+    "adapt",
+    "calibrate_unlabelled",
+    "calibration_target",
+    "check_folder",
+]
 
 REPORT = "report"
-CROPS = ".crops"  # resized images, as long as they are needed
+CROPS = ".crops"  # copies of a gallery's pictures, and resized images, as long as they are needed
 
 
 @dataclass(frozen=True)
@@ -87,15 +94,49 @@ def adapt(
         model_sha256=str(embedder.about["checkpoint_sha256"]),
         crops_sha256=site.sha256,
     )
-    _check_folder(out)
+    check_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     try:
         with locked(out / ".lock"):
             return _adapt(embedder, site, out, config, seconds)
+    except DataError:
+        shutil.rmtree(out / CROPS, ignore_errors=True)  # nothing will go on with them
+        raise
     except BlockingIOError as error:
         raise ConfigError(
             f"another process adapts in {out}; wait for it, or give another folder with --out"
         ) from error
+
+
+def check_folder(out: Path) -> None:
+    """Refuse a folder that holds anything but an adaptation.
+
+    Raises:
+        ConfigError: It does.
+    """
+    if out.exists() and (
+        not out.is_dir()
+        or (not (out / FOLDER).is_dir() and any(file.name[0] != "." for file in out.iterdir()))
+    ):
+        raise ConfigError(
+            f"{out} is not empty and holds no adaptation; give another folder with --out"
+        )
+
+
+def calibration_target(model: str | Path, out: Path | None = None) -> Path:
+    """Return the file of a model's calibration: ``out``, or the one beside the model.
+
+    Raises:
+        UsageError: That would be beside a model that is shared with others.
+    """
+    if out is not None:
+        return out
+    if str(model) in shipped_models() or str(model).startswith(HUB):
+        raise UsageError(
+            f"model {model} is shared by all who use it here, and calibrating writes beside a "
+            "model; give a file of your own with --out, and that file to --calibration"
+        )
+    return calibration_path(weights_file(model))
 
 
 def calibrate_unlabelled(
@@ -114,13 +155,8 @@ def calibrate_unlabelled(
         DataError: Time and place guarantee too little.
         FeaturesError: Too few clusters have crops in both modalities.
     """
-    if out is None and (str(model) in shipped_models() or str(model).startswith(HUB)):
-        raise UsageError(
-            f"model {model} is shared by all who use it here, and calibrating writes beside a "
-            "model; give a file of your own with --out, and that file to --calibration"
-        )
+    target = calibration_target(model, out)
     embedder = _embedder(model)
-    target = out or calibration_path(weights_file(model))
     crops = target.parent / CROPS
     images = _images(site, embedder, crops)
     try:
@@ -192,21 +228,6 @@ def _images(site: Site, embedder: Embedder, folder: Path) -> Any:  # noqa: ANN40
         folder=folder,
         workers=available_cores(),
     )
-
-
-def _check_folder(out: Path) -> None:
-    """Refuse a folder that holds anything but an adaptation.
-
-    Raises:
-        ConfigError: It does.
-    """
-    if out.exists() and (
-        not out.is_dir()
-        or (not (out / FOLDER).is_dir() and any(file.name[0] != "." for file in out.iterdir()))
-    ):
-        raise ConfigError(
-            f"{out} is not empty and holds no adaptation; give another folder with --out"
-        )
 
 
 def _steps(outcome: Adaptation) -> int:

@@ -15,6 +15,7 @@ from fprnet.cli.arguments import (
     existing_folder,
     positive,
 )
+from fprnet.cli.galleries import picture_finder
 from fprnet.errors import UsageError
 from fprnet.pretrained import DEFAULT_MODEL
 
@@ -49,9 +50,9 @@ def add_parser(subcommands: Subcommands) -> None:
         metavar="ROOT",
         help="data set whose training people are learnt with their labels at the same time",
     )
-    parser.add_argument("--epochs", type=positive, metavar="N", help="epochs (default: 10)")
+    parser.add_argument("--epochs", type=positive, metavar="N", help="epochs (default: 2)")
     parser.add_argument(
-        "--learning-rate", type=float, metavar="RATE", help="learning rate (default: 0.003)"
+        "--learning-rate", type=float, metavar="RATE", help="learning rate (default: 0.01)"
     )
     parser.add_argument(
         "--limit",
@@ -90,7 +91,9 @@ def add_crops(parser: argparse.ArgumentParser) -> None:
         "time, tracklet where they are known",
     )
     parser.add_argument(
-        "--gallery", metavar="URI", help="gallery whose pictures are still where they were"
+        "--gallery",
+        metavar="URI",
+        help="gallery: crops of its tracklets, and pictures that are still where they were",
     )
     parser.add_argument(
         "--name", default="gallery", help="name of the gallery in a database (%(default)s)"
@@ -105,8 +108,12 @@ def add_crops(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_site(args: argparse.Namespace) -> Site:
+def read_site(args: argparse.Namespace, crops: Path) -> Site:
     """Return the crops that the options name.
+
+    Args:
+        args: Those of `add_crops`.
+        crops: Folder for copies of a gallery's pictures.
 
     Raises:
         UsageError: They name none, or several sources.
@@ -123,11 +130,13 @@ def read_site(args: argparse.Namespace) -> Site:
     if args.crops is not None:
         return of_manifest(args.crops)
     if args.gallery is not None:
-        site, missing = of_gallery(args.gallery, name=args.name)
+        site, missing = of_gallery(
+            args.gallery, crops, name=args.name, picture=picture_finder(args.gallery)
+        )
         if missing:
             print(
-                f"fprnet: {missing} pictures of {args.gallery} are not where they were; "
-                "the others are used",
+                f"fprnet: {missing} pictures of {args.gallery} are not where they were, or were "
+                "changed; the others are used",
                 file=sys.stderr,
             )
         return site
@@ -141,7 +150,7 @@ def read_site(args: argparse.Namespace) -> Site:
 def run(args: argparse.Namespace) -> int:
     """Adapt, and say what became of the model."""
     from fprnet.adaptation.config import config_from_dict
-    from fprnet.adaptation.steps import adapt
+    from fprnet.adaptation.steps import CROPS, adapt, check_folder
 
     chosen = {
         "seed": args.seed,
@@ -151,7 +160,9 @@ def run(args: argparse.Namespace) -> int:
         "labelled": None if args.labelled is None else str(args.labelled),
     }
     config = config_from_dict({key: value for key, value in chosen.items() if value is not None})
-    adapted = adapt(read_site(args), args.out, args.model, config, seconds=args.apart)
+    check_folder(args.out)  # before a gallery's pictures are copied to it
+    site = read_site(args, args.out / CROPS)
+    adapted = adapt(site, args.out, args.model, config, seconds=args.apart)
     if adapted.doubt:
         print(f"fprnet: {adapted.doubt}", file=sys.stderr)
     if not adapted.summary["adapted"]:

@@ -103,14 +103,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run_unlabelled(args: argparse.Namespace) -> int:
-    from fprnet.adaptation.steps import calibrate_unlabelled
-    from fprnet.gallery.calibration import calibration_path
-    from fprnet.runs.pretrained import weights_file
+    from fprnet.adaptation.steps import CROPS, calibrate_unlabelled, calibration_target
 
     if args.picture is not None or args.split is not None or args.cache is not None:
         raise UsageError("--picture, --split and --cache are of --data")
-    site = read_site(args)
-    calibration = calibrate_unlabelled(args.model, site, seconds=args.apart, out=args.out)
+    out = calibration_target(args.model, args.out)
+    site = read_site(args, out.parent / CROPS)
+    calibration = calibrate_unlabelled(args.model, site, seconds=args.apart, out=out)
     if args.json:
         print(json.dumps(calibration.as_dict()))
         return 0
@@ -121,7 +120,7 @@ def _run_unlabelled(args: argparse.Namespace) -> int:
     print(
         f"thresholds among {candidates} (false-match rate): {thresholds}\n"
         f"by {calibration.measured['stranger_pairs']} pairs that time and place guarantee\n"
-        f"{args.out or calibration_path(weights_file(args.model))} is written"
+        f"{out} is written"
     )
     return 0
 

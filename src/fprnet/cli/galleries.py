@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fprnet.cli.arguments import add_command
@@ -12,8 +13,17 @@ if TYPE_CHECKING:
 
     from fprnet.cli.arguments import Subcommands
     from fprnet.gallery.audit import AuditEntry
+    from fprnet.gallery.records import GalleryRecord
+    from fprnet.gallery.upgrading import Picture
 
-__all__ = ["COMMAND_LINE", "add_action", "add_address", "audit_entry", "user_name"]
+__all__ = [
+    "COMMAND_LINE",
+    "add_action",
+    "add_address",
+    "audit_entry",
+    "picture_finder",
+    "user_name",
+]
 
 COMMAND_LINE = "command line"
 """The role of whoever uses it, in the audit log."""
@@ -60,3 +70,17 @@ def audit_entry(event: str, **values: Any) -> AuditEntry:  # noqa: ANN401 - thos
     from fprnet.gallery.audit import AuditEntry
 
     return AuditEntry(event, user_name(), COMMAND_LINE, **values)
+
+
+def picture_finder(uri: str) -> Picture:
+    """Return what finds a record's picture: where it was, or among the copies of a service."""
+    from fprnet.gallery.upgrading import picture_of
+    from fprnet.serving.pictures import Pictures
+
+    copies = Pictures(Path(f"{uri.rstrip('/')}.service") / "images", (), 0)
+
+    def find(record: GalleryRecord) -> bytes | None:
+        kept = copies.kept(record.id)
+        return picture_of(record) if kept is None else kept.read_bytes()
+
+    return find

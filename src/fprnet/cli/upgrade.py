@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fprnet.cli.arguments import add_json
-from fprnet.cli.galleries import add_action, user_name
+from fprnet.cli.galleries import add_action, picture_finder, user_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fprnet.cli.arguments import Subcommands
-    from fprnet.gallery.records import GalleryRecord
 
 __all__ = ["add_parser"]
 
@@ -62,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
             gallery,
             embedder,
             remembered_as(args.model),
-            picture=_picture_finder(args.uri),
+            picture=picture_finder(args.uri),
             by=user_name(),
         )
     if args.json:
@@ -75,17 +71,3 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(f"{args.uri} was of {args.model} already")
     return 0
-
-
-def _picture_finder(uri: str) -> Callable[[GalleryRecord], bytes | None]:
-    """Return what finds a record's picture: where it was, or among the copies of a service."""
-    from fprnet.gallery.upgrading import picture_of
-    from fprnet.serving.pictures import Pictures
-
-    copies = Pictures(Path(f"{uri.rstrip('/')}.service") / "images", (), 0)
-
-    def find(record: GalleryRecord) -> bytes | None:
-        kept = copies.kept(record.id)
-        return picture_of(record) if kept is None else kept.read_bytes()
-
-    return find

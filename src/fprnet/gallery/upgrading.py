@@ -46,7 +46,7 @@ from fprnet.gallery.rows import ASKED_ROWS, FIELDS, record_of
 from fprnet.gallery.schema import Tables
 from fprnet.gallery.tracklets import stored_image
 
-__all__ = ["Upgraded", "picture_of", "upgrade_gallery"]
+__all__ = ["Picture", "Upgraded", "picture_of", "upgrade_gallery"]
 
 CHUNK = 200  # records that are embedded, and therefore safe, together
 NAMED = 3  # records that a message names before it only counts

@@ -15,10 +15,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
-from fprnet.adaptation.adapting import Adaptation, adapt_network
+from fprnet.adaptation.adapting import ADAPTATION, FOLDER, RUN, Adaptation, adapt_network
 from fprnet.adaptation.config import AdaptationConfig
 from fprnet.adaptation.site import Site, labelled_crops, together
+from fprnet.adaptation.teacher import StudentAndTeacher
 from fprnet.data.cache import open_cache
 from fprnet.data.data_set import DataSet, open_data_set
 from fprnet.embeddings.embedder import Embedder
@@ -28,6 +30,7 @@ from fprnet.embeddings.pytorch_backend import PyTorchBackend
 from fprnet.evaluation.data_set_protocol import make_protocol
 from fprnet.evaluation.pairwise import pairwise_scores
 from fprnet.evaluation.scores import score
+from fprnet.runs.run_folder import RunFolder
 
 __all__ = ["CASES", "VARIANTS", "measure_adaptation"]
 
@@ -79,8 +82,9 @@ def measure_adaptation(
         config: How; None takes the defaults.
 
     Returns:
-        Rank-1 and mAP before and after, percent; the agreement; pairwise precision and recall of
-        the clusters; and how long it took.
+        Rank-1 and mAP, percent, of the model before, of the one that the command would give, and
+        of the last epoch's whether it is kept or not; the agreement; pairwise precision and recall
+        of the clusters; and how long it took.
     """
     embedder = load_model(model, runtime="pytorch", precision="float32")
     config = config or AdaptationConfig()
@@ -88,13 +92,15 @@ def measure_adaptation(
     crops, config = found.crops, replace(config, **VARIANTS[variant])
     if labels:
         crops = replace(crops, tracklet=found.person)
-        config = replace(config, limit=0.0, match_limit=0.0, held_out=0.05)
+        config = replace(config, limit=0.0, match_limit=0.0, unsure=0.0, held_out=0.05)
     config = replace(config, crops_sha256=crops.sha256)
     started = time.monotonic()
-    outcome = adapt_network(embedder, crops, out / "adaptation", config)
+    folder = out / FOLDER
+    outcome = adapt_network(embedder, crops, folder, config)
     seconds = time.monotonic() - started
     before = _scores(embedder, embedder.model, found.data_set)
     after = _scores(embedder, outcome.network, found.data_set) if outcome.kept else before
+    last = _scores(embedder, _last_teacher(embedder, folder, config), found.data_set)
     return {
         "site": root.name,
         "people": len(np.unique(found.person)),
@@ -105,6 +111,7 @@ def measure_adaptation(
         "seed": config.seed,
         "before": before,
         "after": after,
+        "last": last,
         "kept": outcome.kept,
         "reason": outcome.reason,
         "epoch": outcome.epoch,
@@ -159,6 +166,12 @@ def _distractors(crops: Site, folder: Path, random: np.random.Generator) -> Site
         path=np.array(paths),
         person=crops.person.max() + 1 + np.arange(len(some)),
     )
+
+
+def _last_teacher(embedder: Embedder, folder: Path, config: AdaptationConfig) -> nn.Module:
+    networks = StudentAndTeacher(embedder.model)
+    networks.load_state_dict(ADAPTATION.read(RunFolder(folder, config, RUN).last)["model"])
+    return networks.teacher
 
 
 def _scores(embedder: Embedder, network: Any, data_set: DataSet) -> dict[str, float]:  # noqa: ANN401 - a Network
