@@ -20,7 +20,7 @@ from PIL import Image as PillowImage
 from tqdm import tqdm
 
 from fprnet.errors import DataError
-from fprnet.files import write_text
+from fprnet.files import remove_leftovers_of, write_text
 from fprnet_lab.people.layouts import hitsz_vcm, llcm, manifest, regdb, sysu_mm01
 from fprnet_lab.people.layouts.shot import Shot
 from fprnet_lab.people.options import PeopleOptions
@@ -94,6 +94,7 @@ def generate(
         (lists / UNFINISHED).replace(lists / FINISHED)
         for file in done:
             file.unlink(missing_ok=True)
+        remove_leftovers_of(lists / UNFINISHED)
     except OSError as error:
         raise DataError(
             f"cannot write {error.filename or root} ({error.strerror}); fix this and run the same "
@@ -115,7 +116,8 @@ def _claim(root: Path, options: PeopleOptions) -> bool:
     lists = root / WRITERS[options.layout].lists
     if root.exists() and not root.is_dir():
         raise DataError(f"{root} is a file; give a folder")
-    if root.is_dir() and any(root.iterdir()):
+    # Folders alone, and a hidden file, are what a full disk or a kill leaves of the marker.
+    if any(file.is_file() and file.name[0] != "." for file in root.rglob("*")):
         for name in (FINISHED, UNFINISHED):
             if _same(lists / name, text):
                 return name == UNFINISHED

@@ -8,6 +8,7 @@ import pytest
 
 from fprnet.data.check import check
 from fprnet.errors import DataError
+from fprnet.files import replacing
 from fprnet_lab.people.layouts import hitsz_vcm
 from fprnet_lab.people.options import PeopleOptions
 from fprnet_lab.people.writer import WRITERS, generate
@@ -84,6 +85,17 @@ def test_an_interrupted_run_goes_on(whole, tmp_path):
     assert images[1].read_bytes() == b"kept, not rendered again"
     images[1].write_bytes((whole / images[1].relative_to(root)).read_bytes())
     assert contents(root) == contents(whole)
+
+
+def test_what_a_full_disk_or_a_kill_left_of_the_marker_is_no_set(whole, tmp_path):
+    marker = tmp_path / "set" / "exp" / "generator.unfinished.json"
+    with pytest.raises(OSError, match="full"), replacing(marker):
+        raise OSError("full")
+    assert list(marker.parent.iterdir()) == []
+    leftover = marker.parent / ".generator.unfinished.0123abcd.part.json"
+    leftover.write_text('{"gener')
+    assert generate(tmp_path / "set", SMALL, progress=False)
+    assert contents(tmp_path / "set") == contents(whole)
 
 
 def test_a_complete_set_is_left_alone(whole, capsys):
