@@ -38,6 +38,22 @@ def test_only_what_is_clearly_faster_is_faster(old, new, expected):
     assert order == ["old", "new"] * 3
 
 
+def test_a_clock_that_ticks_too_rarely_does_not_judge(monkeypatch):
+    now = [0.0]
+
+    def work(seconds):
+        now[0] += seconds
+
+    monkeypatch.setattr(precision.time, "perf_counter", lambda: now[0])
+    for slow, quick in ((0.003, 0.001), (0.001, 0.003)):
+        result = is_faster(
+            lambda seconds=quick: work(seconds),
+            than=lambda seconds=slow: work(seconds),
+            clock=lambda: now[0] // 0.016,
+        )
+        assert result is (quick < slow)
+
+
 @pytest.mark.parametrize("faster", [True, False])
 def test_bfloat16_is_measured_on_products_in_both_types(monkeypatch, faster):
     types = []
