@@ -84,6 +84,11 @@ class Desk:
         self.page.locator("#previews li").nth(len(images) - 1).wait_for()
         self.page.click("#search")
 
+    def try_now(self) -> None:
+        """Click on it, unless the page has tried by itself and was first."""
+        button = self.page.get_by_role("button", name="Try now")
+        button.evaluate_all("buttons => buttons.forEach(button => button.click())")
+
     def cards(self) -> Any:
         return self.page.locator("#matches .card")
 

@@ -218,7 +218,7 @@ def test_a_service_that_is_killed_and_started_again(desk, service, night):
     expect(notice).to_be_visible()
     expect(desk.page.locator("#previews li")).to_have_count(1)
     service.start()
-    desk.page.get_by_role("button", name="Try now").click()
+    desk.try_now()
     expect(desk.cards()).to_have_count(10)
     expect(notice).to_have_count(0)
     expect(desk.cards().first).to_have_class("card")  # the mark is saved

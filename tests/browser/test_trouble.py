@@ -167,9 +167,7 @@ def test_marks_made_while_the_service_is_gone_are_saved_when_it_is_back(asking, 
     expect(asking.cards().first.locator(".saving")).to_be_visible()
     double.searches.clear()  # it was started anew and remembers no search
     double.start()
-    # The page tries by itself, too; where it was first, there is nothing to click any more.
-    button = asking.page.get_by_role("button", name="Try now")
-    button.evaluate_all("buttons => buttons.forEach(button => button.click())")
+    asking.try_now()
     expect(asking.cards().first).to_have_class("card")
     expect(asking.page.locator(".saving")).to_have_count(0)
     expect(asking.cards().first).to_have_attribute("data-mark", "right")
