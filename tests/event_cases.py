@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.strangers import Strangers
 from fprnet.gallery.tracklets import add_tracklet
 from gallery_cases import record
+from http_cases import http_server
 from tracklet_cases import tracklet
 
 QUANTILES = tuple(np.arange(96) / 200)  # 95 % of the strangers are less alike than 0.475
@@ -107,15 +107,9 @@ def receiving(port: int = 0) -> Iterator[Receiver]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
-        receiver.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield receiver
-        finally:
-            server.shutdown()
-            thread.join()
+    with http_server(Handler, port) as served_at:
+        receiver.url = f"http://127.0.0.1:{served_at}/hook"
+        yield receiver
 
 
 def record_id(number: int) -> str:

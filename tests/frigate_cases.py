@@ -2,14 +2,14 @@
 
 import io
 import json
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
 from PIL import Image
 
+from http_cases import http_server
 from watch_cases import SIZE, START, box_at, scene
 
 HEIGHT, WIDTH = SIZE
@@ -164,12 +164,6 @@ def playing(port=0, frigate=None):
         def log_message(self, *_):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
-        frigate.address = f"frigate+http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield frigate
-        finally:
-            server.shutdown()
-            thread.join()
+    with http_server(Handler, port) as served_at:
+        frigate.address = f"frigate+http://127.0.0.1:{served_at}"
+        yield frigate

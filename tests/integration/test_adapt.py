@@ -12,8 +12,8 @@ import yaml
 from conftest import assert_identical, checkpoint
 from documents import commands
 from fprnet.adaptation import adapting
-from fprnet.adaptation.adapting import LEAST_CLUSTERS
 from fprnet.adaptation.config import AdaptationConfig
+from fprnet.adaptation.crops import LEAST_CLUSTERS
 from fprnet.adaptation.site import of_gallery, of_manifest
 from fprnet.adaptation.steps import adapt
 from fprnet.data.data_set import open_data_set

@@ -13,36 +13,41 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from numpy.typing import NDArray
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from fprnet.adaptation.agreement import Agreement, agreement, held_out_groups
 from fprnet.adaptation.batches import ClusterBatch, SiteBatches
-from fprnet.adaptation.clusters import NOISE, Clusters, cluster_site
+from fprnet.adaptation.clusters import NOISE, Clusters
 from fprnet.adaptation.config import AdaptationConfig, config_from_dict, to_yaml
+from fprnet.adaptation.crops import (
+    CollapseError,
+    Embeddings,
+    Pixels,
+    certain_groups,
+    check_spread,
+    cluster_crops,
+    embed_crops,
+    inference_precision,
+)
 from fprnet.adaptation.memory import ProxyMemory
-from fprnet.adaptation.site import Site, check_enough, different_people
+from fprnet.adaptation.site import Site, check_enough
 from fprnet.adaptation.teacher import Averaging, StudentAndTeacher
 from fprnet.components import plain
 from fprnet.cores import available_cores
 from fprnet.data.cache import open_cache
 from fprnet.embeddings.embedder import Embedder
-from fprnet.embeddings.extract import embed_images
-from fprnet.embeddings.pytorch_backend import PyTorchBackend
-from fprnet.errors import DataError, TrainingError
-from fprnet.evaluation.reranking import jaccard_distances
+from fprnet.errors import DataError
 from fprnet.losses.terms import LossTerms
 from fprnet.methods.callbacks import Callback
 from fprnet.models.weights import check_finite
-from fprnet.precision import bfloat16_is_faster
 from fprnet.runs.checkpoint_file import CheckpointKind
 from fprnet.runs.run_folder import RunFolder, RunKind
 from fprnet.training.loop import Task, train
@@ -55,19 +60,11 @@ __all__ = [
     "RUN",
     "Adaptation",
     "adapt_network",
-    "cluster_crops",
-    "embed_crops",
 ]
 
 FOLDER = "adaptation"  # of the run, inside the folder of the model
 CLIP = 5.0  # longest gradient
 MOST_STEPS = 50  # of an epoch: after more of them even a site's labels make a good model worse
-LEAST_CLUSTERS = 8
-MOST_IN_ONE = 0.5  # share of the crops that one cluster may have
-TIGHT = 0.6  # mean Jaccard distance of the groups by which agreement is measured
-
-Pixels = NDArray[np.uint8]
-Embeddings = NDArray[np.float32]
 
 ADAPTATION = CheckpointKind(
     name="adaptation",
@@ -115,45 +112,6 @@ class Adaptation:
     clusters: Clusters
 
 
-class _CollapseError(TrainingError):
-    """All crops have become one person, or nearly nobody."""
-
-
-def embed_crops(network: Any, images: Pixels, infrared: NDArray[np.bool_]) -> Embeddings:  # noqa: ANN401 - a Network
-    """Return ``(N, D)`` float32 embeddings of the crops."""
-    backend = PyTorchBackend(network.eval(), precision=_inference_precision(), fold=False)
-    found = np.empty((len(images), backend.embedding_size), dtype=np.float32)
-    found[~infrared] = embed_images(backend, images, "visible", rows=np.flatnonzero(~infrared))
-    found[infrared] = embed_images(backend, images, "infrared", rows=np.flatnonzero(infrared))
-    return found
-
-
-def cluster_crops(embeddings: Embeddings, site: Site, config: AdaptationConfig) -> Clusters:
-    """Cluster the crops; those of people who are known are their people's, and of nobody else."""
-    label = np.full(len(site), NOISE, dtype=np.int64)
-    rows = np.flatnonzero(site.person < 0)
-    some = site.where(rows)
-    distance = _distances(embeddings[rows], some, config)
-    found = cluster_site(
-        distance,
-        some.infrared,
-        some.units,
-        different_people(some),
-        limit=config.limit,
-        match_limit=config.match_limit,
-        unsure=config.unsure,
-        least=config.least,
-    )
-    label[rows] = found.label
-    known = np.flatnonzero(site.person >= 0)
-    names, place = np.unique(site.person[known], return_inverse=True)
-    label[known] = place + found.count
-    count = found.count + len(names)
-    unsure = np.zeros((count, count), dtype=np.bool_)
-    unsure[: found.count, : found.count] = found.unsure
-    return Clusters(label, count, found.both, unsure)
-
-
 def adapt_network(
     embedder: Embedder, site: Site, folder: Path, config: AdaptationConfig
 ) -> Adaptation:
@@ -189,7 +147,7 @@ def adapt_network(
     history: list[dict[str, Any]] = []
     try:
         history = _train(teaching, run_folder, config, embedder)
-    except _CollapseError as error:
+    except CollapseError as error:
         reason = str(error)
     taken = _best(run_folder, networks)
     after, epoch = None, 0
@@ -236,7 +194,7 @@ class _Teaching(Callback):
             changes=embedder.config.augmentation,
             seed=config.seed,
         )
-        self._group = _groups(self.start, site, config)
+        self._group = certain_groups(self.start, site, config)
         random = np.random.default_rng([config.seed, 1])
         self._held_out = held_out_groups(self._group, config.held_out, random)
         if not self._held_out.any():
@@ -265,7 +223,7 @@ class _Teaching(Callback):
             embeddings = embed_crops(self.networks.teacher, self.images, self.site.infrared)
         self._embeddings = None
         found = cluster_crops(embeddings, self.site, self.config)
-        _check_spread(found, self.site, epoch)
+        check_spread(found, self.site, epoch)
         self._cluster = np.where(self._held_out, NOISE, found.label)
         camera = self.site.camera if self.config.camera_aware else np.full(len(self.site), -1)
         self._memory = ProxyMemory(
@@ -320,7 +278,7 @@ def _train(
     fabric = Fabric(
         accelerator="cuda" if cuda else "cpu",
         devices=1,
-        precision="bf16-mixed" if _inference_precision() == "bfloat16" else "32-true",
+        precision="bf16-mixed" if inference_precision() == "bfloat16" else "32-true",
     )
     task = Task(
         config=plain(config),
@@ -355,56 +313,3 @@ def _best(folder: RunFolder[Any], networks: StudentAndTeacher) -> int | None:
     networks.load_state_dict(checkpoint["model"])
     check_finite(networks.state_dict(), folder.best)
     return len(checkpoint["history"])
-
-
-def _groups(embeddings: Embeddings, site: Site, config: AdaptationConfig) -> NDArray[np.int64]:
-    """Return ``(N,)`` who is certainly one person in one modality: tracklets, or tight clusters."""
-    own = site.person < 0
-    group = np.where(own, site.tracklet, -1)
-    loose = np.flatnonzero(own & (site.tracklet < 0))
-    if len(loose) > 1:
-        tight = replace(config, limit=TIGHT, match_limit=0.0, least=2)
-        found = cluster_crops(embeddings[loose], site.where(loose), tight)
-        # Of a cluster in both modalities each side is a group: it is never asked across.
-        side = 2 * found.label + site.infrared[loose]
-        first = int(group.max(initial=-1)) + 1
-        group[loose] = np.where(found.label >= 0, side + first, -1)
-    return group
-
-
-def _distances(embeddings: Embeddings, site: Site, config: AdaptationConfig) -> NDArray[np.float32]:
-    sides = site.infrared if config.balanced else np.zeros(len(site), dtype=np.bool_)
-    return jaccard_distances(
-        torch.from_numpy(embeddings).double(),
-        sides.astype(np.int64),
-        k1=config.neighbours,
-        k2=config.averaged,
-    )
-
-
-def _check_spread(found: Clusters, site: Site, epoch: int) -> None:
-    """Refuse clusters that nobody could learn from.
-
-    Raises:
-        DataError: Before the first epoch: there are too few people, or nobody in both modalities.
-        _CollapseError: After it.
-    """
-    own = found.label[(site.person < 0) & (found.label >= 0)]
-    largest = np.bincount(own).max(initial=0) / max(len(own), 1)
-    count = len(np.unique(own))
-    if count >= LEAST_CLUSTERS and largest <= MOST_IN_ONE and found.both >= LEAST_CLUSTERS // 2:
-        return
-    fault = (
-        f"{count} clusters, {found.both} of them with crops of both modalities, the largest with "
-        f"{100 * largest:.0f} % of the crops"
-    )
-    if epoch:
-        raise _CollapseError(f"before epoch {epoch + 1} the crops have collapsed into {fault}")
-    raise DataError(
-        f"the crops fall into {fault}; there are too few people, or day and night have nobody in "
-        "common: give crops of more people, seen by both"
-    )
-
-
-def _inference_precision() -> Any:  # noqa: ANN401 - a literal
-    return "bfloat16" if bfloat16_is_faster() else "float32"

@@ -13,10 +13,9 @@ from fprnet.adaptation.adapting import (
     FOLDER,
     Adaptation,
     adapt_network,
-    cluster_crops,
-    embed_crops,
 )
 from fprnet.adaptation.config import AdaptationConfig
+from fprnet.adaptation.crops import cluster_crops, embed_crops
 from fprnet.adaptation.report import summary_of, write_report
 from fprnet.adaptation.site import Site, labelled_crops, together
 from fprnet.adaptation.threshold import calibrate_crops

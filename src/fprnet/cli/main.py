@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from importlib.metadata import entry_points
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from fprnet import plugins
@@ -119,7 +120,7 @@ def _refuse_empty(words: Sequence[str]) -> None:
     Raises:
         UsageError: There is one.
     """
-    for before, word in zip(("", *words), words, strict=False):
+    for before, word in pairwise(("", *words)):
         if word == "" or re.fullmatch(r"--[^=]+=", word):
             name = word.rstrip("=") or f"what follows {before or 'fprnet'!r}"
             raise UsageError(f"{name} is empty; give a value, or set the shell's variable")

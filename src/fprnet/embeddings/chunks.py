@@ -31,11 +31,11 @@ class Chunks:
     """Finished chunks of one extraction, in a folder.
 
     Args:
-        folder: None keeps nothing.
-        batch: Images that are embedded together.
+        folder: Where the chunks are kept; None keeps nothing.
+        batch: Number of images that are embedded together.
 
     Attributes:
-        images: Of a chunk; the last of a modality may have fewer.
+        images: Number of images in a chunk; the last chunk of a modality may have fewer.
     """
 
     def __init__(self, folder: Path | None, batch: int) -> None:
@@ -100,7 +100,7 @@ def kept_chunks(
         out: The features file to be; None keeps nothing.
         settings: All that decides the embeddings, as JSON holds it.
         files: The images, in their order.
-        batch: Images that are embedded together.
+        batch: Number of images that are embedded together.
     """
     if out is None:
         yield Chunks(None, batch)

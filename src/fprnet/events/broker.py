@@ -79,7 +79,7 @@ class Broker:
         """Return a client that is not connected yet.
 
         Args:
-            password: Of the user; None sends none.
+            password: The user's password at the broker; None sends none.
 
         Raises:
             UsageError: paho-mqtt is not installed.

@@ -62,7 +62,7 @@ def watch_for(
 
     Args:
         gallery: Writable.
-        identity: Of some of its records.
+        identity: Who is watched for: an identity that a record of the gallery says.
         by: Who asks.
         audit: Entries for the log, on the disk together with the change; an image of the person
             joins them.

@@ -48,8 +48,8 @@ class Calibration:
             often pairs of one person are so alike than pairs of two people. Between them the curve
             is straight, outside it is level.
         stranger_quantiles: Quantiles of :class:`Strangers` of a visible and an infrared image.
-        tail_scale: Likewise.
-        tail_shape: Likewise.
+        tail_scale: Scale of the tail beyond those quantiles, see :class:`Strangers`.
+        tail_shape: Shape of that tail, at most 0, see :class:`Strangers`.
         measured: What was measured, on other people than those fitted on; for the reader only.
         projection_sha256: Hash of the projection whose compact embeddings were compared; "" for
             full embeddings.
@@ -110,7 +110,7 @@ class Calibration:
         Args:
             false_match_rate: Above 0 and below 1.
             candidates: Records that pass the filters.
-            modality: Of both images; None is one of each.
+            modality: In which both images are, "visible" or "infrared"; None is one of each.
 
         Returns:
             A cosine, at most 1.
