@@ -189,6 +189,16 @@ def assert_same_run(one: Path, other: Path) -> None:
 
 
 @pytest.fixture(scope="session")
+def empty_gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A gallery without images, of the untrained tiny default preset; copy it, do not change it."""
+    from fprnet.gallery.steps import create_gallery
+
+    uri = tmp_path_factory.mktemp("empty") / "people.db"
+    create_gallery(str(uri), "fprnet", scale="tiny").close()
+    return uri
+
+
+@pytest.fixture(scope="session")
 def trained(tiny_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the default preset; read it, do not change it."""
     run = tmp_path_factory.mktemp("runs") / "fprnet"

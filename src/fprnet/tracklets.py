@@ -66,8 +66,8 @@ class Tracklet:
         path: Where the person was, in the order of time; may be thinned out.
         crops: The best images of the person, best first; at least one.
         source: Address of the video that was watched, without a password.
-        number: Of the tracklet in that source. The same source, camera, number and start are the
-            same tracklet, so that watching a video again adds nothing.
+        number: Which tracklet of that source it is. The same source, camera, number and start are
+            the same tracklet, so that watching a video again adds nothing.
 
     Raises:
         ValueError: A time has no zone, the end lies before the start, or there is no crop.

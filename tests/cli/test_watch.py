@@ -31,18 +31,9 @@ def films(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory):
-    from fprnet.gallery.steps import create_gallery
-
-    uri = tmp_path_factory.mktemp("empty") / "people.db"
-    create_gallery(str(uri), "fprnet", scale="tiny").close()
-    return uri
-
-
 @pytest.fixture
-def uri(empty, tmp_path):
-    return shutil.copy(empty, tmp_path / "people.db")
+def uri(empty_gallery, tmp_path):
+    return shutil.copy(empty_gallery, tmp_path / "people.db")
 
 
 @pytest.fixture
@@ -337,10 +328,10 @@ def test_the_default_detector_runs(watch, films):
 
 
 @pytest.mark.slow
-def test_documented_commands(fprnet, empty, tmp_path, monkeypatch):
+def test_documented_commands(fprnet, empty_gallery, tmp_path, monkeypatch):
     """As written, but with the tiny model."""
     monkeypatch.chdir(tmp_path)
-    shutil.copy(empty, "people.db")
+    shutil.copy(empty_gallery, "people.db")
     lines = commands("watch.md")
     assert [words[1] for words in lines] == ["data", "gallery", "watch", "watch"]
     for words in lines:

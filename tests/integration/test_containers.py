@@ -5,9 +5,8 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 import tomllib
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
@@ -16,6 +15,7 @@ import pytest
 import yaml
 
 from conftest import ROOT
+from http_cases import http_server
 from service_cases import MODEL, image_bytes, process_of
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -111,9 +111,8 @@ def test_a_path_of_its_own_behind_a_proxy(stock, keys):
     words = ("--gallery", stock / "people.db", *MODEL, "--keys")
     with process_of(*words, "--trusted-proxy", "127.0.0.1") as process:
         handler = type("Handler", (_Proxy,), {"upstream": process.address})
-        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-            base = f"http://127.0.0.1:{server.server_address[1]}/people/"
+        with http_server(handler) as port:
+            base = f"http://127.0.0.1:{port}/people/"
             client = httpx2.Client(headers={"Authorization": f"Bearer {keys['search']}"})
             assert client.head(urljoin(base, "healthz")).status_code == 200
             page = client.get(base)
@@ -136,4 +135,3 @@ def test_a_path_of_its_own_behind_a_proxy(stock, keys):
             )
             assert answer.status_code == 200, answer.text
             client.close()
-            server.shutdown()

@@ -22,18 +22,9 @@ from watch_cases import START, at, box_at
 TOPIC = "nvr/events"
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory):
-    from fprnet.gallery.steps import create_gallery
-
-    uri = tmp_path_factory.mktemp("empty") / "people.db"
-    create_gallery(str(uri), "fprnet", scale="tiny").close()
-    return uri
-
-
 @pytest.fixture
-def uri(empty, tmp_path):
-    return shutil.copy(empty, tmp_path / "people.db")
+def uri(empty_gallery, tmp_path):
+    return shutil.copy(empty_gallery, tmp_path / "people.db")
 
 
 class Publisher:

@@ -1,8 +1,7 @@
 """Addresses of cameras that answer with a refusal, or with nothing that is a video."""
 
-import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from fprnet.errors import DataError, UsageError
 from fprnet.watch.sources import SourceOptions, open_source
 from fprnet.watch.video import decoded, without_password
+from http_cases import http_server
 
 av = pytest.importorskip("av")
 
@@ -25,10 +25,8 @@ def refusing(status):
         def log_message(self, *words):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://guest:secret@127.0.0.1:{server.server_port}/stream"
-        server.shutdown()
+    with http_server(Handler) as port:
+        yield f"http://guest:secret@127.0.0.1:{port}/stream"
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 418, 429, 503])

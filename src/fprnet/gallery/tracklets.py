@@ -69,7 +69,7 @@ def add_tracklet(
     Args:
         gallery: Writable.
         tracklet: Its embeddings are of the gallery's model.
-        location: Of the camera; None is the camera's name.
+        location: Where the camera hangs; None is the camera's name.
         audit: Entries for the log, on the disk together with the tracklet.
         also: Writes what belongs to a new tracklet, given its number, in the same transaction.
 

@@ -89,7 +89,7 @@ def group_unknown(
 
     Args:
         gallery: Writable.
-        calibration: Of the gallery's model.
+        calibration: Calibration of the gallery's model.
         false_link_rate: Share of the units showing somebody who is nowhere else that may be linked
             to a stranger, above 0 and below 1; sets the thresholds.
         by: Who groups.
@@ -132,7 +132,7 @@ def link_thresholds(
     with a tracklet takes the tracklets' threshold.
 
     Args:
-        calibration: Of images and tracklets.
+        calibration: How far similarities of images and of tracklets can be trusted.
         false_link_rate: Above 0 and below 1.
         candidates: Other units that each is compared with.
 

@@ -5,16 +5,14 @@ Shapes: R rows, the first V of them of visible images; D features; M identities.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from fprnet.errors import ConfigError
-from fprnet.losses.ranking import TINY, euclidean_distances
+from fprnet.losses.ranking import TINY, AcrossModalities, euclidean_distances
 from fprnet.models.heads import HeadOutput, unit_length
 from fprnet.models.precision import at_least_float32
 from fprnet.ranges import Positive
@@ -29,19 +27,8 @@ __all__ = [
 BANDWIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the five kernels, shares of the mean squared distance
 
 
-class _AcrossModalities:
-    """A loss between the visible and the infrared rows of a head."""
-
-    @staticmethod
-    def faults(options: Mapping[str, Any], config: Any) -> Iterable[str]:  # noqa: ANN401
-        """Yield a fault where only one modality is trained on."""
-        del options
-        if config.data.modalities == "visible":
-            yield "data.modalities is visible but a loss between the modalities needs both"
-
-
 @dataclass(frozen=True)
-class ModalityDiscrepancy(_AcrossModalities):
+class ModalityDiscrepancy(AcrossModalities):
     """`maximum_mean_discrepancy` between the visible and the infrared rows of a head."""
 
     def __call__(self, output: HeadOutput) -> Tensor:
@@ -54,7 +41,7 @@ class ModalityDiscrepancy(_AcrossModalities):
 
 
 @dataclass(frozen=True)
-class ModalityDistillation(_AcrossModalities):
+class ModalityDistillation(AcrossModalities):
     """`modality_distillation` of a head: what one modality says of a person teaches the other.
 
     Attributes:

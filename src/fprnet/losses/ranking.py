@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,7 @@ from fprnet.models.precision import at_least_float32
 from fprnet.ranges import BelowOne, NonNegative, Positive
 
 __all__ = [
+    "AcrossModalities",
     "BatchHardTriplet",
     "CircleLoss",
     "CrossModalityTopRanking",
@@ -93,8 +94,21 @@ class BatchHardTriplet(_Pooled):
         return batch_hard_triplet(output.features, output.labels, margin=self.margin)
 
 
+class AcrossModalities:
+    """A loss between the visible and the infrared rows of a head."""
+
+    name: ClassVar[str] = "a loss between the modalities"
+
+    @classmethod
+    def faults(cls, options: Mapping[str, Any], config: Any) -> Iterable[str]:  # noqa: ANN401
+        """Yield a fault where only one modality is trained on."""
+        del options
+        if config.data.modalities == "visible":
+            yield f"data.modalities is visible but {cls.name} needs both"
+
+
 @dataclass(frozen=True)
-class CrossModalityTopRanking:
+class CrossModalityTopRanking(AcrossModalities):
     """`cross_modality_top_ranking` of a head: one modality is ranked against the other.
 
     Attributes:
@@ -102,6 +116,8 @@ class CrossModalityTopRanking:
         intra_modality_weight: lambda; above 0 it is BDTR's loss.
         intra_modality_margin: rho_2.
     """
+
+    name: ClassVar[str] = "cross-modality-top-ranking"
 
     margin: Positive = 0.5
     intra_modality_weight: NonNegative = 0.0
@@ -126,13 +142,6 @@ class CrossModalityTopRanking:
             intra_weight=self.intra_modality_weight,
             intra_margin=self.intra_modality_margin,
         )
-
-    @staticmethod
-    def faults(options: Mapping[str, Any], config: Any) -> Iterable[str]:  # noqa: ANN401
-        """Yield a fault where only one modality is trained on."""
-        del options
-        if config.data.modalities == "visible":
-            yield "data.modalities is visible but cross-modality-top-ranking needs both"
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class Detector(Protocol):
         """Return who is in each frame.
 
         Args:
-            frames: Of any sources and sizes.
+            frames: Frames of any sources and sizes.
         """
         ...
 

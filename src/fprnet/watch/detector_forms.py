@@ -89,7 +89,7 @@ def read_outputs(
     """Return the people that a network found in one frame, before those too alike are removed.
 
     Args:
-        form: Of the outputs.
+        form: Which form the outputs have.
         outputs: Name -> values.
         place: How the frame lay in the input.
         person: Number of the class of people; None takes COCO's.

@@ -21,9 +21,9 @@ class Follower:
     """Follows everybody in one camera.
 
     Args:
-        tracker: Of that camera alone.
-        light: Likewise.
-        chooser: Of its crops.
+        tracker: Follows people in that camera alone.
+        light: Says for that camera alone whether it sees infrared.
+        chooser: Keeps the best crops.
     """
 
     def __init__(self, tracker: BoxTracker, light: Light, chooser: CropChooser) -> None:

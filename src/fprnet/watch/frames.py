@@ -26,7 +26,8 @@ class Frame:
     Attributes:
         pixels: ``(H, W, 3)`` uint8; 16-bit gray is reduced by its own range.
         time: When it was taken, in UTC; never before that of the frame before.
-        number: Of the frame in its video, counted from 1, whether or not those before were wanted.
+        number: Place of the frame in its video, counted from 1, whether or not those before were
+            wanted.
         is_cut: Whether nothing ties it to the frame before: another connection, size or clock.
     """
 

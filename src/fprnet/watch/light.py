@@ -103,7 +103,7 @@ class Light:
 
         Args:
             pixels: ``(H, W, 3)`` uint8.
-            time: Of the frame.
+            time: When the frame was taken.
         """
         variety = colour_variety(pixels)
         if self._modality is None:

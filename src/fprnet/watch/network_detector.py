@@ -145,7 +145,7 @@ def distinct(found: Detections, overlap: float) -> Detections:
     """Remove boxes that overlap a surer one: non-maximum suppression.
 
     Args:
-        found: Of one frame.
+        found: Detections of one frame.
         overlap: Intersection over union above which the less sure box goes.
     """
     order = np.argsort(-found.scores, kind="stable")

@@ -57,7 +57,7 @@ class Quality:
     """What a crop is like.
 
     Attributes:
-        height: Of the crop, pixels.
+        height: Height of the crop, pixels.
         truncated: Share of the person that the frame's border cuts off, 0 to 1.
         occluded: Share of the box that the box of somebody nearer covers, 0 to 1.
         sharpness: Mean difference of neighbouring pixels over the steepest tenth, gray values.

@@ -40,9 +40,9 @@ class Seen:
 
     Attributes:
         source: Number of the source.
-        address: Of the source, without a password.
+        address: Address of the source, without a password.
         camera: Its name.
-        location: Of the camera; None is its name.
+        location: Where the camera hangs; None takes the camera's name.
         track: What was seen.
     """
 
@@ -62,7 +62,7 @@ class Recorder:
 
     Args:
         gallery: Writable.
-        embedder: Of the gallery's model.
+        embedder: Model of the gallery's model.
         say: Takes lines for the log.
         done: Called, in that thread, with every tracklet that is in the gallery.
         alarm: Knows the watch list, and makes events; None without one.

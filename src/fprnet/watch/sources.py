@@ -227,7 +227,7 @@ class Device(Stream):
     """A camera that is plugged into this machine.
 
     Args:
-        number: Of the camera, from 0.
+        number: Which camera that is plugged in, from 0.
         options: How it is watched.
     """
 

@@ -64,7 +64,7 @@ class BoxTracker:
 
         Args:
             found: In the next frame.
-            time: Of the frame, later than the one before.
+            time: When the frame was taken, later than the one before.
         """
         from supervision import Detections as TheirDetections
 

@@ -153,11 +153,11 @@ class CropChooser:
         """Keep what a box shows of a track's person, if it is among the best.
 
         Args:
-            track: Of the person.
+            track: The track of the person.
             pixels: Frame ``(H, W, 3)``, as `fprnet.watch.light.to_gray` gives it in infrared.
-            time: Of the frame.
+            time: When the frame was taken.
             box: Within the frame.
-            quality: Of the box, as `fprnet.watch.quality.measure_quality` has both.
+            quality: How good the box is, as `fprnet.watch.quality.measure_quality` has both.
         """
         reason = quality.rejected(self._limits)
         if reason:

@@ -37,7 +37,7 @@ def opened(
     Args:
         address: File, device or URL.
         timeout: Seconds to wait for it to open and for every read.
-        options: Of the demuxer.
+        options: Options of FFmpeg's demuxer.
         format: Name of the demuxer; None: recognised.
 
     Raises:

@@ -41,8 +41,8 @@ class Watched:
     Attributes:
         source: What is watched.
         camera: Name of the camera; None where the source names that of each track.
-        location: Of the camera; None is its name.
-        detector: Of this source alone, e.g. boxes given for it; None takes the shared one.
+        location: Where the camera hangs; None takes the camera's name.
+        detector: Detector of this source alone, e.g. boxes given for it; None takes the shared one.
     """
 
     source: Source | TrackSource
@@ -55,7 +55,7 @@ class _Reader(threading.Thread):
     """Reads one source, and says when it has ended.
 
     Args:
-        number: Of the source.
+        number: Place of the source among all sources, from 0.
         read: Reads until the source ends or nobody takes more of it.
         patience: Seconds for it to end when nothing more is wanted.
         inbox: Told of the end.
@@ -115,9 +115,9 @@ def watch(
     Args:
         watched: What is watched; of one camera there may be several recordings.
         gallery: Writable.
-        embedder: Of the gallery's model.
+        embedder: Model of the gallery's model.
         detector: Shared by all sources of frames that have none of their own; None: there is none.
-        options: Of following and choosing.
+        options: How people are followed and crops chosen.
         say: Takes lines for the log, from any thread.
         done: Takes each tracklet when it is in the gallery, from the recorder's thread.
         seen: Takes each frame that was looked at with the number of its source.

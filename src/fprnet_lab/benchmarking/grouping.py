@@ -51,7 +51,7 @@ class GroupingScore:
         rate: False-link rate that was asked for.
         thresholds: Kinds of both sides -> similarity.
         people: Groups, of one tracklet or more.
-        seconds: Of grouping, on this machine.
+        seconds: How long grouping took, on this machine.
         pairs: Pairwise scores of all pairs, and of those by day, by night, and of one of each.
         false_links: Share of the tracklets that are in a group with somebody else.
     """
@@ -90,7 +90,7 @@ def measure_grouping(
         calibrate_on: Data set whose test people the calibration is made on; None takes the
             model's own calibration.
         parts: The tracklets come in so many parts, and are grouped after each.
-        seed: Of the order of people and times.
+        seed: Decides the order of people and times.
 
     Returns:
         What was grouped, and a score for each rate.

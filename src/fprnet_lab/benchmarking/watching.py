@@ -53,7 +53,7 @@ class FilmTruth:
     """A film and who is where in it.
 
     Attributes:
-        name: Of its folder.
+        name: Name of its folder.
         frames: ``(H, W, 3)`` uint8 each.
         rate: Frames a second.
         boxes: ``(n, 4)`` float32 of each frame: left, top, width, height in pixels.
@@ -111,7 +111,7 @@ def misses(film: FilmTruth, found: Sequence[Detections], score: float) -> dict[s
 
     Args:
         film: The truth.
-        found: Of each frame.
+        found: Detections of each frame.
         score: Boxes below it do not count.
 
     Returns:
@@ -148,7 +148,7 @@ def disturbed(film: FilmTruth, *, missed: float, jitter: float, seed: int) -> li
         film: The truth.
         missed: Share of the boxes that are left out.
         jitter: Standard deviation of the edges, as a share of the box's width and height.
-        seed: Of what is left out, and of the jitter.
+        seed: Decides what is left out, and the jitter.
     """
     rng = np.random.default_rng(seed)
     result = []
@@ -167,8 +167,8 @@ def tracking_scores(
 
     Args:
         film: The truth.
-        found: Of each frame.
-        confident: Of the detector.
+        found: Detections of each frame.
+        confident: Score from which the detector's boxes begin a track.
 
     Returns:
         mota, idf1, switches, fragmentations, misses, false, objects (boxes of the truth).
@@ -272,7 +272,7 @@ def measure_speed(
     Args:
         film: What is watched.
         gallery: Writable.
-        embedder: Of the gallery's model.
+        embedder: Model of the gallery's model.
         detector: None takes the boxes as given.
         cameras: Number of cameras that show the film at once.
 
@@ -309,7 +309,7 @@ def measure_memory(
     Args:
         film: What passes, over and over.
         gallery: Writable.
-        embedder: Of the gallery's model.
+        embedder: Model of the gallery's model.
         hours: By the clock of the film.
         pause: Seconds between two passages, by the clock of the film.
 

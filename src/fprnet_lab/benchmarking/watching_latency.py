@@ -37,7 +37,7 @@ def enrol(film: FilmTruth, gallery: Gallery, embedder: Embedder, *, every: int) 
     Args:
         film: Who is in it.
         gallery: Writable.
-        embedder: Of the gallery's model.
+        embedder: Model of the gallery's model.
         every: Frames between two looks.
     """
     modality = Light().see(film.frames[0], datetime.now(UTC))
@@ -95,8 +95,8 @@ def measure_latency(
     Args:
         film: What is played.
         gallery: Writable and empty.
-        embedder: Of the gallery's model.
-        calibration: Likewise.
+        embedder: Model of the gallery's model.
+        calibration: Calibration of that model.
         loops: How often the film is played.
 
     Returns:

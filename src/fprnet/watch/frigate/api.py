@@ -45,7 +45,7 @@ class Picture:
     """What Frigate has kept of an event: pixels ``(H, W, 3)``, and when they were taken.
 
     Attributes:
-        pixels: Of the whole frame, without anything drawn into it.
+        pixels: The whole frame, ``(H, W, 3)``, without anything drawn into it.
         seconds: Since 1970; None where Frigate does not say.
     """
 
@@ -97,7 +97,7 @@ class FrigateApi:
 
         Args:
             after: Seconds since 1970; those that began later.
-            cameras: Of these alone; () takes all.
+            cameras: Names of the cameras whose events are meant; () takes all.
 
         Returns:
             None stands for one that is not as Frigate writes it.

@@ -103,7 +103,7 @@ class EventMessage(_Said):
         """Return it with boxes relative to the frame.
 
         Args:
-            size: Of the frames in which the camera's people are detected.
+            size: Height and width of the frames in which the camera's people are detected.
         """
         state, shot = self.after, self.after.snapshot
         return FrigateEvent(

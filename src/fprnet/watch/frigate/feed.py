@@ -31,7 +31,7 @@ class Feed:
 
     Args:
         broker: Where Frigate publishes.
-        password: Of the broker's user; None sends none.
+        password: The user's password at the broker; None sends none.
         room: Messages that may wait; those that come then are lost.
 
     Raises:

@@ -35,7 +35,7 @@ class EventFollower:
     Of other people in a picture nothing is known: no crop counts as occluded.
 
     Args:
-        chooser: Of the crops.
+        chooser: Keeps the best crops.
         light: Makes what knows by which light a camera sees. Each picture counts alone, as there
             are few.
     """

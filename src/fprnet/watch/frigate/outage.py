@@ -28,7 +28,7 @@ class Outage:
     """Whether something answers, and who is told when that changes.
 
     Args:
-        name: Of what should answer.
+        name: What should answer, as the log calls it.
         say: Takes lines for the log.
     """
 
@@ -53,7 +53,7 @@ class Caller:
     """Asks again and again, ever more patiently.
 
     Args:
-        name: Of what is asked.
+        name: What is asked, as the log calls it.
         say: Takes lines for the log.
         stop: Ends the waiting.
     """

@@ -43,7 +43,7 @@ class Frigate:
         feed: Its messages.
         cameras: Frigate's name -> the gallery's name of the cameras that are watched; {} takes all
             as Frigate calls them.
-        options: Of choosing crops, and of the light.
+        options: How crops are chosen and the light is judged.
         start: Events that began later are fetched from the list; None: from now on.
     """
 
