@@ -112,6 +112,33 @@ def test_a_server_answers_as_a_file_does(gallery, tmp_path, monkeypatch, exact):
         }
 
 
+def test_a_server_counts_after_each_change_of_anybody(server, gallery, name, tmp_path, monkeypatch):
+    monkeypatch.setattr(postgres, "COUNTED", 3)  # fewer than are asked for
+    some, known = some_records(60), vectors(60)
+    changes = [
+        lambda one: one.add(known[:20], some[:20]),
+        lambda one: one.add(known[20:40], some[20:40]),
+        lambda one: one.remove([some[2].id, some[39].id]),
+        lambda one: one.restore([some[2].id]),
+        lambda one: one.erase([some[38].id, some[39].id]),  # the newest
+        lambda one: one.add(known[40:], some[40:]),
+        lambda one: one.correct(some[5].id, {"camera": 1, "identity": None}),
+    ]
+    with (
+        Gallery.create(str(tmp_path / "people.db"), MODEL) as file,
+        Gallery.open(server.uri, name=name, writable=True) as other,
+    ):
+        for number, change in enumerate(changes):
+            change((gallery, other)[number % 2])
+            change(file)
+            for filters in (*FILTERS, *FILTERS[-2:]):
+                theirs, ours = (
+                    one.search(vectors(1, seed=9), filters=filters, top=1)
+                    for one in (gallery, file)
+                )
+                assert theirs.candidates == ours.candidates, (number, filters)
+
+
 def test_records_come_back_and_are_corrected(server, gallery, name):
     given = record(0, camera="gate", identity="0012", time=NOON)
     assert gallery.add(vectors(1), [given]) == Added(new=(given.id,))

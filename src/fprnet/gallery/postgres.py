@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -45,6 +46,8 @@ EXPLORED = 200  # candidates of a search in the graph, at least (hnsw.ef_search)
 MAX_EXPLORED = 1000  # what pgvector allows
 EXACT = 20_000  # records that pass, up to which all of them are compared
 MAX_INDEXED = 4000  # numbers of a halfvec that HNSW takes
+FILTERED = ("(modality, time, location)", "(camera)")  # indexes that filters use
+COUNTED = 100  # filters whose number of records is kept
 CONTENT_REST = 60.0  # seconds for which the usual number of a person's images is kept
 ABSENT_RIGHT = "42501"
 NEGATIVE_PRODUCT = "<#>"  # pgvector's; it sorts ascending, so that the index can
@@ -129,6 +132,7 @@ class ServerSearch:
         self._database = database
         self._lock = threading.Lock()
         self._content: tuple[float, int, float] | None = None  # good until; records, images
+        self._counts = FollowedCounts(database.tables)
         self.index = "HNSW" if size <= MAX_INDEXED else "FLAT"
         self.settings: Mapping[str, int] = SETTINGS if size <= MAX_INDEXED else {}
 
@@ -140,7 +144,7 @@ class ServerSearch:
         passes = condition(filters, table.c)
         best: Best = []
         with self._database.reading() as connection:
-            count = connection.scalar(select(func.count()).where(passes)) or 0
+            count = self._counts.of(connection, filters)
             exact = count <= EXACT or self.index == "FLAT"
             if not exact:
                 explored = min(MAX_EXPLORED, max(EXPLORED, 2 * top))
@@ -177,6 +181,44 @@ class ServerSearch:
             return self._content[1:]
 
 
+class FollowedCounts:
+    """How many records pass filters, counted once and followed. Thread-safe.
+
+    Counting reads the whole table, so it is done again only where a record has changed since; new
+    ones alone are counted and added. Other processes may write at any time.
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._lock = threading.Lock()
+        self._known: OrderedDict[Filters, tuple[int, int, int]] = OrderedDict()
+        self._newest = select(
+            select(func.max(tables.change.c.number)).scalar_subquery(),
+            select(func.max(tables.record.c.number)).scalar_subquery(),
+        )
+
+    def of(self, connection: Connection, filters: Filters) -> int:
+        """Return the number of records that pass in the state that a connection sees."""
+        table = self._tables.record
+        changed, newest = (number or 0 for number in connection.execute(self._newest).one())
+        counting = select(func.count()).where(condition(filters, table.c))
+        with self._lock:
+            known = self._known.get(filters)
+        # A connection may see less than another thread's, which has counted meanwhile.
+        if known is not None and known[0] == changed and known[1] <= newest:
+            count = known[2]
+            if known[1] < newest:
+                count += connection.scalar(counting.where(table.c.number > known[1])) or 0
+        else:
+            count = connection.scalar(counting) or 0
+        with self._lock:
+            self._known[filters] = (changed, newest, count)
+            self._known.move_to_end(filters)
+            while len(self._known) > COUNTED:
+                self._known.popitem(last=False)
+        return count
+
+
 def create_postgres(
     uri: str, name: str, size: int, fill: Callable[[Connection, Tables], None]
 ) -> None:
@@ -203,8 +245,8 @@ def create_postgres(
                 writer.exec_driver_sql("CREATE EXTENSION IF NOT EXISTS vector")
                 writer.execute(CreateSchema(name))
                 tables.metadata.create_all(writer)
-                index = f'CREATE INDEX ON "{name}".record'
-                writer.exec_driver_sql(f"{index} (modality, time, location)")
+                for columns in FILTERED:
+                    writer.exec_driver_sql(f'CREATE INDEX ON "{name}".record {columns}')
                 index_embeddings(writer, name, size)
                 fill(writer, tables)
     except GalleryError as error:
