@@ -71,19 +71,20 @@ def collapsed_levels(
     levels: dict[int, Tensor] = {}
     upsampled: Tensor | None = None  # the functionals of the coarser level's map that came down
     for functionals in pooling_functionals(order, sizes, asked):
-        k, count = functionals.level, len(functionals.outputs)
+        k, count, stripes = functionals.level, len(functionals.outputs), functionals.stripes
         maps = stages[k]
         weights = _weights_for((order, sizes, asked), k, maps)
         merged = _project(maps, weights, lateral[k])
         if upsampled is not None:
             merged = merged + upsampled
         taps = functionals.taps
-        outputs, passed = merged[:, : count * taps], merged[:, count * taps :]
+        outputs, passed = _split(merged, count * taps)
         if taps == 9 and count:
             outputs = _smoothed(outputs, weights.output_sums, smooth[k])
-        if functionals.stripes:
-            levels[k] = outputs[:, : functionals.stripes].flatten(1)
-        upsampled = torch.cat((outputs[:, functionals.stripes :], passed), dim=1)
+        pooled, handed = _split(outputs, stripes)
+        if stripes:
+            levels[k] = pooled.flatten(1)
+        upsampled = torch.cat((handed, passed), dim=1)
     return levels
 
 
@@ -97,8 +98,18 @@ def _project(maps: Tensor, weights: _Weights, lateral: nn.Conv2d) -> Tensor:
     else:  # more sums than pixels (order "paper", coarse levels): the convolution is smaller
         flat = F.linear(_pixels(maps), kernel.to(maps.dtype))
         result = torch.bmm(weights.maps.expand(flat.shape[0], -1, -1), flat).to(dtype)
-    result = result * weights.scale
-    return result if lateral.bias is None else result + weights.sums * lateral.bias.to(dtype)
+    if lateral.bias is None:
+        return result * weights.scale
+    return torch.addcmul(weights.sums * lateral.bias.to(dtype), result, weights.scale)
+
+
+def _split(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return the first ``count`` of ``(N, G, P)`` and the others.
+
+    Going back, two slices would each fill a whole tensor of zeros; a split joins its parts.
+    """
+    first, rest = rows.split((count, rows.shape[1] - count), dim=1)
+    return first, rest
 
 
 def _sums(maps: Tensor, weights: Tensor) -> Tensor:
