@@ -3,6 +3,7 @@
     python benchmarks/gallery.py
     python benchmarks/gallery.py --records 1000000
     python benchmarks/gallery.py --uri postgresql://postgres@127.0.0.1/fprnet
+    python benchmarks/gallery.py --uri postgresql://postgres@127.0.0.1/fprnet --graph-last
 
 Prints one JSON object. A search that misses more than it may is an exit status.
 """
@@ -33,11 +34,16 @@ def main() -> None:
         "--uri", help="address of the gallery to be made (default: a file that is removed again)"
     )
     parser.add_argument("--name", default="benchmark", help="its name in a database (%(default)s)")
+    parser.add_argument(
+        "--graph-last", action="store_true", help="fill a server without its graph, then build it"
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fprnet-") as folder:
         uri = args.uri or str(Path(folder) / "people.db")
         name = args.name if args.uri else "gallery"
-        speed = measure_gallery(uri, args.records, args.dimensions, name=name)
+        speed = measure_gallery(
+            uri, args.records, args.dimensions, name=name, graph_last=args.graph_last
+        )
     result = {"records": args.records, "dimensions": args.dimensions, **asdict(speed)}
     print(json.dumps(result, indent=1))
     if min(speed.recall.values()) < LEAST_RECALL:

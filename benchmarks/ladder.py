@@ -4,12 +4,16 @@
 
 Every rung is trained on TRAIN without validation, and its last epoch is scored on the validation
 people of CHOOSE, a set of another world that nothing is tested on. Rung "plain" is trained with
---seeds seeds, the others with the first alone. Each run is a folder under --out;
-finished ones are kept, so the command can be repeated and enlarged. --others are folders of
-finished runs that are scored alike, in lines of their own. Printed are mAP and rank-1,
+--seeds seeds, the others with the first alone, or as many with --all-seeds. Each run is a folder
+under --out; finished ones are kept, so the command can be repeated and enlarged. --others are
+folders of finished runs that are scored alike, in lines of their own. Printed are mAP and rank-1,
 percent (mean ± standard deviation over the seeds), the mAP's difference to the rung below, its mAP
 after re-ranking, and the main head's accuracy on its last epoch of training. Words after -- change
 the config of every run.
+
+When the choice is made, --report names sets of further worlds: their test people are scored, and
+the mAP of all those worlds together is compared with that of rung --against, seed by seed; the
+interval holds the mean difference with 95 % probability if such differences are normal.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from scipy import stats
 
 import fprnet
 from fprnet.data.data_set import DataSet, open_data_set
@@ -81,22 +86,32 @@ RUNGS = {
     "hybrid tie": Rung("--model.head.fusion 'r5 r2 / i2 i5'", "fused rows"),
     "game": Rung("--loss.game rate", "fused rows"),
     "minimax game": Rung("--loss.game max", "fused rows"),
+    "all of one-stream": Rung("", "one-stream"),
+    "all of two-stream": Rung("", "two-stream"),
+    "all of resnet50": Rung("", "resnet50"),
+    "all of released": Rung("", "released"),
+    "all of paper": Rung("", "paper"),
     "all of agw": Rung("", "agw"),
     "all of caj": Rung("", "caj"),
     "all of dns-like": Rung("", "dns-like"),
     "all of fprnet": Rung("", "fprnet"),
+    "fprnet on two networks": Rung("--model.separate_stages 5", "fprnet"),
 }
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One run's scores on the judges, and its training accuracy; all in percent."""
+    """One run's scores on the judges, and its training accuracy; all in percent.
+
+    ``reported`` has mAP and rank-1 of each further world, by the name of its set.
+    """
 
     mean_average_precision: float
     rank_1: float
     reranked: float
     balanced: float
     accuracy: float
+    reported: Mapping[str, tuple[float, float]]
 
 
 def main() -> None:
@@ -110,11 +125,17 @@ def main() -> None:
     parser.add_argument("--rungs", nargs="*", choices=RUNGS, default=list(RUNGS), metavar="NAME")
     parser.add_argument("--others", nargs="+", type=Path, default=[], metavar="RUN")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--all-seeds", action="store_true", help="for every rung")
+    parser.add_argument("--report", nargs="+", type=Path, default=[], metavar="ROOT")
+    parser.add_argument("--against", choices=RUNGS, metavar="NAME", help="one of the rungs")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("overrides", nargs="*", help="words of fprnet train, after --")
     args = parser.parse_args()
     runs = {
-        name: [_training(name, seed, args) for seed in range(args.seeds if name == "plain" else 1)]
+        name: [
+            _training(name, seed, args)
+            for seed in range(args.seeds if name == "plain" or args.all_seeds else 1)
+        ]
         for name in args.rungs
     }
     args.out.mkdir(parents=True, exist_ok=True)
@@ -124,8 +145,14 @@ def main() -> None:
     judges = open_data_set(args.choose, needed=("validation",))
     folders = {name: [run.out for run in of_rung] for name, of_rung in runs.items()}
     folders |= {folder.name: [folder] for folder in args.others}
-    results = {name: [measured(run, judges) for run in some] for name, some in folders.items()}
+    further = {root.name: open_data_set(root, needed=("test",)) for root in args.report}
+    results = {
+        name: [measured(run, judges, further) for run in some] for name, some in folders.items()
+    }
     print(table(results))
+    if further:
+        print()
+        print(report(results, list(further), args.against))
 
 
 def preset_and_words(name: str) -> tuple[str, list[str]]:
@@ -146,8 +173,8 @@ def _training(name: str, seed: int, args: argparse.Namespace) -> Training:
     return Training(preset, args.data, folder, "tiny", overrides, seed)
 
 
-def measured(run: Path, judges: DataSet) -> Measured:
-    """Score the last epoch of a run folder on the validation people of another set."""
+def measured(run: Path, judges: DataSet, further: Mapping[str, DataSet]) -> Measured:
+    """Score the last epoch of a run folder on the people of other sets."""
     model = fprnet.load_model(run / "checkpoints" / "last.pt")
     features = extract_data_set(model, judges.records(), identities=judges.validation)
     protocol = make_protocol(features, judges, identities=judges.validation)
@@ -162,7 +189,17 @@ def measured(run: Path, judges: DataSet) -> Measured:
         reranked=percent("rerank", "mAP", Reranking()),
         balanced=percent("rerank-balanced", "mAP", Reranking(balanced=True)),
         accuracy=100 * read_history(run)[-1]["losses"]["accuracy_main"],
+        reported={name: _official(model, one) for name, one in further.items()},
     )
+
+
+def _official(model: fprnet.Embedder, data_set: DataSet) -> tuple[float, float]:
+    """Return mAP and rank-1 of a set's test people."""
+    people = data_set.test
+    features = extract_data_set(model, data_set.records(), identities=people)
+    protocol = make_protocol(features, data_set, identities=people)
+    found = score(features, protocol, metrics=["mAP", "rank-1"]).rows["plain"].metrics
+    return 100 * found["mAP"].mean, 100 * found["rank-1"].mean
 
 
 def table(results: Mapping[str, Sequence[Measured]]) -> str:
@@ -190,6 +227,42 @@ def table(results: Mapping[str, Sequence[Measured]]) -> str:
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def report(
+    results: Mapping[str, Sequence[Measured]], worlds: Sequence[str], against: str | None
+) -> str:
+    """Return a Markdown table of the further worlds, and differences to one rung.
+
+    A rung with fewer seeds than the one it is compared with is compared on those it has.
+    """
+    head = ["rung", *worlds, "mean mAP", *([f"against {against}"] if against else [])]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    means = {
+        name: [statistics.mean(mean for mean, _ in run.reported.values()) for run in runs]
+        for name, runs in results.items()
+    }
+    for name, runs in results.items():
+        cells = [name]
+        for world in worlds:
+            both = [[run.reported[world][place] for run in runs] for place in (0, 1)]
+            cells.append(" / ".join(map(_spread, both)))
+        cells.append(_spread(means[name]))
+        if against:
+            pairs = zip(means[name], means[against], strict=False)
+            cells.append("" if name == against else _paired([one - two for one, two in pairs]))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _paired(differences: Sequence[float]) -> str:
+    """Return a mean difference and its interval of 95 %, by Student's t."""
+    mean = statistics.mean(differences)
+    if len(differences) == 1:
+        return f"{mean:+.1f}"
+    error = statistics.stdev(differences) / len(differences) ** 0.5
+    half = float(stats.t.ppf(0.975, len(differences) - 1)) * error
+    return f"{mean:+.1f} [{mean - half:+.1f}, {mean + half:+.1f}]"
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -166,7 +166,7 @@ def adapt_network(
             f"agreement on held-out crops is {after.share:.3f} after {epoch} epochs and was "
             f"{before.share:.3f}, so less than {config.margin:g} is gained"
         )
-    found = cluster_crops(teaching.start, site, config)
+    found = teaching.first or cluster_crops(teaching.start, site, config)
     return Adaptation(
         *(embedder.model, False, reason, before, after, epoch, history),
         *(teaching.start, teaching.start, found),
@@ -204,6 +204,7 @@ class _Teaching(Callback):
             )
         self.learnt = int((~self._held_out).sum())  # crops
         self._embeddings: Embeddings | None = None
+        self.first: Clusters | None = None  # of the model before
         self._cluster = np.zeros(0, dtype=np.int64)
         self._memory: ProxyMemory | None = None
         self._record: dict[str, Any] = {}
@@ -219,10 +220,14 @@ class _Teaching(Callback):
         """Cluster the crops by the teacher, and make the memory of the clusters."""
         del optimizers
         embeddings = self._embeddings
-        if embeddings is None:
+        if embeddings is None and epoch == 0:
+            embeddings = self.start
+        elif embeddings is None:  # continued
             embeddings = embed_crops(self.networks.teacher, self.images, self.site.infrared)
         self._embeddings = None
         found = cluster_crops(embeddings, self.site, self.config)
+        if epoch == 0:
+            self.first = found
         check_spread(found, self.site, epoch)
         self._cluster = np.where(self._held_out, NOISE, found.label)
         camera = self.site.camera if self.config.camera_aware else np.full(len(self.site), -1)

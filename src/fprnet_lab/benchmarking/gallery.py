@@ -12,8 +12,10 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from sqlalchemy import Connection, text
 
 from fprnet.gallery.gallery import Gallery
+from fprnet.gallery.postgres import index_embeddings
 from fprnet.gallery.records import NO_FILTERS, Filters, GalleryRecord, ModelIdentity
 from fprnet_lab.benchmarking.drawn_gallery import LOCATIONS, drawn_embeddings, drawn_records
 from fprnet_lab.benchmarking.reranking import peak_gib
@@ -53,6 +55,8 @@ class GallerySpeed:
             all in NumPy.
         size_bytes: Size of the gallery's files.
         filling_peak_gib: Largest resident memory until the gallery was filled.
+        graph_seconds: Of building a server's graph over the filled gallery; None where it grew with
+            each record, or there is none.
     """
 
     filled_per_second: float
@@ -65,9 +69,12 @@ class GallerySpeed:
     recall: dict[str, float]
     size_bytes: int
     filling_peak_gib: float
+    graph_seconds: float | None
 
 
-def measure_gallery(uri: str, records: int, size: int, *, name: str = "gallery") -> GallerySpeed:
+def measure_gallery(
+    uri: str, records: int, size: int, *, name: str = "gallery", graph_last: bool = False
+) -> GallerySpeed:
     """Fill a gallery that is not there yet, and search it.
 
     Args:
@@ -75,15 +82,24 @@ def measure_gallery(uri: str, records: int, size: int, *, name: str = "gallery")
         records: n.
         size: D.
         name: Name of the gallery there.
+        graph_last: Fill a server's gallery without its graph, and build that afterwards.
     """
     model = ModelIdentity("0" * 64, "fprnet", size)
-    seconds = 0.0
+    seconds, graph_seconds = 0.0, None
     with Gallery.create(uri, model, name=name) as gallery:
+        if graph_last:
+            with gallery.database.writing() as connection:
+                _drop_graph(connection, name)
         for vectors, some in _parts(records, size):
             started = time.perf_counter()
             for start in range(0, len(some), CALL):
                 gallery.add(vectors[start : start + CALL], some[start : start + CALL])
             seconds += time.perf_counter() - started
+        if graph_last:
+            started = time.perf_counter()
+            with gallery.database.writing() as connection:
+                index_embeddings(connection, name, size)
+            graph_seconds = time.perf_counter() - started
     peak = peak_gib()
     queries = drawn_embeddings(records, size, QUERIES, rows=range(0))[1]
     started = time.perf_counter()
@@ -116,7 +132,21 @@ def measure_gallery(uri: str, records: int, size: int, *, name: str = "gallery")
         recall=recall,
         size_bytes=used,
         filling_peak_gib=peak,
+        graph_seconds=graph_seconds,
     )
+
+
+def _drop_graph(connection: Connection, name: str) -> None:
+    """Remove the graph of gallery ``name``; searches compare with every record until it is back."""
+    found = connection.execute(
+        text(
+            "SELECT indexname FROM pg_indexes WHERE schemaname = :name AND tablename = 'record' "
+            "AND indexdef LIKE '%USING hnsw%'"
+        ),
+        {"name": name},
+    )
+    for index in found.scalars().all():
+        connection.exec_driver_sql(f'DROP INDEX "{name}"."{index}"')
 
 
 def milliseconds(
