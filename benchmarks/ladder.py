@@ -83,6 +83,7 @@ RUNGS = {
     "SVD layer": Rung(f"--model.head.main_layer eigenlayer --model.head.neck none {SVD_ROUNDS}"),
     "main block": Rung("", "resnet50"),
     "fused rows": Rung(FUSION, "main block"),
+    "fused rows drawn anew": Rung("--model.head.fusion_redrawn true", "fused rows"),
     "hybrid tie": Rung("--model.head.fusion 'r5 r2 / i2 i5'", "fused rows"),
     "game": Rung("--loss.game rate", "fused rows"),
     "minimax game": Rung("--loss.game max", "fused rows"),

@@ -17,7 +17,7 @@ from torch import Tensor
 from fprnet.data.records import Modality
 from fprnet.errors import ConfigError
 
-__all__ = ["Cell", "FusionSpec"]
+__all__ = ["LEVELS", "Cell", "FusionSpec"]
 
 LEVELS = (2, 3, 4, 5)
 
@@ -90,6 +90,15 @@ class FusionSpec:
     def levels(self, modality: Modality) -> tuple[int, ...]:
         """Return the levels that one modality contributes, finest first."""
         return tuple(sorted({cell.level for cell in self.cells if cell.modality == modality}))
+
+    def redrawn(self) -> FusionSpec:
+        """Return a spec of the same shape whose cells are drawn by PyTorch's random numbers.
+
+        Any of the eight cells may stand anywhere, as in the paper's search (section 3.1.2).
+        """
+        drawn = torch.randint(len(CELLS), (len(self.rows), self.columns), device="cpu")
+        cells = tuple(CELLS.values())
+        return FusionSpec(tuple(tuple(cells[place] for place in row) for row in drawn.tolist()))
 
     def vertical(self) -> FusionSpec:
         """Return the transpose: horizontal becomes vertical and back."""

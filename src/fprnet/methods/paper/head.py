@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from fprnet.data.records import MODALITIES, Modality
 from fprnet.errors import ConfigError
-from fprnet.methods.paper.fusion import FusionSpec
+from fprnet.methods.paper.fusion import LEVELS, FusionSpec
 from fprnet.models.heads import (
     ActivatedLayers,
     Activation,
@@ -99,6 +99,9 @@ class CrossModalityPrediction(nn.Module):
         identities: M.
         fusion: Which pyramid features form the fusion block, as `FusionSpec.parse` reads it: one
             row is "horizontal", "/" starts another; "none" leaves the block out.
+        fusion_redrawn: Every step of training joins features that are drawn anew, in the shape of
+            ``fusion``, so that no single joining is learnt by heart. Not in the paper, which
+            searches for one and keeps it.
         layer: "eigenlayer" (``paper``) or "linear-batchnorm" (``released``).
         main_layers: Layer sizes of the main head; ``(512, 512)`` is Table 6's double SVD.
         fusion_layers: Layer sizes of the fusion head; one of them is Table 6's single SVD.
@@ -122,6 +125,7 @@ class CrossModalityPrediction(nn.Module):
         identities: int,
         *,
         fusion: str = "r5 i5 i4 r4 r5 i5 i2 r2",
+        fusion_redrawn: bool = False,
         layer: Layer = "eigenlayer",
         main_layers: LayerSizes = (512,),
         fusion_layers: LayerSizes = (128, 64),
@@ -142,6 +146,7 @@ class CrossModalityPrediction(nn.Module):
         if not main and spec is None:
             raise ValueError("without a main block there must be a fusion block; give a spec")
         self.spec = spec
+        self.redrawn = fusion_redrawn
         self.with_main = main
         self.modality_blocks: ModalityBlocks = modality_blocks
         self.main_head: ProjectionHead | None = None
@@ -187,7 +192,9 @@ class CrossModalityPrediction(nn.Module):
 
     def stripes_of(self, modality: Modality) -> dict[int, int]:
         """Return level -> 1 of the pyramid levels that training needs of one modality."""
-        return {} if self.spec is None else dict.fromkeys(self.spec.levels(modality), 1)
+        if self.spec is None:
+            return {}
+        return dict.fromkeys(LEVELS if self.redrawn else self.spec.levels(modality), 1)
 
     @property
     def embedding_levels(self) -> tuple[int, ...]:
@@ -219,8 +226,9 @@ class CrossModalityPrediction(nn.Module):
         if self.spec is not None:
             assert self.fusion_head is not None
             assert self.fusion_classifier is not None
-            pooled = {c: vectors[f"level{c.level}"].part(c.modality) for c in self.spec.cells}
-            rows, row_labels = self.spec.fuse(pooled, labels.visible, labels.infrared)
+            spec = self.spec.redrawn() if self.redrawn and self.training else self.spec
+            pooled = {c: vectors[f"level{c.level}"].part(c.modality) for c in spec.cells}
+            rows, row_labels = spec.fuse(pooled, labels.visible, labels.infrared)
             features = self.fusion_head(rows)
             outputs["fusion"] = HeadOutput(features, self.fusion_classifier(features), row_labels)
         if self.modality_blocks != "none":
@@ -271,6 +279,8 @@ class CrossModalityPrediction(nn.Module):
                 f"model.head.fusion is {fusion} but model.pyramid.order is {order}; a fusion block "
                 "needs a pyramid and a pyramid needs a fusion block"
             )
+        if options["fusion_redrawn"] and fusion == "none":
+            yield "model.head.fusion_redrawn is true but model.head.fusion none; give a fusion spec"
         if not options["main"] and fusion == "none":
             yield "model.head.main is false and model.head.fusion none; switch one on"
         if not options["main"] and config.model.options.get("auxiliaries"):

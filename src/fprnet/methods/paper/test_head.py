@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from pooled_vectors import pool_plainly
 from torch import Tensor
 
-from fprnet.methods.paper.fusion import FusionSpec
+from fprnet.methods.paper.fusion import LEVELS, FusionSpec
 from fprnet.methods.paper.head import CrossModalityPrediction
 from fprnet.models.pair import Pair
 
@@ -211,6 +211,36 @@ def test_levels_that_training_needs() -> None:
     assert module.stripes_of("visible") == {2: 1, 5: 1}
     assert module.stripes_of("infrared") == {4: 1}
     assert prediction(fusion="none").stripes_of("visible") == {}
+
+
+def test_a_fusion_that_is_drawn_anew_has_any_cells_in_its_shape() -> None:
+    head = prediction(fusion="r5 i4 / i5 r2", fusion_redrawn=True, modality_blocks="none")
+    assert (
+        head.stripes_of("visible") == head.stripes_of("infrared") == dict.fromkeys((2, 3, 4, 5), 1)
+    )
+    constant = {
+        f"level{k}": Pair.of(torch.full((B, P), 1.0 * k), torch.full((B, P), 10.0 + k))
+        for k in LEVELS
+    }
+    vectors = {"main": Pair.of(torch.zeros(B, C), torch.zeros(B, C)), **constant}
+    seen: list[Tensor] = []
+    assert head.fusion_head is not None
+    head.fusion_head.register_forward_pre_hook(lambda _, rows: seen.append(rows[0][::B, ::P]))
+    torch.manual_seed(3)
+    for _ in range(200):
+        head(vectors, LABELS)
+    drawn = torch.stack(seen)  # (steps, columns, rows)
+    assert drawn.shape == (200, 2, 2)
+    values, counts = drawn.unique(return_counts=True)
+    assert values.tolist() == [2, 3, 4, 5, 12, 13, 14, 15]
+    assert (counts - 100).abs().max() < 5 * (800 * 1 / 8 * 7 / 8) ** 0.5
+    torch.manual_seed(3)
+    seen.clear()
+    head(vectors, LABELS)
+    assert torch.equal(seen[0], drawn[0])  # so a run that is continued draws the same
+    seen.clear()
+    head.eval()(vectors, LABELS)
+    assert seen[0].tolist() == [[5, 15], [14, 2]]
 
 
 def test_impossible_options_are_refused() -> None:
