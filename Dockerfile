@@ -2,6 +2,7 @@
 #
 #   docker build -t fprnet .
 #   docker run --rm -v fprnet:/data fprnet gallery create --uri /data/people.db
+#   docker run --rm -v fprnet:/data fprnet keys add operator --role search --gallery /data/people.db
 #   docker run -p 127.0.0.1:8000:8000 -v fprnet:/data fprnet
 #
 # docs/docker.md has keys, TLS, compose and a sub-path behind a proxy.
