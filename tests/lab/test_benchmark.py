@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from fprnet.data.protocols.sysu_mm01 import sysu_mm01_protocol
-from fprnet_lab.benchmarking import embedding, seeded
+from fprnet_lab.benchmarking import embedding, gallery, seeded
 from fprnet_lab.benchmarking.embedding_sides import released_model, seeded_people
-from fprnet_lab.benchmarking.gallery import in_turns, measure_gallery
+from fprnet_lab.benchmarking.gallery import in_turns
 from fprnet_lab.benchmarking.measurement import Measurement
 from fprnet_lab.benchmarking.registry import BENCHMARKS
 from fprnet_lab.benchmarking.reranking import measure_memory
@@ -122,8 +122,9 @@ def test_scripts_say_how_they_are_used(script, option, monkeypatch, capsys):
     assert option in capsys.readouterr().out
 
 
-def test_a_small_gallery_is_measured(tmp_path):
-    speed = measure_gallery(str(tmp_path / "people.db"), 300, 8)
+def test_a_small_gallery_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(gallery, "DURABLE", 20)
+    speed = gallery.measure_gallery(str(tmp_path / "people.db"), 300, 8)
     assert speed.recall == {"all": 1.0, "half": 1.0, "hundredth": 1.0}
     assert speed.graph_seconds is None
 
