@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from fprnet.data.records import Modality
+from fprnet.losses.modality import AmplitudeDiscrepancy
 from fprnet.methods.levels.head import LevelPrediction
 from fprnet.methods.levels.objective import LevelLoss
 from fprnet.methods.paper.fusion import FusionSpec
@@ -219,3 +220,17 @@ def test_maps_of_all_processes_are_gathered_only_where_a_loss_asks_for_them() ->
     alone = model(*batch(3))["main"].maps
     assert alone is not None
     torch.testing.assert_close(maps[3:6], alone(4)[:3])  # visible rows first, then infrared ones
+
+
+@pytest.mark.parametrize("make", [default, released])
+@pytest.mark.parametrize("stage", [None, 3])
+def test_a_loss_on_maps_reaches_the_trunk(make: object, stage: Any) -> None:
+    model: Reidentifier = make()  # type: ignore[operator]
+    with torch.autocast("cpu", torch.bfloat16):
+        output = model(*batch())["main"]
+    loss = AmplitudeDiscrepancy(stage)(output)
+    assert loss.dtype == torch.float32
+    assert 0 < float(loss.detach()) < 2
+    loss.backward()
+    trained = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None}
+    assert trained == {"streams"}
