@@ -72,6 +72,8 @@ RUNGS = {
     "channel exchange": Rung("--augmentation.channel_exchange 0.5"),
     "linear enhancement": Rung("--augmentation.linear_enhancement 0.5"),
     "amplitude swap": Rung("--augmentation.pair_steps '{amplitude-swap: {size: 0.03}}'"),
+    "amplitude discrepancy": Rung("--loss.ranking amplitude-discrepancy"),
+    "amplitude discrepancy, stage 3": Rung("--loss.ranking.stage 3", "amplitude discrepancy"),
     "modality discrepancy": Rung("--loss.ranking modality-discrepancy"),
     "modality distillation": Rung("--loss.ranking modality-distillation"),
     "GeM": Rung("--model.head.pooling gem"),

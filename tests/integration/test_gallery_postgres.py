@@ -23,6 +23,7 @@ from fprnet.gallery import postgres
 from fprnet.gallery.audit import AuditEntry, read_entries
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.records import Added, Filters, GalleryRecord
+from fprnet_lab.benchmarking import gallery as measuring
 from gallery_cases import MODEL, kept, record, records, vectors
 from postgres_server import postgres_server, replica_of
 
@@ -139,6 +140,17 @@ def test_a_server_counts_after_each_change_of_anybody(server, gallery, name, tmp
                 assert theirs.candidates == ours.candidates, (number, filters)
 
 
+def test_a_graph_that_is_built_last_finds_the_same(server, name, monkeypatch):
+    monkeypatch.setattr(postgres, "EXACT", 0)
+    monkeypatch.setattr(measuring, "DURABLE", 20)
+    monkeypatch.setattr(measuring, "ALONE", 5)
+    speed = measuring.measure_gallery(server.uri, 300, 8, name=name, graph_last=True)
+    assert min(speed.recall.values()) >= 0.99
+    assert speed.graph_seconds > 0
+    with Gallery.open(server.uri, name=name) as gallery:
+        assert gallery.info().index == "HNSW"
+
+
 def test_records_come_back_and_are_corrected(server, gallery, name):
     given = record(0, camera="gate", identity="0012", time=NOON)
     assert gallery.add(vectors(1), [given]) == Added(new=(given.id,))
@@ -189,6 +201,7 @@ def test_threads_and_processes_write_at_once(server, gallery, name):
     writer = """
 import sys
 from fprnet.gallery.gallery import Gallery
+from fprnet_lab.benchmarking import gallery as measuring
 from gallery_cases import record, vectors
 with Gallery.open(sys.argv[1], name=sys.argv[2], writable=True) as gallery:
     for number in range(100):

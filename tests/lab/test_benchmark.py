@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from fprnet.data.protocols.sysu_mm01 import sysu_mm01_protocol
-from fprnet_lab.benchmarking import embedding, seeded
+from fprnet_lab.benchmarking import embedding, gallery, seeded
 from fprnet_lab.benchmarking.embedding_sides import released_model, seeded_people
 from fprnet_lab.benchmarking.gallery import in_turns
 from fprnet_lab.benchmarking.measurement import Measurement
@@ -105,7 +105,9 @@ def test_memory_is_measured_in_a_process_of_its_own():
     [
         ("cache_and_augmentation", "--images"),
         ("evaluation", "--split"),
+        ("gallery", "--graph-last"),
         ("generator", "--identities"),
+        ("ladder", "--against"),
         ("pyramid", "--precision"),
         ("reranking", "--memory-gallery"),
         ("service", "--clients"),
@@ -118,6 +120,30 @@ def test_scripts_say_how_they_are_used(script, option, monkeypatch, capsys):
         module["main"]()
     assert ended.value.code == 0
     assert option in capsys.readouterr().out
+
+
+def test_a_small_gallery_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(gallery, "DURABLE", 20)
+    speed = gallery.measure_gallery(str(tmp_path / "people.db"), 300, 8)
+    assert speed.recall == {"all": 1.0, "half": 1.0, "hundredth": 1.0}
+    assert speed.graph_seconds is None
+
+
+def test_the_ladder_compares_seeds_in_pairs():
+    ladder = runpy.run_path(str(ROOT / "benchmarks" / "ladder.py"))
+    measured = ladder["Measured"]
+
+    def runs(*scores):
+        return [measured(0, 0, 0, 0, 0, {"C": (c, 1.0), "D": (d, 2.0)}) for c, d in scores]
+
+    results = {"plain": runs((10, 12), (11, 13), (9, 11)), "GeM": runs((12, 14), (12, 16), (9, 13))}
+    lines = ladder["report"](results, ["C", "D"], "plain").splitlines()
+    assert lines[2].split(" | ") == [
+        *("| plain", "10.0 ± 1.0 / 1.0 ± 0.0", "12.0 ± 1.0 / 2.0 ± 0.0", "11.0 ± 1.0", " |"),
+    ]
+    # Differences of the means: 2, 2, 1; Student's t of two degrees of freedom is 4.3027.
+    mean, half = 5 / 3, 4.3027 * 3**-0.5 * 3**-0.5
+    assert lines[3].endswith(f"| {mean:+.1f} [{mean - half:+.1f}, {mean + half:+.1f}] |")
 
 
 def test_scripts_print_a_result_and_fail_where_the_sides_differ(capsys):

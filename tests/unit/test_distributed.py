@@ -13,6 +13,7 @@ import torch.multiprocessing as mp
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from fprnet.losses.modality import AmplitudeDiscrepancy
 from fprnet.losses.ranking import CrossModalityTopRanking, WeightedRegularisedTriplet
 from fprnet.methods.cmgan.discriminator import ModalityDiscriminator
 from fprnet.methods.cmgan.objective import AdversarialLoss
@@ -98,6 +99,17 @@ def batch_norm_alone(rank: int | None) -> dict[str, Tensor]:
     }
 
 
+def rows_alone(rank: int | None) -> dict[str, Tensor]:
+    """Maps in channels-last memory, and their gradient."""
+    x = images(channels=4)[0].to(memory_format=torch.channels_last)
+    x = (x if rank is None else own_rows(x, rank)).clone().requires_grad_()
+    rows = x if rank is None else gather_rows(x)
+    rows.pow(3).sum().backward()
+    assert x.grad is not None
+    gradient = x.grad if rank is None else gather_rows(x.grad) / PROCESSES
+    return {"rows": rows.detach(), "gradient": gradient}
+
+
 def default_model() -> Reidentifier:
     backbone = ResNet(18, width=4)
     pyramid = FeaturePyramid({5: 32, 4: 16}, channels=8, order="linear")
@@ -137,10 +149,15 @@ def adversarial_model() -> Reidentifier:
     )
 
 
+def spectral_model() -> Reidentifier:
+    return default_model()
+
+
 OBJECTIVES = {
     default_model: LevelLoss(WeightedRegularisedTriplet()),
     released_model: HybridLoss(discrepancy="differentiable"),
     svdnet_model: LevelLoss(),
+    spectral_model: LevelLoss(AmplitudeDiscrepancy(stage=3)),
     adversarial_model: AdversarialLoss(LevelLoss(CrossModalityTopRanking(1.4)), 0.05),
 }
 
@@ -167,9 +184,11 @@ def whole_model(rank: int | None, make: Callable[[], Reidentifier]) -> dict[str,
 
 CASES: dict[str, Callable[[int | None], dict[str, Tensor]]] = {
     "batch norm": batch_norm_alone,
+    "rows": rows_alone,
     "default": lambda rank: whole_model(rank, default_model),
     "released": lambda rank: whole_model(rank, released_model),
     "svdnet": lambda rank: whole_model(rank, svdnet_model),
+    "spectral": lambda rank: whole_model(rank, spectral_model),
     "adversarial": lambda rank: whole_model(rank, adversarial_model),
 }
 

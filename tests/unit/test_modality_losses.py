@@ -1,5 +1,6 @@
 """Losses between the modalities, and sums of losses: by hand, by definition, and their ends."""
 
+import cmath
 import math
 
 import pytest
@@ -9,7 +10,12 @@ from fprnet.components import components_in
 from fprnet.config import load_config
 from fprnet.errors import ConfigError
 from fprnet.losses import RANKING_LOSSES
-from fprnet.losses.modality import maximum_mean_discrepancy, modality_distillation
+from fprnet.losses.modality import (
+    AmplitudeDiscrepancy,
+    amplitude_discrepancy,
+    maximum_mean_discrepancy,
+    modality_distillation,
+)
 from fprnet.models.heads import HeadOutput
 
 LABELS = torch.tensor([0, 0, 1, 2, 0, 1, 1, 3])
@@ -52,6 +58,43 @@ def distillation_by_definition(logits, labels, visible_rows, temperature):
             teacher = [sum(column) / len(partners) for column in zip(*partners, strict=True)]
             total += sum(q * math.log(q / own) for q, own in zip(teacher, p, strict=True))
     return temperature**2 * total / len(softened)
+
+
+def maps_of(seed, height=3, width=4, channels=2):
+    generator = torch.Generator().manual_seed(seed)
+    shape = (len(LABELS), channels, height, width)
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+def spectrum_by_definition(maps, lowest):
+    """Amplitudes of the mean of maps (N, C, H, W), as a list of unit length: sums over pixels."""
+    _, channels, height, width = maps.shape
+    mean = (sum(maps) / len(maps)).tolist()
+    amplitudes = []
+    for c in range(channels):
+        for u in range(height):
+            for v in range(width):
+                if max(min(u, height - u), min(v, width - v)) < lowest:
+                    continue
+                turns = [
+                    mean[c][y][x] * cmath.exp(-2j * math.pi * (u * y / height + v * x / width))
+                    for y in range(height)
+                    for x in range(width)
+                ]
+                amplitudes.append(abs(sum(turns)))
+    length = math.hypot(*amplitudes)
+    return [amplitude / length for amplitude in amplitudes]
+
+
+def amplitude_discrepancy_by_definition(maps, labels, visible_rows, lowest):
+    distances = []
+    for identity in set(labels.tolist()):
+        rows = [i for i, label in enumerate(labels.tolist()) if label == identity]
+        sides = [[i for i in rows if i < visible_rows], [i for i in rows if i >= visible_rows]]
+        if all(sides):
+            visible, infrared = (spectrum_by_definition(maps[side], lowest) for side in sides)
+            distances.append(math.dist(visible, infrared) ** 2)
+    return sum(distances) / len(distances)
 
 
 def test_discrepancy_worked_by_hand():
@@ -113,9 +156,94 @@ def test_a_teacher_learns_nothing_and_rows_without_a_partner_cost_nothing():
     torch.testing.assert_close(logits.grad[2], expected)
 
 
+def test_amplitudes_worked_by_hand():
+    # Of two pixels a, b the frequencies 0 and 1 have amplitudes |a + b| and |a - b|. Visible 3, 1:
+    # (4, 2) / sqrt 20; infrared, the mean of 2, 0 and 0, 2: (2, 0) / 2. Squared distance 2 - 2 cos.
+    maps = torch.tensor([[3.0, 1.0], [2.0, 0.0], [0.0, 2.0]])[:, None, None, :]
+    loss = amplitude_discrepancy(maps, torch.tensor([5, 5, 5]), 1, lowest_frequency=0)
+    assert float(loss) == pytest.approx(2 - 2 * 4 / math.sqrt(20))
+    # Frequency 1 of two channels: (2, 0) against (0, 3), of which no channel is in common.
+    maps = torch.tensor([[[3.0, 1.0], [1.0, 1.0]], [[0.0, 0.0], [5.0, 2.0]]])[:, :, None, :]
+    assert float(amplitude_discrepancy(maps, torch.tensor([5, 5]), 1)) == pytest.approx(2)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("lowest", [0, 1, 2])
+@pytest.mark.parametrize(("height", "width"), [(4, 4), (5, 3), (1, 4)])
+def test_amplitude_discrepancy_is_its_definition(seed, lowest, height, width):
+    maps = maps_of(seed, height, width)
+    expected = amplitude_discrepancy_by_definition(maps, LABELS, VISIBLE, lowest)
+    loss = amplitude_discrepancy(maps, LABELS, VISIBLE, lowest_frequency=lowest)
+    assert float(loss) == pytest.approx(expected, rel=1e-9)
+    single = amplitude_discrepancy(maps.float(), LABELS, VISIBLE, lowest_frequency=lowest)
+    assert single.dtype == torch.float32
+    assert float(single) == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
+def test_the_gradient_of_the_amplitude_discrepancy():
+    maps = maps_of(0).requires_grad_()
+    assert torch.autograd.gradcheck(
+        lambda x: amplitude_discrepancy(x, LABELS, VISIBLE, lowest_frequency=1), (maps,)
+    )
+    amplitude_discrepancy(maps, LABELS, VISIBLE).backward()
+    assert not maps.grad[3].any()  # identity 2 is visible alone
+    assert not maps.grad[7].any()  # identity 3 is infrared alone
+    assert maps.grad[[0, 1, 2, 4, 5, 6]].flatten(1).any(dim=1).all()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: x.roll((1, 2), dims=(2, 3)),  # a shift turns phases
+        lambda x: x.flip((2, 3)),  # of a real map turned round the spectrum is conjugate
+        lambda x: 3 * x,
+        lambda x: x + torch.arange(2.0).reshape(2, 1, 1),  # the mean of a channel is frequency 0
+    ],
+)
+def test_neither_place_nor_brightness_changes_a_spectrum(change):
+    visible = maps_of(1)[:4]
+    labels = torch.tensor([0, 0, 1, 2] * 2)
+    same = torch.cat([visible, change(visible)])
+    assert float(amplitude_discrepancy(same, labels, 4)) == pytest.approx(0, abs=1e-12)
+    other = torch.cat([visible, change(maps_of(2)[:4])])
+    unchanged = torch.cat([visible, maps_of(2)[:4]])
+    loss = float(amplitude_discrepancy(unchanged, labels, 4))
+    assert loss > 0.05
+    assert float(amplitude_discrepancy(other, labels, 4)) == pytest.approx(loss)
+
+
+def test_spectra_without_a_partner_and_empty_spectra_cost_nothing():
+    for maps, labels in ((maps_of(0), torch.arange(8)), (0 * maps_of(0), LABELS)):
+        maps.requires_grad_()
+        loss = amplitude_discrepancy(maps, labels, VISIBLE)
+        loss.backward()
+        assert float(loss.detach()) == 0
+        assert not maps.grad.any()
+
+
+def test_amplitudes_are_of_the_stage_that_is_asked_for():
+    maps = {2: maps_of(1), 5: maps_of(2)}
+    output = HeadOutput(rows(0), rows(0), LABELS, VISIBLE, lambda stage=None: maps[stage or 5])
+    for stage, expected in ((None, maps[5]), (5, maps[5]), (2, maps[2])):
+        loss = AmplitudeDiscrepancy(stage=stage, lowest_frequency=2)(output)
+        assert loss == amplitude_discrepancy(expected, LABELS, VISIBLE, lowest_frequency=2)
+
+
+def test_amplitudes_need_maps_that_are_large_enough():
+    output = HeadOutput(rows(0), rows(0), LABELS, VISIBLE)
+    with pytest.raises(ConfigError, match="amplitude-discrepancy compares maps, but"):
+        AmplitudeDiscrepancy()(output)
+    with pytest.raises(ConfigError, match="lowest_frequency is 1 but maps of 1x1"):
+        AmplitudeDiscrepancy()(output._replace(maps=lambda _: maps_of(0, 1, 1)))
+    for word, value in (("stage", "1"), ("stage", "6"), ("lowest_frequency", "-1")):
+        overrides = ["--loss.ranking", "amplitude-discrepancy", f"--loss.ranking.{word}", value]
+        with pytest.raises(ConfigError, match=rf"loss\.ranking\.{word}"):
+            load_config("one-stream", overrides=overrides)
+
+
 def test_losses_between_modalities_need_rows_of_one_modality_each():
     output = HeadOutput(rows(0), rows(0), LABELS)
-    for name in ("modality-discrepancy", "modality-distillation"):
+    for name in ("amplitude-discrepancy", "modality-discrepancy", "modality-distillation"):
         with pytest.raises(ConfigError, match="rows of one modality each"):
             RANKING_LOSSES[name]()(output)
         with pytest.raises(ConfigError, match=r"data\.modalities is visible"):

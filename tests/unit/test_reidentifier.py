@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from fprnet.data.records import Modality
+from fprnet.losses.modality import AmplitudeDiscrepancy
 from fprnet.methods.levels.head import LevelPrediction
 from fprnet.methods.levels.objective import LevelLoss
 from fprnet.methods.paper.fusion import FusionSpec
@@ -184,3 +185,52 @@ def test_a_pyramid_that_does_not_give_what_the_prediction_needs() -> None:
         Reidentifier(Streams(backbone, 0), pyramid, prediction)
     with pytest.raises(ValueError, match="needs visible level 4"):
         Reidentifier(Streams(backbone, 0), None, prediction)
+
+
+@pytest.mark.parametrize("make", [default, released])
+def test_heads_on_rows_of_the_batch_give_out_its_maps(make: object) -> None:
+    model: Reidentifier = make().eval()  # type: ignore[operator]
+    visible, infrared, *labels = batch(3)
+    stages = model.streams(visible, infrared)
+    outputs = model(visible, infrared, *labels)
+    own = {name: o.maps() for name, o in outputs.items() if o.maps is not None}
+    levels = {"level5": 5, "level4": 4, "level3": 3} if make is default else {}
+    assert own.keys() == {"main", *levels}
+    for name, stage in {"main": 5, **levels}.items():
+        torch.testing.assert_close(own[name], stages[stage].joint)
+        maps = outputs[name].maps
+        assert maps is not None
+        torch.testing.assert_close(maps(2), stages[2].joint)
+
+
+def test_maps_of_all_processes_are_gathered_only_where_a_loss_asks_for_them() -> None:
+    gathered: list[tuple[int, ...]] = []
+
+    def gather(rows: Tensor) -> Tensor:
+        gathered.append(tuple(rows.shape[1:]))
+        return torch.cat((rows, rows))
+
+    model = default().eval()
+    output = model(*batch(3), gather=gather)["main"]
+    assert {len(shape) for shape in gathered} == {0, 1}  # labels and vectors
+    assert output.maps is not None
+    maps = output.maps(4)
+    assert gathered[-2:] == [(32, 6, 3)] * 2
+    assert len(maps) == len(output.features) == 12
+    alone = model(*batch(3))["main"].maps
+    assert alone is not None
+    torch.testing.assert_close(maps[3:6], alone(4)[:3])  # visible rows first, then infrared ones
+
+
+@pytest.mark.parametrize("make", [default, released])
+@pytest.mark.parametrize("stage", [None, 3])
+def test_a_loss_on_maps_reaches_the_trunk(make: object, stage: Any) -> None:
+    model: Reidentifier = make()  # type: ignore[operator]
+    with torch.autocast("cpu", torch.bfloat16):
+        output = model(*batch())["main"]
+    loss = AmplitudeDiscrepancy(stage)(output)
+    assert loss.dtype == torch.float32
+    assert 0 < float(loss.detach()) < 2
+    loss.backward()
+    trained = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None}
+    assert trained == {"streams"}

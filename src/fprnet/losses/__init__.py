@@ -1,6 +1,10 @@
 """Predictions become one number to minimise. The dict below is what ``loss.ranking`` can name."""
 
-from fprnet.losses.modality import ModalityDiscrepancy, ModalityDistillation
+from fprnet.losses.modality import (
+    AmplitudeDiscrepancy,
+    ModalityDiscrepancy,
+    ModalityDistillation,
+)
 from fprnet.losses.ranking import (
     BatchHardTriplet,
     CircleLoss,
@@ -13,6 +17,7 @@ from fprnet.losses.weighted_sum import weighted_sum
 __all__ = ["RANKING_LOSSES"]
 
 RANKING_LOSSES = {
+    "amplitude-discrepancy": AmplitudeDiscrepancy,
     "batch-hard-triplet": BatchHardTriplet,
     "circle": CircleLoss,
     "cross-modality-top-ranking": CrossModalityTopRanking,

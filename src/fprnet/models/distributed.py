@@ -33,8 +33,9 @@ class _GatherRows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor) -> Tensor:  # noqa: ANN401
         ctx.count = len(rows)
+        rows = rows.contiguous()  # NCCL sends memory as it lies, and maps may be channels-last
         everyone = [torch.empty_like(rows) for _ in range(dist.get_world_size())]
-        dist.all_gather(everyone, rows.contiguous())
+        dist.all_gather(everyone, rows)
         return torch.cat(everyone)
 
     @staticmethod

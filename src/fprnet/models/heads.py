@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ __all__ = [
     "HeadOutput",
     "Layer",
     "ProjectionHead",
+    "StageMaps",
     "activated",
     "identity_classifier",
     "unit_length",
@@ -35,6 +36,17 @@ LEAKY_SLOPE = 0.1
 CLASSIFIER_STD = 0.001
 
 
+class StageMaps(Protocol):
+    """The maps that a head's rows come from, brought together only where they are asked for."""
+
+    def __call__(self, stage: int | None = None) -> Tensor:
+        """Return C(stage) ``(R, C, H, W)``, row by row as the head's features.
+
+        Args:
+            stage: 2 to 5; None is the head's own, 5 of head "main" and k of head "level<k>".
+        """
+
+
 class HeadOutput(NamedTuple):
     """What one head says about its rows in training.
 
@@ -44,12 +56,15 @@ class HeadOutput(NamedTuple):
         labels: ``(R,)`` int64 in 0..M-1.
         visible_rows: V, where the first V rows are of visible images and the others of infrared
             ones; None where one row is of both (cells of a fusion block).
+        maps: The backbone's maps of the same rows, in the trunk's precision; None where a head's
+            rows are not the batch's, and of networks that do not hand them out.
     """
 
     features: Tensor
     logits: Tensor
     labels: Tensor
     visible_rows: int | None = None
+    maps: StageMaps | None = None
 
 
 def activated(x: Tensor, activation: Activation) -> Tensor:

@@ -24,6 +24,8 @@ __all__ = ["Auxiliary", "Gather", "Head", "Reidentifier"]
 
 Gather = Callable[[Tensor], Tensor]
 
+STAGE_OF_HEAD = {"main": 5, **{f"level{k}": k for k in (2, 3, 4, 5)}}
+
 
 class Head(Protocol):
     """Pooled maps to training outputs and to embeddings: an ``nn.Module`` with these.
@@ -140,7 +142,8 @@ class Reidentifier(nn.Module):
                 where there is only one.
 
         Returns:
-            Head -> output on the whole batch, float32; those of auxiliaries among them.
+            Head -> output on the whole batch, float32; those of auxiliaries among them. Outputs of
+            heads "main" and "level<k>" give out the backbone's maps, too.
         """
         stages = self.streams(visible, infrared)
         vectors = self._pool(stages, levels=bool(self.pyramids))
@@ -150,6 +153,9 @@ class Reidentifier(nn.Module):
             labels = labels.map_parts(gather)
         with without_autocast(visible.device):
             outputs: dict[str, HeadOutput] = self.head(vectors, labels)
+            for name in outputs.keys() & STAGE_OF_HEAD.keys():
+                maps = partial(_stage_maps, stages, gather, STAGE_OF_HEAD[name])
+                outputs[name] = outputs[name]._replace(maps=maps)
             for auxiliary in self.auxiliaries.values():
                 outputs |= auxiliary(outputs["main"])
         return outputs
@@ -232,3 +238,11 @@ class Reidentifier(nn.Module):
         assert isinstance(visible, FeaturePyramid)
         assert isinstance(infrared, FeaturePyramid)
         return visible, infrared
+
+
+def _stage_maps(
+    stages: Mapping[int, Pair], gather: Gather | None, own_stage: int, stage: int | None = None
+) -> Tensor:
+    """Return a stage's maps of the whole batch, as `StageMaps` says."""
+    maps = stages[own_stage if stage is None else stage]
+    return (maps if gather is None else maps.map_parts(gather)).joint
