@@ -80,6 +80,7 @@ class Double:
         self.keys: dict[str, str] = {}  # key -> role; empty: no key is asked for
         self.calibrated = True
         self.absent: set[int] = set()  # identities whom the gallery does not have
+        self.threshold = 0.6
         self.searches: dict[str, dict[str, Any]] = {}
         self.marks: dict[tuple[str, str], str] = {}
         self.requests: list[tuple[str, str, Any]] = []
@@ -159,7 +160,11 @@ class Double:
             "matches": matches,
             "people": _people(matches) if options["group"] else [],
             "candidates": candidates,
-            "decision": {"false_match_rate": rate, "threshold": 0.6, "in_gallery": accepted}
+            "decision": {
+                "false_match_rate": rate,
+                "threshold": self.threshold,
+                "in_gallery": accepted,
+            }
             if rate and matches
             else None,
             "warnings": [] if self.calibrated else [uncalibrated],
@@ -191,7 +196,7 @@ class Double:
             "probability": round(min(max(2.3 * similarity - 0.95, 0.003), 0.995), 4)
             if self.calibrated
             else None,
-            "accepted": similarity >= 0.6 if rate else None,
+            "accepted": similarity >= self.threshold if rate else None,
             "confirmed": record.id in options.get("confirmed", []),
             "marked": self.marks.get((key, record.id)),
         }

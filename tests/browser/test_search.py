@@ -106,6 +106,17 @@ def test_probably_not_in_the_gallery(desk, double, night):
     assert verdict.bounding_box()["y"] < desk.cards().first.bounding_box()["y"]
 
 
+def test_perhaps_in_the_gallery(desk, double, night):
+    double.threshold = 0.99
+    desk.search(night())
+    verdict = desk.page.locator("#verdict")
+    expect(verdict).to_contain_text("Perhaps in the gallery")
+    expect(verdict).to_contain_text("1 false match in 100 searches")
+    best = desk.cards().first.locator("text=/\\d+%/").first.inner_text()
+    expect(verdict).to_contain_text(f"right with {best}")
+    expect(desk.page.locator("#status")).to_contain_text("Perhaps in the gallery")
+
+
 def test_without_a_calibration_no_probability_is_made_up(desk_at, double, night):
     double.calibrated = False
     with desk_at(double.address) as desk:

@@ -109,6 +109,14 @@ def test_in_the_gallery_or_not(gallery):
     assert stated == sorted(stated, reverse=True)
     stranger = searcher.search_embeddings(AXES[7:8], false_match_rate=0.01)
     assert stranger.in_gallery is False
+    assert answer.verdict == "in the gallery"
+    # The best match of a strict search is not accepted, but would be right if the person is there.
+    strict = searcher.search_embeddings(AXES[:1], false_match_rate=1e-6)
+    assert (strict.in_gallery, strict.best_probability > 0.5) == (False, True)
+    assert strict.verdict == "perhaps in the gallery"
+    assert stranger.best_probability < 0.5
+    assert stranger.verdict == "probably not in the gallery"
+    assert Searcher(Embedder(), gallery).search_embeddings(AXES[:1]).verdict is None
     with pytest.raises(GalleryError, match="false-match rate 0"):
         searcher.search_embeddings(AXES[:1], false_match_rate=0.0)
 

@@ -282,15 +282,17 @@ def _text(answer: Answer, explained: dict[int, Explanation]) -> str:
     lines = []
     if answer.decision is not None:
         decision = answer.decision
-        verdict = "in the gallery" if decision.in_gallery else "not in the gallery"
+        best = answer.best_probability
+        reached = "" if decision.in_gallery else "no match reaches the "
         lines.append(
-            f"{verdict}: threshold {decision.threshold:.3f} for a false-match rate of "
-            f"{decision.false_match_rate:g} among {answer.candidates} images"
+            f"{answer.verdict}: {reached}threshold {decision.threshold:.3f} for a false-match rate "
+            f"of {decision.false_match_rate:g} among {answer.candidates} images"
+            + ("" if best is None else f"; if there, the best match is right with {best:.2f}")
         )
     else:
         lines.append(
             f"{answer.candidates} images searched; 'fprnet calibrate' gives probabilities and "
-            "'not in the gallery'"
+            "whether the person is there at all"
         )
     lines.append(
         f"{'rank':>4} {'similarity':>10} {'probability':>11}  {'camera':>6} {'location':>8}  "

@@ -10,6 +10,8 @@ from fprnet.gallery.records import Filters, GalleryRecord, Name
 
 __all__ = ["Answer", "Decision", "Person", "RankedMatch"]
 
+LIKELY = 0.5  # probability of a match from which on absence is not called probable
+
 
 class RankedMatch(GalleryRecord):
     """A gallery record in the ranking."""
@@ -73,6 +75,26 @@ class Answer(BaseModel):
     def in_gallery(self) -> bool | None:
         """Whether a match was accepted; None without a calibration."""
         return None if self.decision is None else self.decision.in_gallery
+
+    @property
+    def best_probability(self) -> float | None:
+        """Probability of the match that is most likely right; None without any, or calibration."""
+        known = [match.probability for match in self.matches if match.probability is not None]
+        return max(known, default=None)
+
+    @property
+    def verdict(self) -> str | None:
+        """Whether the person is in the gallery, in words; None without a calibration.
+
+        Many people who are there do not reach a threshold that few absent people reach. So it is
+        "perhaps" where the best match would more likely be right than wrong if the person is there.
+        """
+        if self.in_gallery is None:
+            return None
+        if self.in_gallery:
+            return "in the gallery"
+        likely = (self.best_probability or 0) >= LIKELY
+        return "perhaps in the gallery" if likely else "probably not in the gallery"
 
     def as_dict(self) -> dict[str, Any]:
         """Return what JSON can hold."""

@@ -154,10 +154,7 @@ def below(upper: Image.Image, lower: Image.Image) -> Image.Image:
 
 def _verdict(answer: Answer) -> str:
     text = f"{len(answer.matches)} of {answer.candidates} images"
-    if answer.in_gallery is None:
-        return text
-    found = "in the gallery" if answer.in_gallery else "not in the gallery"
-    return f"{found}; {text}"
+    return text if answer.verdict is None else f"{answer.verdict}; {text}"
 
 
 def _caption(match: RankedMatch) -> tuple[str, ...]:

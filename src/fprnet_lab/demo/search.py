@@ -58,10 +58,10 @@ class Found:
         first = self.answer.matches[0]
         same = first.identity == str(self.identity)
         who = "the same person" if same else "somebody else"
-        there = "in the gallery" if self.answer.in_gallery else "not in the gallery"
         return (
-            f"one search among {self.answer.candidates} images: {there}; the first match is {who}, "
-            f"similarity {first.similarity:.3f}, probability {first.probability:.2f}"
+            f"one search among {self.answer.candidates} images: {self.answer.verdict}; "
+            f"the first match is {who}, similarity {first.similarity:.3f}, "
+            f"probability {first.probability:.2f}"
         )
 
 

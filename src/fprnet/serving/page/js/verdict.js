@@ -1,4 +1,4 @@
-// What the answer says as a whole: found, probably not in the gallery, or open; warnings; next steps.
+// What the answer says as a whole: found, perhaps or probably not in the gallery, or open; warnings; next steps.
 
 import { button, byId, element, icon, show } from "./dom.js";
 import { anyFilter, clearFilters } from "./filters.js";
@@ -10,6 +10,7 @@ import { confirmed, may, on, state } from "./state.js";
 import { knows, onLanguage, say } from "./texts.js";
 
 const GHOSTS = 6;
+const LIKELY = 0.5; // as of Answer.verdict in gallery/answers.py
 
 /** Kind, heading and sentence of the verdict. */
 function judged({ matches, decision }) {
@@ -20,6 +21,11 @@ function judged({ matches, decision }) {
     return { kind: "open", sign: "info", title: say("verdict.open"), text: say("verdict.open.text") };
   }
   const searches = number(Math.round(1 / decision.false_match_rate));
+  const best = Math.max(...matches.map((match) => match.probability));
+  if (!decision.in_gallery && best >= LIKELY) {
+    const text = say("verdict.unsure.text", { searches, best: percent(best) });
+    return { kind: "unsure", sign: "person", title: say("verdict.unsure"), text };
+  }
   if (!decision.in_gallery) {
     const text = say("verdict.absent.text", { searches });
     return { kind: "absent", sign: "nobody", title: say("verdict.absent"), text };
