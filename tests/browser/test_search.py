@@ -115,6 +115,7 @@ def test_perhaps_in_the_gallery(desk, double, night):
     best = desk.cards().first.locator("text=/\\d+%/").first.inner_text()
     expect(verdict).to_contain_text(f"right with {best}")
     expect(desk.page.locator("#status")).to_contain_text("Perhaps in the gallery")
+    expect(desk.page.locator("#matches > :first-child")).to_have_text("Below the threshold")
 
 
 def test_without_a_calibration_no_probability_is_made_up(desk_at, double, night):

@@ -70,3 +70,8 @@ export function toLocalInput(moment) {
 }
 
 export const fromLocalInput = (value) => (value ? new Date(value).toISOString() : null);
+
+/** Probability of a best match from which on absence is not called probable, as of Answer.verdict in gallery/answers.py. */
+export const LIKELY = 0.5;
+
+export const bestProbability = (matches) => Math.max(...matches.map((match) => match.probability));

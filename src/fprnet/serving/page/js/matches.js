@@ -1,7 +1,16 @@
 // The ranked images: one card each, in a list that arrow keys walk through.
 
 import { byId, element, icon, show } from "./dom.js";
-import { briefTime, grade, inWords, localTime, percent, similarity } from "./format.js";
+import {
+  bestProbability,
+  briefTime,
+  grade,
+  inWords,
+  LIKELY,
+  localTime,
+  percent,
+  similarity,
+} from "./format.js";
 import { isUnsaved, mark } from "./marks.js";
 import { showWhenSeen } from "./pictures.js";
 import { on, state } from "./state.js";
@@ -224,7 +233,9 @@ function threshold(matches) {
   if (matches.every((match) => match.accepted !== false)) return new Map();
   // Re-ranked matches are not in the order of their similarities: the line is below all accepted.
   const first = matches.findLastIndex((match) => match.accepted) + 1;
-  return new Map([[first, divider("below", say("matches.below"))]]);
+  const unsure = first === 0 && bestProbability(matches) >= LIKELY;
+  const text = say(unsure ? "matches.below.unsure" : "matches.below");
+  return new Map([[first, divider("below", text)]]);
 }
 
 /** Position of a card -> the line above it that says whose images follow. */

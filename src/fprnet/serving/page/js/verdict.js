@@ -2,7 +2,7 @@
 
 import { button, byId, element, icon, show } from "./dom.js";
 import { anyFilter, clearFilters } from "./filters.js";
-import { number, percent } from "./format.js";
+import { bestProbability, LIKELY, number, percent } from "./format.js";
 import { exportMarks, undo } from "./marks.js";
 import { announce, notify, settle } from "./notices.js";
 import { isStale, refine, search, searchAsOther } from "./search.js";
@@ -10,7 +10,6 @@ import { confirmed, may, on, state } from "./state.js";
 import { knows, onLanguage, say } from "./texts.js";
 
 const GHOSTS = 6;
-const LIKELY = 0.5; // as of Answer.verdict in gallery/answers.py
 
 /** Kind, heading and sentence of the verdict. */
 function judged({ matches, decision }) {
@@ -21,7 +20,7 @@ function judged({ matches, decision }) {
     return { kind: "open", sign: "info", title: say("verdict.open"), text: say("verdict.open.text") };
   }
   const searches = number(Math.round(1 / decision.false_match_rate));
-  const best = Math.max(...matches.map((match) => match.probability));
+  const best = bestProbability(matches);
   if (!decision.in_gallery && best >= LIKELY) {
     const text = say("verdict.unsure.text", { searches, best: percent(best) });
     return { kind: "unsure", sign: "person", title: say("verdict.unsure"), text };
