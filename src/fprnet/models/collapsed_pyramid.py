@@ -71,7 +71,7 @@ def collapsed_levels(
     levels: dict[int, Tensor] = {}
     upsampled: Tensor | None = None  # the functionals of the coarser level's map that came down
     for functionals in pooling_functionals(order, sizes, asked):
-        k, count, stripes = functionals.level, len(functionals.outputs), functionals.stripes
+        k, count = functionals.level, len(functionals.outputs)
         maps = stages[k]
         weights = _weights_for((order, sizes, asked), k, maps)
         merged = _project(maps, weights, lateral[k])
@@ -81,8 +81,8 @@ def collapsed_levels(
         outputs, passed = _split(merged, count * taps)
         if taps == 9 and count:
             outputs = _smoothed(outputs, weights.output_sums, smooth[k])
-        pooled, handed = _split(outputs, stripes)
-        if stripes:
+        pooled, handed = _split(outputs, functionals.stripes)
+        if functionals.stripes:
             levels[k] = pooled.flatten(1)
         upsampled = torch.cat((handed, passed), dim=1)
     return levels
@@ -108,7 +108,7 @@ def _split(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
     Going back, two slices would each fill a whole tensor of zeros; a split joins its parts.
     """
-    first, rest = rows.split((count, rows.shape[1] - count), dim=1)
+    first, rest = torch.split(rows, [count, rows.shape[1] - count], dim=1)
     return first, rest
 
 

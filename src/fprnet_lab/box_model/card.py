@@ -111,15 +111,15 @@ def card_of(recipe: Recipe, scores: Mapping[str, Any], config: str) -> str:
 
 def _earlier(first: Recipe | None) -> list[str]:
     """Say whom the model that the training started from saw."""
-    lines = []
+    lines, whose = [], "Its"
     while first is not None:
         low, high = first.people.worlds
         lines.append(
-            f"- Its backbone began as that of {first.name}, which saw {first.people.identities} "
+            f"- {whose} backbone began as that of {first.name}, which saw {first.people.identities} "
             f"others: seed {first.people.seed}, worlds {low} to {high}, generator version "
             f"{first.people.generator_version}."
         )
-        first = first.warm_start
+        first, whose = first.warm_start, "That one's"
     return lines
 
 
