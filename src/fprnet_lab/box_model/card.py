@@ -115,8 +115,8 @@ def _earlier(first: Recipe | None) -> list[str]:
     while first is not None:
         low, high = first.people.worlds
         lines.append(
-            f"- {whose} backbone began as that of {first.name}, which saw {first.people.identities} "
-            f"others: seed {first.people.seed}, worlds {low} to {high}, generator version "
+            f"- {whose} backbone began as that of {first.name}, which saw "
+            f"{first.people.identities} others: seed {first.people.seed}, worlds {low} to {high}, generator version "
             f"{first.people.generator_version}."
         )
         first, whose = first.warm_start, "That one's"
