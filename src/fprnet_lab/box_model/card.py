@@ -116,8 +116,8 @@ def _earlier(first: Recipe | None) -> list[str]:
         low, high = first.people.worlds
         lines.append(
             f"- {whose} backbone began as that of {first.name}, which saw "
-            f"{first.people.identities} others: seed {first.people.seed}, worlds {low} to {high}, generator version "
-            f"{first.people.generator_version}."
+            f"{first.people.identities} others: seed {first.people.seed}, worlds {low} to {high}, "
+            f"generator version {first.people.generator_version}."
         )
         first, whose = first.warm_start, "That one's"
     return lines
