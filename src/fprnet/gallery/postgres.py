@@ -43,6 +43,7 @@ __all__ = [
 SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 SETTINGS = {"m": 16, "ef_construction": 64}  # pgvector's own defaults
 EXPLORED = 200  # candidates of a search in the graph, at least (hnsw.ef_search)
+PER_CANDIDATE = 1000  # records that pass, for so many of which one candidate is looked at
 MAX_EXPLORED = 1000  # what pgvector allows
 EXACT = 20_000  # records that pass, up to which all of them are compared
 MAX_INDEXED = 4000  # numbers of a halfvec that HNSW takes
@@ -147,7 +148,7 @@ class ServerSearch:
             count = self._counts.of(connection, filters)
             exact = count <= EXACT or self.index == "FLAT"
             if not exact:
-                explored = min(MAX_EXPLORED, max(EXPLORED, 2 * top))
+                explored = min(MAX_EXPLORED, max(EXPLORED, 2 * top, count // PER_CANDIDATE))
                 connection.exec_driver_sql(f"SET LOCAL hnsw.ef_search = {explored}")
                 connection.exec_driver_sql("SET LOCAL hnsw.iterative_scan = strict_order")
             source: Any = table.c
