@@ -38,6 +38,8 @@ def main() -> None:
         "--graph-last", action="store_true", help="fill a server without its graph, then build it"
     )
     args = parser.parse_args()
+    if args.graph_last and not args.uri:
+        parser.error("--graph-last is for a server's gallery; give its --uri")
     with tempfile.TemporaryDirectory(prefix="fprnet-") as folder:
         uri = args.uri or str(Path(folder) / "people.db")
         name = args.name if args.uri else "gallery"

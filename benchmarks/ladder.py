@@ -30,7 +30,9 @@ from scipy import stats
 
 import fprnet
 from fprnet.data.data_set import DataSet, open_data_set
+from fprnet.data.protocols.protocol import Protocol
 from fprnet.embeddings.from_disk import extract_data_set
+from fprnet.embeddings.store import Features
 from fprnet.evaluation.data_set_protocol import make_protocol
 from fprnet.evaluation.reranking import Reranking
 from fprnet.evaluation.scores import score
@@ -139,6 +141,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("overrides", nargs="*", help="words of fprnet train, after --")
     args = parser.parse_args()
+    if args.against is not None and (args.against not in args.rungs or not args.report):
+        parser.error("--against names one of --rungs, and needs --report")
     runs = {
         name: [
             _training(name, seed, args)
@@ -184,8 +188,7 @@ def _training(name: str, seed: int, args: argparse.Namespace) -> Training:
 def measured(run: Path, judges: DataSet, further: Mapping[str, DataSet]) -> Measured:
     """Score the last epoch of a run folder on the people of other sets."""
     model = fprnet.load_model(run / "checkpoints" / "last.pt")
-    features = extract_data_set(model, judges.records(), identities=judges.validation)
-    protocol = make_protocol(features, judges, identities=judges.validation)
+    features, protocol = _asked(model, judges, judges.validation)
 
     def percent(row: str, metric: str, rerank: Reranking | None = None) -> float:
         scores = score(features, protocol, metrics=[metric], rerank=rerank)
@@ -203,11 +206,16 @@ def measured(run: Path, judges: DataSet, further: Mapping[str, DataSet]) -> Meas
 
 def _official(model: fprnet.Embedder, data_set: DataSet) -> tuple[float, float]:
     """Return mAP and rank-1 of a set's test people."""
-    people = data_set.test
-    features = extract_data_set(model, data_set.records(), identities=people)
-    protocol = make_protocol(features, data_set, identities=people)
+    features, protocol = _asked(model, data_set, data_set.test)
     found = score(features, protocol, metrics=["mAP", "rank-1"]).rows["plain"].metrics
     return 100 * found["mAP"].mean, 100 * found["rank-1"].mean
+
+
+def _asked(
+    model: fprnet.Embedder, data_set: DataSet, people: tuple[int, ...]
+) -> tuple[Features, Protocol]:
+    features = extract_data_set(model, data_set.records(), identities=people)
+    return features, make_protocol(features, data_set, identities=people)
 
 
 def table(results: Mapping[str, Sequence[Measured]]) -> str:
@@ -242,7 +250,8 @@ def report(
 ) -> str:
     """Return a Markdown table of the further worlds, and differences to one rung.
 
-    A rung with fewer seeds than the one it is compared with is compared on those it has.
+    Seeds are counted from 0, so a rung with fewer of them is compared on those it has; runs of
+    --others have no number and are compared with nothing.
     """
     head = ["rung", *worlds, "mean mAP", *([f"against {against}"] if against else [])]
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
@@ -257,8 +266,10 @@ def report(
             cells.append(" / ".join(map(_spread, both)))
         cells.append(_spread(means[name]))
         if against:
-            pairs = zip(means[name], means[against], strict=False)
-            cells.append("" if name == against else _paired([one - two for one, two in pairs]))
+            compared = name in RUNGS and name != against
+            both_have = min(len(means[name]), len(means[against]))
+            differences = [means[name][seed] - means[against][seed] for seed in range(both_have)]
+            cells.append(_paired(differences) if compared else "")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -201,7 +201,6 @@ def test_threads_and_processes_write_at_once(server, gallery, name):
     writer = """
 import sys
 from fprnet.gallery.gallery import Gallery
-from fprnet_lab.benchmarking import gallery as measuring
 from gallery_cases import record, vectors
 with Gallery.open(sys.argv[1], name=sys.argv[2], writable=True) as gallery:
     for number in range(100):

@@ -223,7 +223,7 @@ def image_warnings(
 
     Args:
         images: As they were given; an image is named by its path or its number.
-        pixels: The same ones, ``(q, H, W, 3)``.
+        pixels: Decoded query images, ``(q, H, W, 3)`` uint8 RGB, in the order of ``images``.
         modality: What they are said to be.
     """
     warnings = []

@@ -116,7 +116,8 @@ class FeaturePyramid(nn.Module):
         """Return levels pooled in horizontal stripes, coarsest first.
 
         Args:
-            stages: As in ``forward``; must be of its device and data type.
+            stages: Stage number -> map ``(N, C_k, H_k, W_k)``, on the pyramid's device; other
+                stages than those of the pyramid are left alone.
             stripes: Level -> stripes, of any of the asked-for levels; 1 is the global average.
 
         Returns:

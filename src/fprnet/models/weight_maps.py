@@ -53,7 +53,8 @@ def pooling_functionals(
     """Return the functionals of every level that the pooled ones depend on, coarsest first.
 
     Args:
-        order: As in :class:`fprnet.models.pyramid.FeaturePyramid`.
+        order: What a level hands down to the next finer one: "released" the map before its
+            smoothing, "paper" the smoothed one, "linear" a map that nothing smooths.
         sizes: (k, H_k, W_k) of all levels, coarsest first.
         stripes: (k, horizontal stripes) of the levels that are pooled.
 

@@ -29,9 +29,8 @@ CANVAS: dict[Detail, tuple[int, int, float]] = {  # rows, columns and focal leng
     "fine": (605, 896, 756.0),
 }
 MAX_CROWD = 7
-MAX_KEPT_BYTES = (
-    1280 * 2**20
-)  # of canvases: 3,800 small, 950 coarse (of 150 worlds) or 470 fine ones
+# Of canvases: 3,800 small, 950 coarse (the six cameras of 150 worlds) or 470 fine ones.
+MAX_KEPT_BYTES = 1280 * 2**20
 _kept: OrderedDict[tuple[World, int, int, Detail, bool], Canvas] = OrderedDict()
 
 

@@ -200,7 +200,8 @@ class LevelPrediction(nn.Module):
         """Return what the test embedding is made of: head -> features ``(N, D)`` of any length.
 
         Args:
-            vectors: As in ``forward``, but the rows of one modality or of both, as one tensor each.
+            vectors: Pooled vectors of N rows, of one modality or of both: "main" ``(N, C)``, and
+                "level<k>" ``(N, s_k P)``.
         """
         return {
             name: head.side(vectors[name], self.embedding_from)

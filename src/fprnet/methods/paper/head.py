@@ -57,7 +57,7 @@ class ModalityHead(nn.Module):
         enlarge: Enlarge the 1x1 block bilinearly to 2x2 and flatten it to 4 C inputs.
         layer: Kind of the layers.
         activation: Between layers, if there are several.
-        leaky_classifier: As in the released code.
+        leaky_classifier: A LeakyReLU before the classifier, which the released code has.
     """
 
     def __init__(

@@ -77,7 +77,8 @@ class HybridLoss:
         infrared_weight: lambda 3, weight of the IR block's loss L_i.
         discrepancy: e^|d| as a "differentiable" term (Eq. 7 as written), "detached" (released
             code: a constant) or "none".
-        game: As in ``fusion_wins``, or "sum": L_ri is the sum of both blocks' losses.
+        game: Whose loss L_ri is, the main or the fusion block's: a rule of ``fusion_wins``
+            ("count", "rate", "max", "main", "fusion"), or "sum" of both.
         label_smoothing: Label smoothing of every cross entropy, in [0, 1).
         ranking: Ranking loss on the main block's features; None leaves it out.
         ranking_weight: Weight of the ranking loss.
