@@ -282,13 +282,16 @@ def _text(answer: Answer, explained: dict[int, Explanation]) -> str:
     lines = []
     if answer.decision is not None:
         decision = answer.decision
-        best = answer.best_probability
         reached = "" if decision.in_gallery else "no match reaches the "
         lines.append(
             f"{answer.verdict}: {reached}threshold {decision.threshold:.3f} for a false-match rate "
             f"of {decision.false_match_rate:g} among {answer.candidates} images"
-            + ("" if best is None else f"; if there, the best match is right with {best:.2f}")
         )
+        if answer.best_probability is not None and not decision.in_gallery:
+            lines[-1] += (
+                "; if the person is there, the best match is right with probability "
+                f"{answer.best_probability:.2f}"
+            )
     else:
         lines.append(
             f"{answer.candidates} images searched; 'fprnet calibrate' gives probabilities and "
