@@ -59,6 +59,23 @@ def test_a_gallery_moves_to_another_model(fprnet, address, gallery, trained):
     assert events[-1] == "upgrade"
 
 
+def test_a_gallery_of_a_model_that_is_not_there_any_more_says_what_to_do(
+    fprnet, tiny_set, trained, tmp_path
+):
+    """As after a new fprnet with another model in the box: the gallery holds compact embeddings."""
+    uri = tmp_path / "people.db"
+    assert fprnet("gallery", "create", "--uri", uri).status == 0
+    query = next((tiny_set / "cam3").rglob("*.jpg"))
+    for words in (
+        ("search", query, "--gallery", uri),
+        ("gallery", "add", "--uri", uri, "--images", query.parent, "--modality", "infrared"),
+    ):
+        refused = fprnet(*words, "--model", trained)
+        assert refused.status == 2, refused.err
+        assert f"gallery {uri} holds embeddings of fprnet" in refused.complaint
+        assert "'fprnet gallery upgrade'" in refused.complaint
+
+
 def log(fprnet, address):
     return fprnet("gallery", "audit", *address).out.splitlines()
 

@@ -81,7 +81,8 @@ def load_gallery_model(
         raise CheckpointError(
             f"{error}; gallery {gallery.uri} remembers its model there, --model says where it is"
         ) from error
-    if gallery.model.projection_sha256:
+    same = ModelIdentity.of(embedder).checkpoint_sha256 == gallery.model.checkpoint_sha256
+    if same and gallery.model.projection_sha256:
         embedder = embedder.compact(gallery.projection())
     gallery.require(ModelIdentity.of(embedder))
     return embedder, source

@@ -85,7 +85,8 @@ class GalleryReader:
         if not self.model.same_as(model):
             raise GalleryModelError(
                 f"gallery {self.uri} holds embeddings of {self.model}, but these come from "
-                f"{model}; give the gallery's model, or make a gallery for this one"
+                f"{model}; give the gallery's model, or move the gallery to this one with "
+                "'fprnet gallery upgrade'"
             )
 
     def projection(self) -> Projection | None:
