@@ -22,7 +22,7 @@ from fprnet.errors import (
 from fprnet.gallery import postgres
 from fprnet.gallery.audit import AuditEntry, read_entries
 from fprnet.gallery.gallery import Gallery
-from fprnet.gallery.records import Added, Filters, GalleryRecord
+from fprnet.gallery.records import Added, Filters, GalleryRecord, ModelIdentity
 from fprnet_lab.benchmarking import gallery as measuring
 from gallery_cases import MODEL, kept, record, records, vectors
 from postgres_server import postgres_server, replica_of
@@ -149,6 +149,27 @@ def test_a_graph_that_is_built_last_finds_the_same(server, name, monkeypatch):
     assert speed.graph_seconds > 0
     with Gallery.open(server.uri, name=name) as gallery:
         assert gallery.info().index == "HNSW"
+
+
+def test_a_larger_gallery_is_searched_beyond_one_pass_of_its_graph(server, name, monkeypatch):
+    for constant, value in (("EXACT", 0), ("EXPLORED", 20), ("MAX_EXPLORED", 20)):
+        monkeypatch.setattr(postgres, constant, value)
+    generator = np.random.default_rng(0)  # nobody is like anybody, which is hard for a graph
+    drawn = generator.standard_normal((2020, 64)).astype(np.float32)
+    drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
+    known, queries = drawn[:2000], drawn[2000:]
+    expected = [set(row) for row in np.argsort(-queries @ known.T, axis=1)[:, :10].tolist()]
+    number = {one.id: place for place, one in enumerate(records(2000))}
+    with Gallery.create(server.uri, ModelIdentity("0" * 64, "m", 64), name=name) as gallery:
+        gallery.add(known, records(2000))
+        recall = {}
+        for per_candidate in (10**9, 10):  # one pass of 20 candidates, and 200 of the 2,000 records
+            monkeypatch.setattr(postgres, "PER_CANDIDATE", per_candidate)
+            matches = gallery.search(queries, top=10).matches
+            found = [{number[match.record.id] for match in some} for some in matches]
+            recall[per_candidate] = sum(map(len, map(set.__and__, found, expected))) / 200
+    assert recall[10**9] < 0.95
+    assert recall[10] >= 0.99
 
 
 def test_records_come_back_and_are_corrected(server, gallery, name):

@@ -10,7 +10,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,9 +41,15 @@ __all__ = [
 
 SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 SETTINGS = {"m": 16, "ef_construction": 64}  # pgvector's own defaults
-EXPLORED = 200  # candidates of a search in the graph, at least (hnsw.ef_search)
-PER_CANDIDATE = 1000  # records that pass, for each candidate that is looked at
-MAX_EXPLORED = 1000  # what pgvector allows
+EXPLORED = 100  # candidates that a search in the graph compares, at least
+PER_CANDIDATE = 400  # records that pass, for each candidate
+MAX_EXPLORED = 1000  # candidates of one pass through the graph that pgvector allows
+SCANNING = {  # of a search that goes on after one pass, until it has its candidates
+    "hnsw.iterative_scan": "relaxed_order",
+    "hnsw.max_scan_tuples": "100000",
+    "hnsw.scan_mem_multiplier": "16",  # times work_mem; with one, it ends before 2,000 candidates
+    "enable_sort": "off",  # the graph has an order; plans that read and sort everything have none
+}
 EXACT = 20_000  # records that pass, up to which all of them are compared
 MAX_INDEXED = 4000  # numbers of a halfvec that HNSW takes
 FILTERED = ("(modality, time, location)", "(camera)")  # indexes that filters use
@@ -148,19 +153,21 @@ class ServerSearch:
             count = self._counts.of(connection, filters)
             exact = count <= EXACT or self.index == "FLAT"
             if not exact:
-                explored = min(MAX_EXPLORED, max(EXPLORED, 2 * top, count // PER_CANDIDATE))
-                connection.exec_driver_sql(f"SET LOCAL hnsw.ef_search = {explored}")
-                connection.exec_driver_sql("SET LOCAL hnsw.iterative_scan = strict_order")
-            source: Any = table.c
-            if exact:
-                chosen = select(table.c.number, table.c.embedding).where(passes)
-                source = chosen.cte("chosen").prefix_with("MATERIALIZED").c
+                explored = max(EXPLORED, 2 * top, count // PER_CANDIDATE)
+                settings = {**SCANNING, "hnsw.ef_search": min(MAX_EXPLORED, explored)}
+                for name, value in settings.items():
+                    connection.exec_driver_sql(f"SET LOCAL {name} = {value}")
+            chosen = select(table.c.number, table.c.embedding).where(passes)
+            passing = chosen.cte("passing").prefix_with("MATERIALIZED").c if exact else table.c
             for query in queries:
-                distance = source.embedding.op(NEGATIVE_PRODUCT, return_type=Float())(query)
-                nearest = select(source.number, distance.label("distance"))
+                distance = passing.embedding.op(NEGATIVE_PRODUCT, return_type=Float())(query)
+                nearest = select(passing.number, distance.label("distance")).order_by(distance)
                 if not exact:
-                    nearest = nearest.where(passes)
-                rows = connection.execute(nearest.order_by(distance).limit(top)).all()
+                    candidates = nearest.where(passes).limit(explored).cte("candidates")
+                    found = candidates.prefix_with("MATERIALIZED").c
+                    # Without "+ 0" the server takes them for sorted, and stops at the first.
+                    nearest = select(found.number, found.distance).order_by(found.distance + 0)
+                rows = connection.execute(nearest.limit(top)).all()
                 numbers = np.array([row.number for row in rows], dtype=np.int64)
                 best.append((numbers, -np.array([row.distance for row in rows], np.float32)))
             records, images = self._contents(connection)
