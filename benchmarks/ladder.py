@@ -65,6 +65,9 @@ SVD_ROUNDS = (
 FUSION = (  # the blocks of the paper's best row, all of which learn
     "--model.pyramid.order released --model.head.fusion 'r5 i5 i4 r4 r5 i5 i2 r2' --loss.game sum"
 )
+BESIDE_TRIPLET = (  # of the default preset, another ranking loss
+    f"--loss.ranking '{{class_path: sum, init_args: {{losses: {{{TRIPLET}: {{}}, %s: {{}}}}}}}}'"
+)
 RUNGS = {
     "plain": Rung(PLAIN, "one-stream"),
     "no label smoothing": Rung("--loss.label_smoothing 0"),
@@ -106,6 +109,14 @@ RUNGS = {
     "all of dns-like": Rung("", "dns-like"),
     "all of fprnet": Rung("", "fprnet"),
     "fprnet on two networks": Rung("--model.separate_stages 5", "fprnet"),
+    "fprnet, two stems": Rung("--model.separate_stages 1", "fprnet"),
+    "fprnet, two norms": Rung("--model.separate_norms true", "fprnet"),
+    "fprnet, GeM": Rung("--model.head.pooling gem", "fprnet"),
+    "fprnet, circle loss": Rung("--loss.ranking circle", "fprnet"),
+    "fprnet, contrastive loss": Rung("--loss.ranking supervised-contrastive", "fprnet"),
+    "fprnet, modality discrepancy": Rung(BESIDE_TRIPLET % "modality-discrepancy", "fprnet"),
+    "fprnet, modality distillation": Rung(BESIDE_TRIPLET % "modality-distillation", "fprnet"),
+    "fprnet, top ranking": Rung(BESIDE_TRIPLET % "cross-modality-top-ranking", "fprnet"),
 }
 
 

@@ -8,6 +8,7 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 
 OPTIONS = (
     *("--preset", "--data", "--layout", "--split", "--out", "--scale", "--max-steps", "--config"),
-    "--print-config",
+    *("--print-config", "--start-from"),
 )
 EXAMPLE = """\
   fprnet train --preset fprnet --data SYSU-MM01 --out runs/fprnet
   fprnet train --preset fprnet --scale tiny --data generated --out runs/tiny --training.epochs 10
   fprnet train --preset fprnet --data RegDB --split 1 --out runs/split-1
+  fprnet train --start-from fprnet-people --data site --out runs/site --optimizer.learning_rate 0.01
   torchrun --nproc-per-node 2 -m fprnet train --preset fprnet --data SYSU-MM01 --out runs/two
 
 The same command again continues a run that was stopped. --print-config shows every value that can
@@ -86,6 +88,12 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="YAML file of overrides, e.g. a run's config.yaml",
     )
+    parser.add_argument(
+        "--start-from",
+        metavar="MODEL",
+        help="trained model whose weights, classifiers apart, and whose config a new run begins "
+        "with: a shipped model's name, hf:owner/name, a folder or a checkpoint",
+    )
 
 
 def config_of(args: argparse.Namespace, *, split: int | None) -> RunConfig:
@@ -105,7 +113,20 @@ def config_of(args: argparse.Namespace, *, split: int | None) -> RunConfig:
         scale=args.scale,
         seed=args.seed,
         file=args.config,
+        base=None if args.start_from is None else _config_to_start_from(args.start_from),
         overrides=[*place, *args.overrides],
+    )
+
+
+def _config_to_start_from(source: str) -> RunConfig:
+    """Return the config of a model without what it says of its own data and machine."""
+    from fprnet.runs.start import config_of_model
+
+    config = config_of_model(source)
+    return replace(
+        config,
+        data=replace(config.data, root="", layout="auto", split=None, cache=None),
+        training=replace(config.training, start_from=source, precision=None, threads=None),
     )
 
 

@@ -61,6 +61,7 @@ def load_config(
     scale: Scale | None = None,
     seed: int | None = None,
     file: Path | None = None,
+    base: RunConfig | None = None,
     overrides: Sequence[str] = (),
 ) -> RunConfig:
     """Build the config of a run from a preset, a scale, a file and command-line overrides.
@@ -73,6 +74,7 @@ def load_config(
             file's, or "full".
         seed: Seed of every random number of the run; None takes the file's, or 0.
         file: A YAML file with the same keys, any subset of them; a run's ``config.yaml`` is one.
+        base: Config of another run, which takes the place of the preset's values.
         overrides: ``["--training.epochs", "40", ...]``; ``--key=value`` works as well.
 
     Raises:
@@ -89,18 +91,20 @@ def load_config(
     for name in ("preset", "scale", "seed"):
         if name in words:
             raise ConfigError(f"--{name} {words[name]} is no override; give it as {name} itself")
-    for name, asked in (("preset", preset), ("scale", scale)):
-        if asked is not None and values.get(name, asked) != asked:
-            raise ConfigError(
-                f"config file {file} is for {name} {values[name]}, not {asked}; "
-                f"leave --{name} out, or {name} out of the file"
-            )
-    identity = {
-        "preset": preset or values.get("preset", "fprnet"),
-        "scale": scale or values.get("scale", "full"),
-        "seed": values.get("seed", 0) if seed is None else seed,
-    }
-    layers = _preset_layers(str(identity["preset"]), str(identity["scale"]))
+    below = {} if base is None else config_as_dict(base)
+    found: dict[str, str | None] = {"preset": preset, "scale": scale}
+    for source, said in ((f"config file {file}", values), ("the model to start from", below)):
+        for name, asked in found.items():
+            if asked is not None and said.get(name, asked) != asked:
+                raise ConfigError(
+                    f"{source} is for {name} {said[name]}, not {asked}; "
+                    f"leave --{name} out, or {name} out of the file"
+                )
+            found[name] = asked or said.get(name)
+    preset, size = found["preset"] or "fprnet", found["scale"] or "full"
+    seed = values.get("seed", 0) if seed is None else seed
+    layers = [below] if below else _preset_layers(preset, size)
+    identity = {"preset": preset, "scale": size, "seed": seed}
     return config_from_dict(layered(RunConfig, *layers, values, words) | identity)
 
 
@@ -167,9 +171,9 @@ def _preset_text(preset: str) -> str:
     )
 
 
-def _preset_layers(preset: str, scale: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def _preset_layers(preset: str, scale: str) -> list[dict[str, Any]]:
     values = values_of(_preset_text(preset), f"preset {preset}")
     scales = values.pop("scales", {})
     if scale not in SCALES:
         raise ConfigError(f"scale {scale!r} does not exist; the scales are {', '.join(SCALES)}")
-    return values, scales.get(scale, {})
+    return [values, scales.get(scale, {})]

@@ -72,6 +72,9 @@ class AugmentationConfig:
 class TrainingConfig:
     """How long, how precisely, how watched."""
 
+    # Trained model whose weights, classifiers apart, a new run begins with, not model.weights: a
+    # shipped model's name, hf:owner/name, or the path of a model, run or checkpoint.
+    start_from: str | None = None
     epochs: PositiveInt = 60
     steps_per_epoch: PositiveInt | None = None  # None: max(visible, infrared images) // batch
     clip_norm: Positive | None = None  # longest gradient, over a player's parameters; null: any

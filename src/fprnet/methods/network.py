@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from fprnet.components import Component
@@ -21,7 +22,14 @@ from fprnet.models.reidentifier import Gather, Reidentifier
 from fprnet.models.streams import Streams
 from fprnet.ranges import PositiveInt
 
-__all__ = ["Network", "PyramidOptions", "streams", "untrained"]
+__all__ = [
+    "Network",
+    "PyramidOptions",
+    "classifier_keys",
+    "players_of",
+    "streams",
+    "untrained",
+]
 
 Stages = Annotated[int, "0 to 5"]
 
@@ -156,6 +164,13 @@ def untrained(network: Component) -> Component:
     if "weights" in options:
         options["weights"] = "none"
     return network.with_options(**options)
+
+
+def classifier_keys(network: Component) -> set[str]:
+    """Return the keys of the weights whose shape depends on how many people there are."""
+    with torch.device("meta"):
+        one, two = (untrained(network).build(count).state_dict() for count in (1, 2))
+    return {key for key, value in one.items() if value.shape != two[key].shape}
 
 
 def players_of(network: nn.Module) -> dict[str, dict[str, list[nn.Parameter]]]:

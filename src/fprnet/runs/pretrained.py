@@ -19,12 +19,11 @@ import torch
 from torch import Tensor, nn
 
 from fprnet import pretrained as shipped
-from fprnet.components import Component
 from fprnet.config import config_as_dict, config_from_dict
 from fprnet.config.schema import RunConfig
 from fprnet.errors import CheckpointError, ConfigError
 from fprnet.files import remove_leftovers_of, replacing, sha256
-from fprnet.methods.network import untrained
+from fprnet.methods.network import classifier_keys, untrained
 from fprnet.runs.trained_model import load_weights
 
 __all__ = [
@@ -165,11 +164,19 @@ def download(
     return folder
 
 
-def _without_folder(network: Component) -> Component:
-    """Return a network that names the file of the weights it started from, not where it lay."""
-    if "weights" not in network.options:
-        return network
-    return network.with_options(weights=Path(network.options["weights"]).name)
+def _anywhere(config: RunConfig) -> RunConfig:
+    """Return a config that names what a run was made from, not where that lay."""
+    network, start = config.model, config.training.start_from
+    if "weights" in network.options:
+        network = network.with_options(weights=Path(network.options["weights"]).name)
+    if start is not None and not start.startswith(HUB):
+        start = Path(start).name
+    return replace(
+        config,
+        data=replace(config.data, root="", cache=None),
+        model=network,
+        training=replace(config.training, start_from=start),
+    )
 
 
 def write_pretrained(
@@ -206,14 +213,11 @@ def write_pretrained(
 
     from fprnet import __version__
 
-    classifiers = _classifier_keys(config.model)
+    classifiers = classifier_keys(config.model)
     weights: dict[str, Tensor] = {}
     for key, value in model.state_dict().items():
         if key not in classifiers:
             weights[key] = _stored(key, value, half=half)
-    anywhere = replace(
-        config, data=replace(config.data, root="", cache=None), model=_without_folder(config.model)
-    )
     content = {
         "format": FORMAT,
         "library_name": "fprnet",
@@ -222,7 +226,7 @@ def write_pretrained(
         "trained_identities": trained_identities,
         "step": step,
         "selection": selection,
-        "config": config_as_dict(anywhere),
+        "config": config_as_dict(_anywhere(config)),
     }
     order = (CONFIG, CARD, WEIGHTS)  # the last one that is opened takes its name first
     try:
@@ -264,7 +268,7 @@ def read_pretrained(folder: Path) -> PretrainedModel:
         torch.manual_seed(0)
         model: nn.Module = untrained(config.model).build(1)
     weights = _read_weights(folder / WEIGHTS)
-    classifiers = _classifier_keys(config.model)
+    classifiers = classifier_keys(config.model)
     random = {key: value for key, value in model.state_dict().items() if key in classifiers}
     load_weights(model, {**random, **weights}, folder / WEIGHTS)
     return PretrainedModel(
@@ -276,13 +280,6 @@ def read_pretrained(folder: Path) -> PretrainedModel:
         trained_identities=content["trained_identities"],
         sha256=sha256(folder / WEIGHTS),
     )
-
-
-def _classifier_keys(network: Component) -> set[str]:
-    """Return the keys of the weights whose shape depends on how many people there are."""
-    with torch.device("meta"):
-        one, two = (untrained(network).build(count).state_dict() for count in (1, 2))
-    return {key for key, value in one.items() if value.shape != two[key].shape}
 
 
 def _stored(key: str, value: Tensor, *, half: bool) -> Tensor:

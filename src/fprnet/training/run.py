@@ -36,6 +36,7 @@ from fprnet.methods.network import untrained
 from fprnet.models.batch_norm import synchronise_batch_norm
 from fprnet.models.compiled import check_compiler, compile_trunk
 from fprnet.models.distributed import gather_rows
+from fprnet.runs.start import start_from
 from fprnet.training.choices import resolve_runtime
 from fprnet.training.loop import Outcome, Task, Validation, train
 from fprnet.training.optimizer import make_optimizers
@@ -77,6 +78,8 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
     fabric = make_fabric(config.training)
     torch.set_num_threads(config.training.threads or 1)
     config = replace(config, data=replace(config.data, layout=data_set.layout))
+    if config.training.start_from is not None:
+        config = replace(config, model=untrained(config.model))
     folder = training_folder(out, config)
     _check_processes(config, fabric.world_size)
     data = _Data(data_set, records, _open_images(config, records, fabric))
@@ -97,8 +100,8 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
     )
     torch.manual_seed(config.seed)
     # A run that is continued has weights of its own.
-    network = untrained(config.model) if folder.last.exists() else config.model
-    model = network.build(len(training_set.identities))
+    people = len(training_set.identities)
+    model = untrained(config.model).build(people) if folder.last.exists() else _new(config, people)
     if fabric.world_size > 1:
         _synchronise(model, fabric.device)
     if config.training.channels_last:
@@ -253,10 +256,21 @@ def _check_before_reading(
         seed=config.seed,
         visible_only=config.data.modalities == "visible",
     )
-    if not (out / "checkpoints" / "last.pt").exists() and untrained(config.model) != config.model:
+    starts = config.training.start_from is not None or untrained(config.model) != config.model
+    if starts and not (out / "checkpoints" / "last.pt").exists():
         # What the weights say about themselves is said when they are used.
         with torch.random.fork_rng(devices=[]), contextlib.redirect_stderr(io.StringIO()):
-            config.model.build(len(stand_in.identities))
+            _new(config, len(stand_in.identities))
+
+
+def _new(config: RunConfig, people: int) -> Any:  # noqa: ANN401 - a Network
+    """Return the network of a new run, with the weights that it starts from."""
+    source = config.training.start_from
+    network = config.model if source is None else untrained(config.model)
+    model = network.build(people)
+    if source is not None:
+        start_from(source, model, network)
+    return model
 
 
 def _open_images(config: RunConfig, records: Records, fabric: Fabric) -> NDArray[np.uint8]:
