@@ -5,20 +5,26 @@ import pytest
 import torch
 
 from fprnet.config import preset_names
+from fprnet.embeddings.embedder import Embedder
 from fprnet.embeddings.explanation import explain
 from fprnet.embeddings.loading import load_model
 from fprnet.models.pooling import GeneralisedMean
+from models_cases import preset
 
 
 def picture(seed):
     return np.random.default_rng(seed).integers(0, 256, (96, 48, 3), dtype=np.uint8)
 
 
-@pytest.mark.parametrize("preset", [name for name in preset_names() if name != "warm-start"])
-def test_everything_adds_up_to_the_similarity(preset):
-    embedder = load_model(
-        preset, scale="tiny", device="cpu", runtime="pytorch", precision="float32"
-    )
+PRESETS = [name for name in preset_names() if name != "warm-start"]
+
+
+@pytest.mark.parametrize(
+    ("name", "mirrored"), [*((name, False) for name in PRESETS), ("fprnet", True), ("agw", True)]
+)
+def test_everything_adds_up_to_the_similarity(name, mirrored):
+    model, config = preset(name, overrides=("--model.mirrored", str(mirrored).lower()))
+    embedder = Embedder(model, config, {}, runtime="pytorch", precision="float32")
     query, match = picture(0), picture(1)
     explanation = explain(embedder, (query, "infrared"), (match, "visible"))
     # By definition: the cosine of the two embeddings that a gallery would hold.

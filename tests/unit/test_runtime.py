@@ -105,6 +105,39 @@ def test_norms_of_each_modality_are_folded_into_copies_of_what_they_share():
             np.testing.assert_allclose(embeddings, right[modality], atol=FLOAT32)
 
 
+@pytest.mark.parametrize("name", ["fprnet", "agw"])
+def test_a_mirrored_network_tells_no_image_from_its_mirror_image(name):
+    plain, config = preset(name)
+    model, _ = preset(name, overrides=("--model.mirrored", "true"))
+    images, size = pictures(3), (config.data.height, config.data.width)
+    sides = (
+        backend_of_model(model, size, precision="float32", threads=1, keep=False),
+        PyTorchBackend(model, precision="float32"),
+    )
+    for modality in MODALITIES:
+        right = expected(model, images, modality)
+        assert np.abs(right - expected(plain, images, modality)).max() > 1e-3
+        for backend in sides:
+            for shown in (images, images[:, :, ::-1].copy()):
+                embeddings = embed_images(backend, shown, modality)
+                np.testing.assert_allclose(embeddings, right, atol=FLOAT32)
+
+
+def test_a_mirrored_embedding_is_that_of_both_images_together():
+    plain, _ = preset("fprnet")
+    mirrored, _ = preset("fprnet", overrides=("--model.mirrored", "true"))
+    images = normalise(torch.from_numpy(pictures(2)))
+    both = [{}, {}]
+    with torch.inference_mode():
+        for means, shown in zip(both, (images, images.flip(3)), strict=True):
+            for name, striped in plain.embedding_maps(shown, "visible").items():
+                means[name] = striped.maps.mean(dim=(2, 3))
+        found = mirrored.embedding_maps(images, "visible")
+    for name, striped in found.items():
+        right = (both[0][name] + both[1][name]) / 2
+        torch.testing.assert_close(striped.maps.mean(dim=(2, 3)), right, atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("name", "size"), [("fprnet", (97, 49)), ("agw", (95, 50)), ("paper", (66, 33))]
 )

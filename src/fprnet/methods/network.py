@@ -92,6 +92,7 @@ def streams(
     pyramid: PyramidOptions = PyramidOptions(),
     head: Annotated[Component, HEAD] = Component(HEAD, "levels"),  # noqa: B008
     auxiliaries: Annotated[Mapping[str, Component], AUXILIARY] = {},
+    mirrored: bool = False,
 ) -> Reidentifier:
     """A backbone per modality, apart or shared from some stage on; a pyramid; heads.
 
@@ -106,6 +107,8 @@ def streams(
         pyramid: Feature pyramid over the stages.
         head: Pooled maps to training outputs and embeddings.
         auxiliaries: Modules that see the outputs of head "main" in training, by name.
+        mirrored: Whether a test embedding is that of an image and its mirror image together, at
+            twice the cost; training is the same.
 
     Returns:
         The network, in training mode. Its random weights come from torch's global generator.
@@ -126,7 +129,7 @@ def streams(
         pyramids = (visible, infrared)
     both = Streams(trunk, separate_stages, separate_norms=separate_norms, zero_padding=zero_padded)
     watchers = {name: one.build(heads.main_features) for name, one in auxiliaries.items()}
-    return Reidentifier(both, pyramids, heads, watchers)
+    return Reidentifier(both, pyramids, heads, watchers, mirrored=mirrored)
 
 
 def _faults(options: Mapping[str, Any], config: Any) -> Iterable[str]:  # noqa: ANN401

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol, cast
 
+import torch
 from torch import Tensor, nn
 
 from fprnet.data.records import MODALITIES, Modality
@@ -92,6 +93,8 @@ class Reidentifier(nn.Module):
         pyramids: One for both modalities, one each (visible, infrared), or None.
         head: Training outputs and embeddings; an ``nn.Module``.
         auxiliaries: Modules that look at the output of head "main" in training, by name.
+        mirrored: Whether test embeddings are those of the mean of an image's maps and its mirror
+            image's, turned back; training is the same.
     """
 
     def __init__(
@@ -100,8 +103,11 @@ class Reidentifier(nn.Module):
         pyramids: FeaturePyramid | tuple[FeaturePyramid, FeaturePyramid] | None,
         head: Head,
         auxiliaries: Mapping[str, nn.Module] | None = None,
+        *,
+        mirrored: bool = False,
     ) -> None:
         super().__init__()
+        self.mirrored = mirrored
         self.streams = streams
         self.pyramids = nn.ModuleDict()
         if isinstance(pyramids, FeaturePyramid):
@@ -208,11 +214,18 @@ class Reidentifier(nn.Module):
         return [self.streams, self.pyramids]
 
     def _stages(self, images: Tensor, modality: Modality) -> dict[int, Pair]:
-        """Return the stages of images of one modality."""
-        none = images[:0]
-        pair = (images, none) if modality == "visible" else (none, images)
-        stages: dict[int, Pair] = self.streams(*pair)
-        return stages
+        """Return the stages of images of one modality, as the test embedding sees them."""
+        shown = torch.cat([images, images.flip(3)]) if self.mirrored else images
+        stages: dict[int, Pair] = self.streams(*_of_one(shown, modality))
+        if not self.mirrored:
+            return stages
+        count = images.shape[0]  # by shape, as `Pair` says
+        symmetric = {}
+        for stage, pair in stages.items():
+            maps = pair.part(modality)
+            mean = (maps[:count] + maps[count:].flip(3)) / 2
+            symmetric[stage] = Pair.of(*_of_one(mean, modality))
+        return symmetric
 
     def _pool(self, stages: Mapping[int, Pair], *, levels: bool) -> dict[str, Pair]:
         """Return the vectors of local images: "main" ``(V + I, C_5)`` and "level<k>"."""
@@ -238,6 +251,11 @@ class Reidentifier(nn.Module):
         assert isinstance(visible, FeaturePyramid)
         assert isinstance(infrared, FeaturePyramid)
         return visible, infrared
+
+
+def _of_one(rows: Tensor, modality: Modality) -> tuple[Tensor, Tensor]:
+    """Return visible and infrared rows of which those of the other modality are none."""
+    return (rows, rows[:0]) if modality == "visible" else (rows[:0], rows)
 
 
 def _stage_maps(
