@@ -1,6 +1,7 @@
 """Every preset trains, leaves the files of a run folder, and learns with all its parameters."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import yaml
 
 from conftest import TINY, checkpoint, history, run_process
 from fprnet.config import config_from_dict, load_config, preset_names
+from fprnet.embeddings.loading import load_model
 from fprnet.methods.network import untrained
+from fprnet.runs.start import config_of_model
 from fprnet.runs.trained_model import load_trained
 
 GAME = ("paper", "released")
@@ -124,6 +127,73 @@ def test_warm_start_gives_its_trunk_to_another_run(fprnet, tiny_set, tmp_path):
     assert len(trunk) > 20
     for name in trunk:
         assert torch.equal(before[name], after[name]), name
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_a_run_starts_from_a_whole_model(fprnet, trained, tiny_set, tmp_path, saved):
+    source = trained
+    if saved:
+        source = tmp_path / "model"
+        load_model(trained, runtime="pytorch").save_pretrained(source)
+    run = tmp_path / "run"
+    words = ("train", "--start-from", source, "--data", tiny_set, "--out", run, "--max-steps", 1)
+    still = ("--optimizer.learning_rate", "1e-20", "--optimizer.weight_decay", "0")
+    result = fprnet(*words, *still)
+    assert result.status == 0, result.err
+    before = checkpoint(trained / "checkpoints/best.pt")["model"]
+    after = checkpoint(run / "checkpoints/last.pt")
+    learnt = [name for name in before if name.endswith("weight") and before[name].ndim > 1]
+    taken = {
+        name: torch.allclose(before[name], after["model"][name], rtol=2e-3, atol=1e-6)
+        for name in learnt
+    }
+    assert len(taken) > 25
+    others = [name for name, equal in taken.items() if not equal]
+    assert others
+    assert all("classifier" in name for name in others)
+    config = config_from_dict(after["config"])
+    assert config.training.start_from == str(source)
+    assert (config.preset, config.scale) == ("fprnet", "tiny")
+    assert config.model.options["weights"] == "none"
+
+
+def test_a_run_that_started_from_a_model_goes_on_without_it(fprnet, trained, tiny_set, tmp_path):
+    source, run = tmp_path / "source", tmp_path / "run"
+    shutil.copytree(trained, source)
+    words = ("train", "--start-from", source, "--data", tiny_set, "--out", run)
+    assert fprnet(*words, "--max-steps", 1).status == 0
+    assert fprnet("train", "--config", run / "config.yaml", "--out", run).status == 0
+    whole = tmp_path / "whole"
+    assert fprnet(*words[:-1], whole).status == 0
+    assert history(run)[-1]["losses"] == history(whole)[-1]["losses"]
+
+
+def test_the_model_in_the_box_gives_its_config_to_a_run_that_starts_from_it(fprnet):
+    result = fprnet("train", "--start-from", "fprnet-people", "--print-config")
+    config = config_from_dict(yaml.safe_load(result.out))
+    shipped = config_of_model("fprnet-people")
+    assert config.model == untrained(shipped.model)
+    assert (config.data.height, config.data.width) == (shipped.data.height, shipped.data.width)
+    assert config.training.start_from == "fprnet-people"
+    assert (config.training.precision, config.seed, config.data.root) == (None, 0, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--start-from", "nobody"), "nobody, which is no trained model; give"),
+        (("--start-from", "{run}", "--model.backbone.width", "8"), "of another shape"),
+        (("--start-from", "{run}", "--preset", "agw"), "is for preset fprnet, not agw"),
+        (("--preset", "fprnet", "--training.start_from", "nobody"), "no trained model"),
+    ],
+)
+def test_what_a_run_cannot_start_from(fprnet, trained, tiny_set, tmp_path, words, named):
+    run = tmp_path / "run"
+    words = [word.format(run=trained) for word in words]
+    result = fprnet("train", *words, "--data", tiny_set, "--out", run)
+    assert (result.status, result.err.count("\n")) == (2, 1)
+    assert named in result.err
+    assert not run.exists()
 
 
 def test_a_runs_config_makes_the_same_run_again(fprnet, trained, tiny_set, tmp_path):

@@ -120,11 +120,13 @@ def config_of(args: argparse.Namespace, *, split: int | None) -> RunConfig:
 
 def _config_to_start_from(source: str) -> RunConfig:
     """Return the config of a model without what it says of its own data and machine."""
+    from fprnet.methods.network import untrained
     from fprnet.runs.start import config_of_model
 
     config = config_of_model(source)
     return replace(
         config,
+        model=untrained(config.model),
         data=replace(config.data, root="", layout="auto", split=None, cache=None),
         training=replace(config.training, start_from=source, precision=None, threads=None),
     )
