@@ -97,6 +97,21 @@ def test_old_images_expire(fprnet, uri, gallery, tmp_path):
     assert gallery("expire")["changed"] == 0
 
 
+def test_a_table_is_read_in_the_time_zone_that_is_said(fprnet, uri, gallery, tmp_path):
+    write_images(tmp_path / "day", 70)
+    (tmp_path / "day.csv").write_text("path,time\nday/70.png,2026-07-01T08:00\n")
+    gallery("add", "--table", tmp_path / "day.csv", "--time-zone", "Europe/Berlin")
+    query = ("search", tmp_path / "day/70.png", "--gallery", uri, "--modality", "visible")
+    found = json.loads(fprnet(*query, "--json").out)
+    assert found["matches"][0]["time"] == "2026-07-01T06:00:00Z"
+    for words, said in (
+        (("--table", tmp_path / "day.csv", "--time-zone", "Berlin"), "'Berlin' is unknown"),
+        (("--images", tmp_path / "day", "--modality", "visible", "--time-zone", "UTC"), "of --t"),
+    ):
+        refused = fprnet("gallery", "add", "--uri", uri, *words)
+        assert (refused.status, said in refused.complaint) == (2, True), refused.err
+
+
 def test_audit_log_says_what_the_command_line_did(fprnet, uri, gallery, stock):
     gallery("remove", stock / "day" / "1.png")
     gallery("restore", IDS[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, tzinfo
 from pathlib import Path
 
 from fprnet.data.image_formats import find_images
@@ -63,7 +64,11 @@ def of_folder(
 
 
 def of_table(
-    file: Path, *, modality: Modality = "visible", times: TimeReader | None = None
+    file: Path,
+    *,
+    modality: Modality = "visible",
+    times: TimeReader | None = None,
+    zone: tzinfo = UTC,
 ) -> list[ImageFacts]:
     """Return the images of a CSV or Parquet table.
 
@@ -75,6 +80,7 @@ def of_table(
         file: The table.
         modality: Modality of rows that do not say.
         times: Reads the time of rows that do not say.
+        zone: Time zone of times in the table that name none.
 
     Raises:
         DataError: The table cannot be understood: the message names the row.
@@ -94,7 +100,7 @@ def of_table(
     for row, (path, word, camera, location, identity, text) in enumerate(columns):
         image = file.parent / path
         try:
-            time = parse_time(text) if text else None
+            time = parse_time(text, zone=zone) if text else None
             if time is None and times is not None:
                 time = times(image)
             images.append(
