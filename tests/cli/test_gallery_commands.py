@@ -172,6 +172,9 @@ def test_mistakes_are_one_line(fprnet, uri, tmp_path):
         assert result.status == 2, words
         assert said in result.complaint, words
     (tmp_path / "old.db").mkdir()
+    for name in ("found", "found.xyz", "found.psd"):
+        drawn = fprnet("search", tmp_path / "1.png", "--gallery", uri, "--picture", tmp_path / name)
+        assert (drawn.status, drawn.out, name in drawn.complaint) == (2, "", True)
     old = fprnet("gallery", "info", "--uri", tmp_path / "old.db")
     assert "make a new gallery" in old.complaint
     elsewhere = fprnet("gallery", "info", "--uri", "http://127.0.0.1:19530")
@@ -194,6 +197,40 @@ def test_each_image_has_its_answer_unless_all_show_one_person(fprnet, uri, stock
         str(image) for image in images
     ]
     assert picture.stat().st_size > 0
+
+
+def test_a_damaged_query_does_not_take_the_answers_of_the_others(fprnet, uri, stock, tmp_path):
+    (tmp_path / "half.png").write_bytes(image_bytes(1)[:90])
+    (tmp_path / "text.jpg").write_text("no image")
+    images = [stock / "day/1.png", tmp_path / "half.png", tmp_path / "text.jpg", stock / "day/4.png"]
+    words = ("--gallery", uri, "--modality", "visible", "--top", "1")
+    picture = tmp_path / "found.png"
+    result = fprnet("search", *images, *words, "--json", "--picture", picture)
+    assert result.status == 2
+    found = [json.loads(line) for line in result.out.splitlines()]
+    assert [answer["matches"][0]["id"] for answer in found] == [IDS[1], IDS[4]]
+    complaints = [line for line in result.err.splitlines() if "left out" in line]
+    assert ["half.png" in complaints[0], "text.jpg" in complaints[1]] == [True, True]
+    assert picture.stat().st_size > 0
+    for only in (images[1:2], [*images[:2], "--same-person"]):
+        refused = fprnet("search", *only, *words, "--json")
+        assert (refused.status, refused.out, "half.png" in refused.complaint) == (2, "", True)
+
+
+def test_what_lies_where_an_image_was_is_not_taken_for_it(fprnet, uri, tmp_path):
+    write_images(tmp_path / "day", 80, 81, 82)
+    fprnet("gallery", "add", "--uri", uri, "--images", tmp_path / "day", "--modality", "visible")
+    (tmp_path / "query.png").write_bytes(image_bytes(80))
+    (tmp_path / "day/80.png").write_bytes(image_bytes(83))  # somebody else, at the same path
+    (tmp_path / "day/81.png").write_bytes(b"")
+    words = ("--gallery", uri, "--modality", "visible", "--top", "20", "--explain", "--json")
+    result = fprnet("search", tmp_path / "query.png", *words)
+    found = json.loads(result.out)
+    paths = [match["path"] for match in found["matches"][:5]]
+    assert paths[0] == str(tmp_path / "day/80.png")
+    explained = [paths[one["rank"] - 1] for one in found["explanations"]]
+    assert {str(tmp_path / f"day/{seed}.png") for seed in (80, 81)}.isdisjoint(explained)
+    assert "match 1 is not explained" in result.err
 
 
 def test_an_empty_gallery_says_so(fprnet, tmp_path, stock):

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from PIL import Image
 
 from documents import blocks, commands
 from fprnet.gallery.gallery import Gallery
@@ -30,6 +31,18 @@ def gallery(fprnet, uri):
         return json.loads(result.out) if result.out else result
 
     return run
+
+
+def test_a_search_shows_and_explains_crops_that_only_the_gallery_has(fprnet, uri, tmp_path):
+    (tmp_path / "night.png").write_bytes(image_bytes(5, colour=False))
+    words = ("search", tmp_path / "night.png", "--gallery", uri, "--top", "2", "--json")
+    picture = tmp_path / "found.png"
+    result = fprnet(*words, "--explain", "--picture", picture)
+    assert "not explained" not in result.err
+    assert [one["rank"] for one in json.loads(result.out)["explanations"]] == [1, 2]
+    with Image.open(picture) as drawn:
+        colours = drawn.convert("RGB").crop((6, 206, 166, 366)).getcolors(100_000)
+    assert len(colours) > 1000  # the crops are noise; "no image" is plain
 
 
 def test_from_grouping_to_undoing(fprnet, uri, gallery, walked):
