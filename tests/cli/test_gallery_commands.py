@@ -202,7 +202,12 @@ def test_each_image_has_its_answer_unless_all_show_one_person(fprnet, uri, stock
 def test_a_damaged_query_does_not_take_the_answers_of_the_others(fprnet, uri, stock, tmp_path):
     (tmp_path / "half.png").write_bytes(image_bytes(1)[:90])
     (tmp_path / "text.jpg").write_text("no image")
-    images = [stock / "day/1.png", tmp_path / "half.png", tmp_path / "text.jpg", stock / "day/4.png"]
+    images = [
+        stock / "day/1.png",
+        tmp_path / "half.png",
+        tmp_path / "text.jpg",
+        stock / "day/4.png",
+    ]
     words = ("--gallery", uri, "--modality", "visible", "--top", "1")
     picture = tmp_path / "found.png"
     result = fprnet("search", *images, *words, "--json", "--picture", picture)

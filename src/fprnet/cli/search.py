@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from fprnet.cli.arguments import Subcommands
     from fprnet.embeddings.explanation import Explanation
-    from fprnet.gallery.answers import Answer, RankedMatch
+    from fprnet.gallery.answers import Answer, Decision, RankedMatch
     from fprnet.gallery.gallery import Gallery
     from fprnet.gallery.records import Filters
     from fprnet.gallery.searcher import Searcher
@@ -335,14 +335,24 @@ def _draw(file: Path, found: Sequence[_Found], find: ImageFinder) -> None:
         picture.save(temporary)
 
 
+def _limits(answer: Answer, decision: Decision) -> str:
+    """Return the thresholds of the matches: day and night, and one of the same light."""
+    modalities = {match.modality for match in answer.matches}
+    between, own = f"{decision.threshold:.3f}", decision.same_modality_threshold
+    if own is None or answer.modality not in modalities:
+        return between
+    within = f"{own:.3f}"
+    return within if len(modalities) == 1 else f"{between} ({within} of {answer.modality} ones)"
+
+
 def _text(answer: Answer, explained: dict[int, Explanation]) -> str:
     lines = []
     if answer.decision is not None:
         decision = answer.decision
         reached = "" if decision.in_gallery else "no match reaches the "
         lines.append(
-            f"{answer.verdict}: {reached}threshold {decision.threshold:.3f} for a false-match rate "
-            f"of {decision.false_match_rate:g} among {answer.candidates} images"
+            f"{answer.verdict}: {reached}threshold {_limits(answer, decision)} for a false-match "
+            f"rate of {decision.false_match_rate:g} among {answer.candidates} images"
         )
         if answer.best_probability is not None and not decision.in_gallery:
             lines[-1] += (
