@@ -2,13 +2,16 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 
 from documents import blocks, commands
+from fprnet.gallery.calibration import read_calibration, write_calibration
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.records import ModelIdentity
+from fprnet.pretrained import SHIPPED
 from service_cases import image_bytes
 from tracklet_cases import make_walks
 
@@ -43,6 +46,25 @@ def test_a_search_shows_and_explains_crops_that_only_the_gallery_has(fprnet, uri
     with Image.open(picture) as drawn:
         colours = drawn.convert("RGB").crop((6, 206, 166, 366)).getcolors(100_000)
     assert len(colours) > 1000  # the crops are noise; "no image" is plain
+
+
+def test_a_service_takes_the_calibration_of_a_site(fprnet, uri, tmp_path, monkeypatch):
+    pytest.importorskip("fastapi", reason="needs the service: pip install 'fprnet[service]'")
+    from fprnet.serving import server
+
+    shipped = read_calibration(SHIPPED / "fprnet-people" / "model.calibration.json")
+    site = replace(shipped, tail_scale=2 * shipped.tail_scale)
+    write_calibration(tmp_path / "site.json", site)
+    used = []
+    monkeypatch.setattr(
+        server, "run_server", lambda service, _: used.append(service.searcher.calibration)
+    )
+    words = ("serve", "--gallery", uri, "--port", 0)
+    for more in ((), ("--calibration", tmp_path / "site.json")):
+        assert fprnet(*words, *more).status == 0
+    assert used == [shipped, site]
+    refused = fprnet(*words, "--calibration", tmp_path / "none.json")
+    assert (refused.status, "none.json" in refused.complaint) == (2, True)
 
 
 def test_from_grouping_to_undoing(fprnet, uri, gallery, walked):
