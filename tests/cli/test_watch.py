@@ -260,6 +260,12 @@ def test_what_is_no_video_is_refused_before_anything_starts(watch, tmp_path, con
     assert value in result.complaint
 
 
+def test_a_text_is_no_video(watch, tmp_path):
+    (tmp_path / "boxes.txt").write_text("1,1,10,10,20,40,1\n" * 50)  # FFmpeg would draw it
+    result, _ = watch(tmp_path / "boxes.txt")
+    assert (result.status, "is a text" in result.complaint) == (2, True)
+
+
 def test_sound_without_pictures_is_refused(watch, tmp_path):
     import av
 
@@ -325,6 +331,7 @@ def test_the_default_detector_runs(watch, films):
     result, _ = watch(films / "day.mp4", "--rate", 2, boxes=False)
     assert result.status == 0
     assert "8 frames" in result.err
+    assert "misses most" in result.err
 
 
 @pytest.mark.slow
