@@ -1,9 +1,11 @@
 """``fprnet gallery``, ``search`` and ``keys`` as users type them, with an untrained model."""
 
 import json
+import os
 import shutil
 import sqlite3
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -76,6 +78,29 @@ def test_images_that_cannot_be_read_are_named_and_the_others_added(gallery, tmp_
     added = gallery("add", *words)
     assert (added["new"], added["already"], added["records"]) == (2, 1, 14)
     assert ["52.png" in fault for fault in added["left_out"]] == [True]
+
+
+def test_one_file_does_not_stop_the_addition_of_the_others(fprnet, uri, tmp_path):
+    write_images(tmp_path / "day", 54, 55)
+    (tmp_path / "day/gone.png").symlink_to(tmp_path / "nothing.png")
+    named = os.fsencode(tmp_path / "day") + b"/\xfc.png"
+    try:
+        Path(os.fsdecode(named)).write_bytes(image_bytes(56))
+    except OSError:
+        pytest.skip("this file system takes only names in UTF-8")
+    words = ("--images", tmp_path / "day", "--modality", "visible", "--time-from", "mtime")
+    result = fprnet("gallery", "add", "--uri", uri, *words)
+    assert (result.status, result.out.split()[0]) == (2, "2")
+    left_out = [line for line in result.err.splitlines() if "left out" in line]
+    assert ["gone.png" in left_out[0], "not UTF-8" in left_out[1]] == [True, True]
+
+
+def test_columns_that_nobody_reads_are_named(fprnet, uri, tmp_path):
+    write_images(tmp_path / "day", 57)
+    (tmp_path / "day.csv").write_text("Path;Camera ID;Date\nday/57.png;3;2026-07-01\n")
+    result = fprnet("gallery", "add", "--uri", uri, "--table", tmp_path / "day.csv")
+    assert result.status == 0
+    assert "camera id, date; known are path, modality, camera" in result.err
 
 
 def test_old_images_expire(fprnet, uri, gallery, tmp_path):
@@ -158,12 +183,15 @@ def test_erasing_that_was_interrupted_is_finished_by_saying_it_again(
 
 
 def test_mistakes_are_one_line(fprnet, uri, tmp_path):
+    (tmp_path / "none").mkdir()
+    (tmp_path / "stranger.png").write_bytes(image_bytes(90))
     for words, said in (
         (("erase",), "no image is named"),
         (("erase", "nothing.jpg"), "nothing.jpg"),
         (("erase", "0" * 64), "no record"),
+        (("remove", IDS[1], tmp_path / "stranger.png"), "no record of " + str(tmp_path)),
         (("erase", "--until", "soon"), "soon"),
-        (("add", "--images", tmp_path, "--modality", "visible"), "no images"),
+        (("add", "--images", tmp_path / "none", "--modality", "visible"), "no images"),
         (("add", "--table", tmp_path / "none.csv"), "none.csv"),
         (("add", "--images", tmp_path), "--modality"),
         (("add", "--data", tmp_path, "--camera", "1"), "--images"),
@@ -244,6 +272,7 @@ def test_an_empty_gallery_says_so(fprnet, tmp_path, stock):
     assert made.status == 0, made.err
     words = ("search", stock / "day" / "1.png", "--gallery", uri, "--modality", "visible")
     assert "gallery is empty" in fprnet(*words).err
+    assert "nobody" in fprnet("keys", "list", "--gallery", uri).out
 
 
 def test_keys_are_made_listed_and_revoked(fprnet, uri):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from pathlib import Path
@@ -70,7 +71,7 @@ def of_table(
     times: TimeReader | None = None,
     zone: tzinfo = UTC,
 ) -> list[ImageFacts]:
-    """Return the images of a CSV or Parquet table.
+    """Return the images of a CSV or Parquet table; on stderr, which columns are left alone.
 
     Columns: ``path`` (from the table's folder, or absolute); and where they are known
     ``modality``, ``camera``, ``location`` (the camera itself where there is no such column),
@@ -86,6 +87,12 @@ def of_table(
         DataError: The table cannot be understood: the message names the row.
     """
     table = TABLE.read(file)
+    if table.others:
+        print(
+            f"{file}: columns that are not known are left alone: {', '.join(table.others)}; known "
+            f"are {', '.join((*TABLE.needed, *TABLE.optional))}",
+            file=sys.stderr,
+        )
     when = "time" if "time" in table.columns else "timestamp"
     columns = zip(
         table.paths(),
