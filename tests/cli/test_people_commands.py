@@ -67,6 +67,20 @@ def test_a_service_takes_the_calibration_of_a_site(fprnet, uri, tmp_path, monkey
     assert (refused.status, "none.json" in refused.complaint) == (2, True)
 
 
+def test_copies_of_pictures_do_not_outlive_a_mistake(fprnet, uri, tmp_path):
+    crops = ("--gallery", uri, "--json")
+    adapted = fprnet("adapt", *crops, "--model", tmp_path / "none", "--out", tmp_path / "site")
+    out = tmp_path / "calibrated" / "site.json"
+    calibrated = fprnet("calibrate", tmp_path / "none", "--unlabelled", *crops, "--out", out)
+    assert (adapted.status, calibrated.status) == (2, 2)
+    assert "none" in adapted.complaint
+    assert [file for file in tmp_path.rglob("*") if file.is_file() and ".crops" in str(file)] == []
+    (tmp_path / "site/.crops").mkdir()  # of a run that was interrupted, which goes on with them
+    (tmp_path / "site/.crops/picture").write_bytes(b"x")
+    fprnet("adapt", *crops, "--model", tmp_path / "none", "--out", tmp_path / "site")
+    assert (tmp_path / "site/.crops/picture").exists()
+
+
 def test_from_grouping_to_undoing(fprnet, uri, gallery, walked):
     ids = walked[1]
     grouped = gallery("group", "--false-link-rate", 0.05)
