@@ -1,5 +1,7 @@
 """``fprnet gallery``, ``search`` and ``keys`` as users type them, with an untrained model."""
 
+import csv
+import io
 import json
 import os
 import shutil
@@ -10,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fprnet.cli import gallery as commands
+from fprnet.gallery.gallery import Gallery
 from service_cases import IDS, image_bytes, sha256
 
 
@@ -101,6 +104,49 @@ def test_columns_that_nobody_reads_are_named(fprnet, uri, tmp_path):
     result = fprnet("gallery", "add", "--uri", uri, "--table", tmp_path / "day.csv")
     assert result.status == 0
     assert "camera id, date; known are path, modality, camera" in result.err
+
+
+def test_a_listed_gallery_is_a_table_that_corrects_it(fprnet, uri, gallery, tmp_path):
+    write_images(tmp_path / "day", 58, 59)
+    words = ("--images", tmp_path / "day", "--modality", "visible", "--camera", "gate, left")
+    gallery("add", *words)
+    gallery("remove", tmp_path / "day/59.png")
+    listed = fprnet("gallery", "list", "--uri", uri)
+    rows = list(csv.DictReader(io.StringIO(listed.out)))
+    assert [row["id"] for row in rows] == [*IDS, *(sha256(image_bytes(seed)) for seed in (58, 59))]
+    assert (rows[4]["camera"], rows[4]["identity"], rows[4]["time"]) == (
+        "2",
+        "4",
+        "2026-03-01T08:04:00Z",
+    )
+    assert [row["hidden"] for row in rows[-2:]] == ["", "yes"]
+    assert rows[-1]["camera"] == "gate, left"
+    lines = fprnet("gallery", "list", "--uri", uri, "--json").out.splitlines()
+    assert [json.loads(line)["hidden"] for line in lines[-2:]] == [False, True]
+    mended = [line for line in listed.out.splitlines() if line.startswith(("path", str(tmp_path)))]
+    (tmp_path / "records.csv").write_text("\n".join(mended).replace("gate, left", "gate"))
+    result = fprnet("gallery", "add", "--uri", uri, "--table", tmp_path / "records.csv", "--update")
+    assert (result.status, result.out.split(",")[1], "left alone" in result.err) == (
+        0,
+        " 2 corrected",
+        False,
+    )
+    assert "gate, left" not in fprnet("gallery", "list", "--uri", uri).out
+
+
+def test_a_backup_has_what_others_have_just_written(fprnet, uri, gallery, tmp_path):
+    copy = tmp_path / "copies" / "people.db"
+    with Gallery.open(str(uri), writable=True) as writer:
+        writer.remove([IDS[0]])  # is in the write-ahead log alone as long as this one is open
+        assert gallery("backup", "--out", copy) == {"backup": str(copy), "records": 11}
+    assert [file.name for file in copy.parent.iterdir()] == ["people.db"]
+    assert copy.stat().st_mode & 0o077 == 0
+    listed = [fprnet("gallery", "list", "--uri", one).out for one in (uri, copy)]
+    assert listed[0] == listed[1]
+    again = fprnet("gallery", "backup", "--uri", uri, "--out", copy)
+    assert (again.status, "already" in again.complaint) == (2, True)
+    server = fprnet("gallery", "backup", "--uri", "postgresql://x@127.0.0.1/y", "--out", copy)
+    assert (server.status, "pg_dump --schema gallery" in server.complaint) == (2, True)
 
 
 def test_old_images_expire(fprnet, uri, gallery, tmp_path):

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fprnet.cli import gallery_add, people, upgrade, watch_list
+from fprnet.cli import gallery_add, gallery_copies, people, upgrade, watch_list
 from fprnet.cli.arguments import (
     add_command,
     add_json,
@@ -119,6 +119,7 @@ def add_parser(subcommands: Subcommands) -> None:
     add_json(info)
     info.set_defaults(run=run_info)
     add_action(inner, "audit", AUDIT, AUDIT_EXAMPLE).set_defaults(run=run_audit)
+    gallery_copies.add_parser(inner)
     people.add_parser(inner)
     watch_list.add_parser(inner)
     upgrade.add_parser(inner)

@@ -14,13 +14,14 @@ from fprnet.errors import DataError, FilterError, GalleryError
 from fprnet.gallery.records import ImageFacts
 from fprnet.gallery.times import TimeReader, parse_time
 
-__all__ = ["of_folder", "of_records", "of_table", "only"]
+__all__ = ["LISTED", "TABLE", "of_folder", "of_records", "of_table", "only"]
 
 TABLE = TableKind(
     needed=("path",),
     optional=("modality", "camera", "location", "time", "timestamp", "identity"),
     fault=DataError,
 )
+LISTED = ("id", "hidden")  # columns that 'fprnet gallery list' adds, and nobody reads
 
 
 def of_records(records: Records, times: TimeReader | None = None) -> list[ImageFacts]:
@@ -87,9 +88,10 @@ def of_table(
         DataError: The table cannot be understood: the message names the row.
     """
     table = TABLE.read(file)
-    if table.others:
+    others = [name for name in table.others if name not in LISTED]
+    if others:
         print(
-            f"{file}: columns that are not known are left alone: {', '.join(table.others)}; known "
+            f"{file}: columns that are not known are left alone: {', '.join(others)}; known "
             f"are {', '.join((*TABLE.needed, *TABLE.optional))}",
             file=sys.stderr,
         )
