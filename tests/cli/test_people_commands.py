@@ -81,6 +81,11 @@ def test_copies_of_pictures_do_not_outlive_a_mistake(fprnet, uri, tmp_path):
     assert (tmp_path / "site/.crops/picture").exists()
 
 
+def test_a_list_says_to_which_tracklet_a_crop_belongs(fprnet, uri, walked):
+    lines = fprnet("gallery", "list", "--uri", uri, "--json").out.splitlines()
+    assert [json.loads(line)["tracklet"] for line in lines] == [n for n in walked[1] for _ in "123"]
+
+
 def test_from_grouping_to_undoing(fprnet, uri, gallery, walked):
     ids = walked[1]
     grouped = gallery("group", "--false-link-rate", 0.05)

@@ -64,6 +64,7 @@ def run_list(args: argparse.Namespace) -> int:
 def _records(gallery: Gallery) -> Iterator[dict[str, object]]:
     """Yield what is known of each record; one that is erased meanwhile is left out."""
     from fprnet.gallery.rows import record_of, rows_of
+    from fprnet.gallery.tracklet_rows import tracklet_numbers
 
     ids = gallery.select()
     with gallery.database.reading() as connection:
@@ -76,8 +77,10 @@ def _records(gallery: Gallery) -> Iterator[dict[str, object]]:
         for start in range(0, len(ordered), CHUNK):
             some = ordered[start : start + CHUNK]
             rows = rows_of(connection, tables, some)
+            tracklets = tracklet_numbers(connection, tables, some)
             for row in (rows[id] for id in some if id in rows):
-                yield {**record_of(row).as_dict(), "hidden": bool(row.hidden)}
+                own = {"tracklet": tracklets.get(row.id), "hidden": bool(row.hidden)}
+                yield {**record_of(row).as_dict(), **own}
 
 
 def run_backup(args: argparse.Namespace) -> int:

@@ -21,7 +21,7 @@ TABLE = TableKind(
     optional=("modality", "camera", "location", "time", "timestamp", "identity"),
     fault=DataError,
 )
-LISTED = ("id", "hidden")  # columns that 'fprnet gallery list' adds, and nobody reads
+LISTED = ("tracklet", "id", "hidden")  # columns that 'fprnet gallery list' adds, and nobody reads
 
 
 def of_records(records: Records, times: TimeReader | None = None) -> list[ImageFacts]:
