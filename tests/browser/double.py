@@ -163,6 +163,7 @@ class Double:
             "decision": {
                 "false_match_rate": rate,
                 "threshold": self.threshold,
+                "same_modality_threshold": None,
                 "in_gallery": accepted,
             }
             if rate and matches

@@ -96,6 +96,24 @@ def test_above_and_below_the_threshold(desk, double, night):
     expect(desk.page.locator("#bar")).to_contain_text("20 matches among")
 
 
+def test_matches_of_the_querys_own_light_have_a_threshold_and_no_probability(desk, double, night):
+    answer = double.search
+
+    def answered(*asked):
+        made = answer(*asked)
+        for match in made["matches"]:
+            match["probability"] = None
+        return made
+
+    double.search = answered
+    desk.search(night())
+    verdict = desk.page.locator("#verdict")
+    expect(verdict).to_contain_text("Probably in the gallery")
+    expect(verdict).to_contain_text("1 of 100 searches")
+    expect(verdict).not_to_contain_text("%")
+    expect(desk.cards().first.locator(".in-words")).to_have_text("similarity")
+
+
 def test_probably_not_in_the_gallery(desk, double, night):
     double.absent = set(double.shown_by.values())
     desk.search(night())

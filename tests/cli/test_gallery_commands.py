@@ -1,13 +1,18 @@
 """``fprnet gallery``, ``search`` and ``keys`` as users type them, with an untrained model."""
 
+import csv
+import io
 import json
+import os
 import shutil
 import sqlite3
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from fprnet.cli import gallery as commands
+from fprnet.gallery.gallery import Gallery
 from service_cases import IDS, image_bytes, sha256
 
 
@@ -78,6 +83,72 @@ def test_images_that_cannot_be_read_are_named_and_the_others_added(gallery, tmp_
     assert ["52.png" in fault for fault in added["left_out"]] == [True]
 
 
+def test_one_file_does_not_stop_the_addition_of_the_others(fprnet, uri, tmp_path):
+    write_images(tmp_path / "day", 54, 55)
+    (tmp_path / "day/gone.png").symlink_to(tmp_path / "nothing.png")
+    named = os.fsencode(tmp_path / "day") + b"/\xfc.png"
+    try:
+        Path(os.fsdecode(named)).write_bytes(image_bytes(56))
+    except OSError:
+        pytest.skip("this file system takes only names in UTF-8")
+    words = ("--images", tmp_path / "day", "--modality", "visible", "--time-from", "mtime")
+    result = fprnet("gallery", "add", "--uri", uri, *words)
+    assert (result.status, result.out.split()[0]) == (2, "2")
+    left_out = [line for line in result.err.splitlines() if "left out" in line]
+    assert ["gone.png" in left_out[0], "not UTF-8" in left_out[1]] == [True, True]
+
+
+def test_columns_that_nobody_reads_are_named(fprnet, uri, tmp_path):
+    write_images(tmp_path / "day", 57)
+    (tmp_path / "day.csv").write_text("Path;Camera ID;Date\nday/57.png;3;2026-07-01\n")
+    result = fprnet("gallery", "add", "--uri", uri, "--table", tmp_path / "day.csv")
+    assert result.status == 0
+    assert "camera id, date; known are path, modality, camera" in result.err
+
+
+def test_a_listed_gallery_is_a_table_that_corrects_it(fprnet, uri, gallery, tmp_path):
+    write_images(tmp_path / "day", 58, 59)
+    words = ("--images", tmp_path / "day", "--modality", "visible", "--camera", "gate, left")
+    gallery("add", *words)
+    gallery("remove", tmp_path / "day/59.png")
+    listed = fprnet("gallery", "list", "--uri", uri)
+    rows = list(csv.DictReader(io.StringIO(listed.out)))
+    assert [row["id"] for row in rows] == [*IDS, *(sha256(image_bytes(seed)) for seed in (58, 59))]
+    assert (rows[4]["camera"], rows[4]["identity"], rows[4]["time"]) == (
+        "2",
+        "4",
+        "2026-03-01T08:04:00Z",
+    )
+    assert [row["hidden"] for row in rows[-2:]] == ["", "yes"]
+    assert rows[-1]["camera"] == "gate, left"
+    lines = fprnet("gallery", "list", "--uri", uri, "--json").out.splitlines()
+    assert [json.loads(line)["hidden"] for line in lines[-2:]] == [False, True]
+    mended = [line for line in listed.out.splitlines() if line.startswith(("path", str(tmp_path)))]
+    (tmp_path / "records.csv").write_text("\n".join(mended).replace("gate, left", "gate"))
+    result = fprnet("gallery", "add", "--uri", uri, "--table", tmp_path / "records.csv", "--update")
+    assert (result.status, result.out.split(",")[1], "left alone" in result.err) == (
+        0,
+        " 2 corrected",
+        False,
+    )
+    assert "gate, left" not in fprnet("gallery", "list", "--uri", uri).out
+
+
+def test_a_backup_has_what_others_have_just_written(fprnet, uri, gallery, tmp_path):
+    copy = tmp_path / "copies" / "people.db"
+    with Gallery.open(str(uri), writable=True) as writer:
+        writer.remove([IDS[0]])  # is in the write-ahead log alone as long as this one is open
+        assert gallery("backup", "--out", copy) == {"backup": str(copy), "records": 11}
+    assert [file.name for file in copy.parent.iterdir()] == ["people.db"]
+    assert copy.stat().st_mode & 0o077 == 0
+    listed = [fprnet("gallery", "list", "--uri", one).out for one in (uri, copy)]
+    assert listed[0] == listed[1]
+    again = fprnet("gallery", "backup", "--uri", uri, "--out", copy)
+    assert (again.status, "already" in again.complaint) == (2, True)
+    server = fprnet("gallery", "backup", "--uri", "postgresql://x@127.0.0.1/y", "--out", copy)
+    assert (server.status, "pg_dump --schema gallery" in server.complaint) == (2, True)
+
+
 def test_old_images_expire(fprnet, uri, gallery, tmp_path):
     refused = fprnet("gallery", "expire", "--uri", uri)
     assert "--keep-days" in refused.complaint
@@ -95,6 +166,21 @@ def test_old_images_expire(fprnet, uri, gallery, tmp_path):
     content = uri.read_bytes().decode("latin-1")
     assert not [id for id in erased if id in content]
     assert gallery("expire")["changed"] == 0
+
+
+def test_a_table_is_read_in_the_time_zone_that_is_said(fprnet, uri, gallery, tmp_path):
+    write_images(tmp_path / "day", 70)
+    (tmp_path / "day.csv").write_text("path,time\nday/70.png,2026-07-01T08:00\n")
+    gallery("add", "--table", tmp_path / "day.csv", "--time-zone", "Europe/Berlin")
+    query = ("search", tmp_path / "day/70.png", "--gallery", uri, "--modality", "visible")
+    found = json.loads(fprnet(*query, "--json").out)
+    assert found["matches"][0]["time"] == "2026-07-01T06:00:00Z"
+    for words, said in (
+        (("--table", tmp_path / "day.csv", "--time-zone", "Berlin"), "'Berlin' is unknown"),
+        (("--images", tmp_path / "day", "--modality", "visible", "--time-zone", "UTC"), "of --t"),
+    ):
+        refused = fprnet("gallery", "add", "--uri", uri, *words)
+        assert (refused.status, said in refused.complaint) == (2, True), refused.err
 
 
 def test_audit_log_says_what_the_command_line_did(fprnet, uri, gallery, stock):
@@ -143,12 +229,15 @@ def test_erasing_that_was_interrupted_is_finished_by_saying_it_again(
 
 
 def test_mistakes_are_one_line(fprnet, uri, tmp_path):
+    (tmp_path / "none").mkdir()
+    (tmp_path / "stranger.png").write_bytes(image_bytes(90))
     for words, said in (
         (("erase",), "no image is named"),
         (("erase", "nothing.jpg"), "nothing.jpg"),
         (("erase", "0" * 64), "no record"),
+        (("remove", IDS[1], tmp_path / "stranger.png"), "no record of " + str(tmp_path)),
         (("erase", "--until", "soon"), "soon"),
-        (("add", "--images", tmp_path, "--modality", "visible"), "no images"),
+        (("add", "--images", tmp_path / "none", "--modality", "visible"), "no images"),
         (("add", "--table", tmp_path / "none.csv"), "none.csv"),
         (("add", "--images", tmp_path), "--modality"),
         (("add", "--data", tmp_path, "--camera", "1"), "--images"),
@@ -157,6 +246,9 @@ def test_mistakes_are_one_line(fprnet, uri, tmp_path):
         assert result.status == 2, words
         assert said in result.complaint, words
     (tmp_path / "old.db").mkdir()
+    for name in ("found", "found.xyz", "found.psd"):
+        drawn = fprnet("search", tmp_path / "1.png", "--gallery", uri, "--picture", tmp_path / name)
+        assert (drawn.status, drawn.out, name in drawn.complaint) == (2, "", True)
     old = fprnet("gallery", "info", "--uri", tmp_path / "old.db")
     assert "make a new gallery" in old.complaint
     elsewhere = fprnet("gallery", "info", "--uri", "http://127.0.0.1:19530")
@@ -181,12 +273,52 @@ def test_each_image_has_its_answer_unless_all_show_one_person(fprnet, uri, stock
     assert picture.stat().st_size > 0
 
 
+def test_a_damaged_query_does_not_take_the_answers_of_the_others(fprnet, uri, stock, tmp_path):
+    (tmp_path / "half.png").write_bytes(image_bytes(1)[:90])
+    (tmp_path / "text.jpg").write_text("no image")
+    images = [
+        stock / "day/1.png",
+        tmp_path / "half.png",
+        tmp_path / "text.jpg",
+        stock / "day/4.png",
+    ]
+    words = ("--gallery", uri, "--modality", "visible", "--top", "1")
+    picture = tmp_path / "found.png"
+    result = fprnet("search", *images, *words, "--json", "--picture", picture)
+    assert result.status == 2
+    found = [json.loads(line) for line in result.out.splitlines()]
+    assert [answer["matches"][0]["id"] for answer in found] == [IDS[1], IDS[4]]
+    complaints = [line for line in result.err.splitlines() if "left out" in line]
+    assert ["half.png" in complaints[0], "text.jpg" in complaints[1]] == [True, True]
+    assert picture.stat().st_size > 0
+    for only in (images[1:2], [*images[:2], "--same-person"]):
+        refused = fprnet("search", *only, *words, "--json")
+        assert (refused.status, refused.out, "half.png" in refused.complaint) == (2, "", True)
+
+
+def test_what_lies_where_an_image_was_is_not_taken_for_it(fprnet, uri, tmp_path):
+    write_images(tmp_path / "day", 80, 81, 82)
+    fprnet("gallery", "add", "--uri", uri, "--images", tmp_path / "day", "--modality", "visible")
+    (tmp_path / "query.png").write_bytes(image_bytes(80))
+    (tmp_path / "day/80.png").write_bytes(image_bytes(83))  # somebody else, at the same path
+    (tmp_path / "day/81.png").write_bytes(b"")
+    words = ("--gallery", uri, "--modality", "visible", "--top", "20", "--explain", "--json")
+    result = fprnet("search", tmp_path / "query.png", *words)
+    found = json.loads(result.out)
+    paths = [match["path"] for match in found["matches"][:5]]
+    assert paths[0] == str(tmp_path / "day/80.png")
+    explained = [paths[one["rank"] - 1] for one in found["explanations"]]
+    assert {str(tmp_path / f"day/{seed}.png") for seed in (80, 81)}.isdisjoint(explained)
+    assert "match 1 is not explained" in result.err
+
+
 def test_an_empty_gallery_says_so(fprnet, tmp_path, stock):
     uri = tmp_path / "empty.db"
     made = fprnet("gallery", "create", "--uri", uri, "--model", "fprnet", "--scale", "tiny")
     assert made.status == 0, made.err
     words = ("search", stock / "day" / "1.png", "--gallery", uri, "--modality", "visible")
     assert "gallery is empty" in fprnet(*words).err
+    assert "nobody" in fprnet("keys", "list", "--gallery", uri).out
 
 
 def test_keys_are_made_listed_and_revoked(fprnet, uri):

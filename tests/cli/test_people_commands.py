@@ -2,12 +2,16 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
+from PIL import Image
 
 from documents import blocks, commands
+from fprnet.gallery.calibration import read_calibration, write_calibration
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.records import ModelIdentity
+from fprnet.pretrained import SHIPPED
 from service_cases import image_bytes
 from tracklet_cases import make_walks
 
@@ -30,6 +34,56 @@ def gallery(fprnet, uri):
         return json.loads(result.out) if result.out else result
 
     return run
+
+
+def test_a_search_shows_and_explains_crops_that_only_the_gallery_has(fprnet, uri, tmp_path):
+    (tmp_path / "night.png").write_bytes(image_bytes(5, colour=False))
+    words = ("search", tmp_path / "night.png", "--gallery", uri, "--top", "2", "--json")
+    picture = tmp_path / "found.png"
+    result = fprnet(*words, "--explain", "--picture", picture)
+    assert "not explained" not in result.err
+    assert [one["rank"] for one in json.loads(result.out)["explanations"]] == [1, 2]
+    with Image.open(picture) as drawn:
+        colours = drawn.convert("RGB").crop((6, 206, 166, 366)).getcolors(100_000)
+    assert len(colours) > 1000  # the crops are noise; "no image" is plain
+
+
+def test_a_service_takes_the_calibration_of_a_site(fprnet, uri, tmp_path, monkeypatch):
+    pytest.importorskip("fastapi", reason="needs the service: pip install 'fprnet[service]'")
+    from fprnet.serving import server
+
+    shipped = read_calibration(SHIPPED / "fprnet-people" / "model.calibration.json")
+    site = replace(shipped, tail_scale=2 * shipped.tail_scale)
+    write_calibration(tmp_path / "site.json", site)
+    used = []
+    monkeypatch.setattr(
+        server, "run_server", lambda service, _: used.append(service.searcher.calibration)
+    )
+    words = ("serve", "--gallery", uri, "--port", 0)
+    for more in ((), ("--calibration", tmp_path / "site.json")):
+        assert fprnet(*words, *more).status == 0
+    assert used == [shipped, site]
+    refused = fprnet(*words, "--calibration", tmp_path / "none.json")
+    assert (refused.status, "none.json" in refused.complaint) == (2, True)
+
+
+def test_copies_of_pictures_do_not_outlive_a_mistake(fprnet, uri, tmp_path):
+    crops = ("--gallery", uri, "--json")
+    adapted = fprnet("adapt", *crops, "--model", tmp_path / "none", "--out", tmp_path / "site")
+    out = tmp_path / "calibrated" / "site.json"
+    calibrated = fprnet("calibrate", tmp_path / "none", "--unlabelled", *crops, "--out", out)
+    assert (adapted.status, calibrated.status) == (2, 2)
+    assert "none" in adapted.complaint
+    assert [file for file in tmp_path.rglob("*") if file.is_file() and ".crops" in str(file)] == []
+    (tmp_path / "site/.crops").mkdir()  # of a run that was interrupted, which goes on with them
+    (tmp_path / "site/.crops/picture").write_bytes(b"x")
+    fprnet("adapt", *crops, "--model", tmp_path / "none", "--out", tmp_path / "site")
+    assert (tmp_path / "site/.crops/picture").exists()
+
+
+def test_a_list_says_to_which_tracklet_a_crop_belongs(fprnet, uri, walked):
+    lines = fprnet("gallery", "list", "--uri", uri, "--json").out.splitlines()
+    assert [json.loads(line)["tracklet"] for line in lines] == [n for n in walked[1] for _ in "123"]
 
 
 def test_from_grouping_to_undoing(fprnet, uri, gallery, walked):

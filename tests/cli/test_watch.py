@@ -181,11 +181,14 @@ def test_a_folder_of_frames_and_sixteen_bit_infrared(watch, uri, tmp_path):
 def test_when_a_recording_begins(watch, films, tmp_path):
     file = shutil.copy(films / "day.mp4", tmp_path / "cam_20260301_183000.mp4")
     of_name = ("--time-from", "%Y%m%d_%H%M%S", "--time-zone", "Asia/Shanghai")
-    _, (tracklet,) = watch(file, *of_name)
+    result, (tracklet,) = watch(file, *of_name)
     assert tracklet["start"] == "2026-03-01T10:30:00.200000Z"
+    assert "time of its file" not in result.err + watch(films / "day.mp4")[0].err
     bare = write_video(tmp_path / "bare.mp4", [255 - scene(i / 10) for i in range(COUNT)])
     os.utime(bare, (1_800_000_004, 1_800_000_004))  # the file was closed when it ended, after 4 s
-    _, (tracklet,) = watch(bare)
+    result, (tracklet,) = watch(bare)
+    assert "bare.mp4 does not say when" in result.err
+    assert "began at 2027-01-15 08:00:00+00:00" in result.err
     begins = datetime.fromisoformat(tracklet["start"])
     assert begins == datetime.fromtimestamp(1_800_000_000.2, tz=UTC)
     result, _ = watch(bare, "--time-from", "%Y%m%d")
@@ -260,6 +263,12 @@ def test_what_is_no_video_is_refused_before_anything_starts(watch, tmp_path, con
     assert value in result.complaint
 
 
+def test_a_text_is_no_video(watch, tmp_path):
+    (tmp_path / "boxes.txt").write_text("1,1,10,10,20,40,1\n" * 50)  # FFmpeg would draw it
+    result, _ = watch(tmp_path / "boxes.txt")
+    assert (result.status, "is a text" in result.complaint) == (2, True)
+
+
 def test_sound_without_pictures_is_refused(watch, tmp_path):
     import av
 
@@ -325,6 +334,7 @@ def test_the_default_detector_runs(watch, films):
     result, _ = watch(films / "day.mp4", "--rate", 2, boxes=False)
     assert result.status == 0
     assert "8 frames" in result.err
+    assert "misses most" in result.err
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Images to add: folders, and tables as people have them."""
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -32,6 +33,20 @@ def test_tables_as_spreadsheets_write_them(tmp_path, separator, start):
     assert (second.path, second.modality, second.location) == ("/abs/2.png", "infrared", "yard")
     assert second.as_dict()["camera"] == 3
     assert (third.modality, third.camera, third.identity, third.time) == ("visible", *[None] * 3)
+
+
+def test_times_of_a_table_that_name_no_zone_are_in_the_one_that_is_said(tmp_path):
+    (tmp_path / "day.csv").write_text(
+        "path,time\na.png,2026-07-01T08:00\nb.png,2026-07-01T08:00Z\nc.png,2026-12-01\n"
+    )
+    times = [
+        [image.as_dict()["time"] for image in of_table(tmp_path / "day.csv", zone=zone)]
+        for zone in (UTC, ZoneInfo("Europe/Berlin"))
+    ]
+    assert times == [
+        ["2026-07-01T08:00:00Z", "2026-07-01T08:00:00Z", "2026-12-01T00:00:00Z"],
+        ["2026-07-01T06:00:00Z", "2026-07-01T08:00:00Z", "2026-11-30T23:00:00Z"],
+    ]
 
 
 def test_parquet_with_numbers_and_times(tmp_path):

@@ -1,6 +1,8 @@
 """Small files that ask for much work: refused by their structure, before anything is decoded."""
 
+import errno
 import io
+import os
 import struct
 
 import numpy as np
@@ -145,6 +147,27 @@ def test_folder_names_what_it_leaves_out(tmp_path, capsys):
     assert "2 images of other formats" in said
     assert "d.gif" in said
     assert "e.heic" in said
+
+
+def test_folders_that_are_not_looked_into_are_named(tmp_path, capsys, monkeypatch):
+    for name in ("day/cam1", "day/cam2", "elsewhere"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "a.png").write_bytes(b"x")
+    (tmp_path / "day/linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "day/b.png").symlink_to(tmp_path / "elsewhere/a.png")
+    closed = tmp_path / "day/cam2"
+    scandir = os.scandir
+
+    def refused(place):
+        if str(place) == str(closed):
+            raise PermissionError(errno.EACCES, "Permission denied", str(place))
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    found = [str(file.relative_to(tmp_path)) for file in find_images(tmp_path / "day")]
+    assert found == ["day/b.png", "day/cam1/a.png"]
+    lines = capsys.readouterr().err.splitlines()
+    assert [str(closed) in lines[0], "linked is a link" in lines[1]] == [True, True]
 
 
 def test_folder_without_images_says_what_there_is(tmp_path):

@@ -1,5 +1,7 @@
 """Answers to whole questions, with a model that reads its embedding off the image's colour."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from fprnet.gallery.calibration import Calibration
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.records import Filters, ModelIdentity
 from fprnet.gallery.searcher import Searcher, image_warnings
+from fprnet.gallery.strangers import Strangers
 from gallery_cases import SIZE, record, unit, vectors
 
 SHA = "c" * 64
@@ -119,6 +122,44 @@ def test_in_the_gallery_or_not(gallery):
     assert Searcher(Embedder(), gallery).search_embeddings(AXES[:1]).verdict is None
     with pytest.raises(GalleryError, match="false-match rate 0"):
         searcher.search_embeddings(AXES[:1], false_match_rate=0.0)
+
+
+def test_images_of_one_light_have_a_threshold_of_their_own_and_no_probability(tmp_path):
+    uri = str(tmp_path / "both.db")
+    lights = ("visible", "infrared", "visible", "infrared")
+    alike = unit([[0.97, 0.24, *[0] * 6], [0.92, 0.39, *[0] * 6]])  # cosines 0.97 and 0.92
+    own = Strangers(tuple(0.5 + np.arange(96) / 200), 0.01, 0.0)  # twice as near to 1
+    measured = replace(calibration(), same_modality={"visible": own})
+    words = {"false_match_rate": 1 - 0.9**4}  # 0.1 of a pair among four: 0.9, or 0.95 by day
+    with Gallery.create(uri, ModelIdentity.of(Embedder())) as both:
+        both.add(
+            alike[[0, 0, 1, 1]],
+            [record(row, modality=light, identity=7) for row, light in enumerate(lights)],
+        )
+        answer = Searcher(Embedder(), both, measured).search_embeddings(
+            AXES[:1], "visible", group=True, **words
+        )
+        shown = {
+            (match.modality, round(match.similarity, 2)): (match.accepted, match.probability)
+            for match in answer.matches
+        }
+        night = Searcher(Embedder(), both, measured).search_embeddings(AXES[:1], **words)
+        bare = Searcher(Embedder(), both, measured).search_embeddings(
+            AXES[:1], "visible", filters=Filters(modality="visible"), top=1
+        )
+    assert (answer.modality, answer.warnings) == ("visible", [])
+    limits = answer.decision.threshold, answer.decision.same_modality_threshold
+    assert limits == pytest.approx((0.9, 0.95))
+    assert shown["visible", 0.97] == (True, None)
+    assert shown["visible", 0.92] == (False, None)
+    assert [shown["infrared", value][0] for value in (0.97, 0.92)] == [True, True]
+    assert answer.people[0].probability == answer.best_probability > 0.5
+    # By night nothing was measured of this calibration.
+    assert night.decision.same_modality_threshold is None
+    assert "one modality" in night.warnings[0]
+    assert [match.accepted for match in night.matches if match.modality == "infrared"] == [None] * 2
+    # Nothing says how likely an image by day is right for a query by day, so nothing is "perhaps".
+    assert (bare.in_gallery, bare.verdict) == (False, "probably not in the gallery")
 
 
 def test_images_that_disagree_are_mentioned(gallery):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,14 +19,14 @@ from fprnet.cli.arguments import (
     positive,
 )
 from fprnet.cli.galleries import picture_finder
-from fprnet.errors import UsageError
+from fprnet.errors import FprnetError, UsageError
 from fprnet.pretrained import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from fprnet.adaptation.site import Site
     from fprnet.cli.arguments import Subcommands
 
-__all__ = ["add_crops", "add_parser", "read_site", "run"]
+__all__ = ["add_crops", "add_parser", "read_site", "removing_copies", "run"]
 
 EXAMPLE = """\
   fprnet adapt --visible day --infrared night --out runs/site
@@ -147,6 +150,21 @@ def read_site(args: argparse.Namespace, crops: Path) -> Site:
     return of_folders(args.visible, args.infrared)
 
 
+@contextmanager
+def removing_copies(crops: Path) -> Iterator[None]:
+    """Remove the copies of people's pictures where the block fails with nothing to go on with.
+
+    Those that were there before belong to a run that was interrupted, or to another process.
+    """
+    were_there = crops.exists()
+    try:
+        yield
+    except FprnetError:
+        if not were_there:
+            shutil.rmtree(crops, ignore_errors=True)
+        raise
+
+
 def run(args: argparse.Namespace) -> int:
     """Adapt, and say what became of the model."""
     from fprnet.adaptation.config import config_from_dict
@@ -161,8 +179,9 @@ def run(args: argparse.Namespace) -> int:
     }
     config = config_from_dict({key: value for key, value in chosen.items() if value is not None})
     check_folder(args.out)  # before a gallery's pictures are copied to it
-    site = read_site(args, args.out / CROPS)
-    adapted = adapt(site, args.out, args.model, config, seconds=args.apart)
+    with removing_copies(args.out / CROPS):
+        site = read_site(args, args.out / CROPS)
+        adapted = adapt(site, args.out, args.model, config, seconds=args.apart)
     if adapted.doubt:
         print(f"fprnet: {adapted.doubt}", file=sys.stderr)
     if not adapted.summary["adapted"]:

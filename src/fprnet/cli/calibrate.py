@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fprnet.cli.adapt import add_crops, read_site
+from fprnet.cli.adapt import add_crops, read_site, removing_copies
 from fprnet.cli.arguments import add_command, add_json, add_layout, existing_data_set, positive
 from fprnet.errors import UsageError
 from fprnet.text_table import text_table
@@ -108,8 +108,9 @@ def _run_unlabelled(args: argparse.Namespace) -> int:
     if args.picture is not None or args.split is not None or args.cache is not None:
         raise UsageError("--picture, --split and --cache are of --data")
     out = calibration_target(args.model, args.out)
-    site = read_site(args, out.parent / CROPS)
-    calibration = calibrate_unlabelled(args.model, site, seconds=args.apart, out=out)
+    with removing_copies(out.parent / CROPS):
+        site = read_site(args, out.parent / CROPS)
+        calibration = calibrate_unlabelled(args.model, site, seconds=args.apart, out=out)
     if args.json:
         print(json.dumps(calibration.as_dict()))
         return 0

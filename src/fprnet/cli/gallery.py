@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fprnet.cli import gallery_add, people, upgrade, watch_list
+from fprnet.cli import gallery_add, gallery_copies, people, upgrade, watch_list
 from fprnet.cli.arguments import (
     add_command,
     add_json,
@@ -48,6 +48,7 @@ INFO = "Count what is in a gallery."
 INFO_EXAMPLE = "  fprnet gallery info --uri people.db --json"
 AUDIT = "Print the audit log, one JSON object a line: who did what, when."
 AUDIT_EXAMPLE = "  fprnet gallery audit --uri people.db"
+NAMED = 3  # images that a message names
 
 
 def add_parser(subcommands: Subcommands) -> None:
@@ -118,6 +119,7 @@ def add_parser(subcommands: Subcommands) -> None:
     add_json(info)
     info.set_defaults(run=run_info)
     add_action(inner, "audit", AUDIT, AUDIT_EXAMPLE).set_defaults(run=run_audit)
+    gallery_copies.add_parser(inner)
     people.add_parser(inner)
     watch_list.add_parser(inner)
     upgrade.add_parser(inner)
@@ -168,6 +170,7 @@ def run_change(args: argparse.Namespace) -> int:
             ids += gallery.select(Filters(until=until), identities=args.identity)
         for tracklet in get_tracklets(gallery, args.tracklet):
             ids += [crop.id for crop in tracklet.crops]
+        _require(gallery, args.images, ids)
         entry = audit_entry(
             {"remove": "hide", "restore": "show", "erase": "erase"}[args.change],
             details={"records": len(set(ids))} if erase else {},
@@ -182,6 +185,19 @@ def run_change(args: argparse.Namespace) -> int:
         done = {"remove": "hidden", "restore": "brought back", "erase": "erased"}[args.change]
         print(f"{changed} images {done}; {count} can be found")
     return 0
+
+
+def _require(gallery: Gallery, images: Sequence[str], ids: Sequence[str]) -> None:
+    """Refuse files that are no records, by the names that the user gave."""
+    from fprnet.errors import GalleryMissingError
+
+    known = gallery.known(ids[: len(images)])
+    absent = [image for image, id in zip(images, ids, strict=False) if id not in known]
+    if absent:
+        raise GalleryMissingError(
+            f"there is no record of {', '.join(absent[:NAMED])}{', ...' if absent[NAMED:] else ''} "
+            f"in gallery {gallery.uri}; nothing was changed, leave them out"
+        )
 
 
 def _sweep(uri: str, gallery: Gallery) -> None:

@@ -65,7 +65,9 @@ def add_parser(subcommands: Subcommands) -> None:
         help="mtime, exif, or a pattern of the file's name, e.g. %%Y%%m%%d_%%H%%M%%S",
     )
     parser.add_argument(
-        "--time-zone", default="UTC", metavar="ZONE", help="time zone of these times (%(default)s)"
+        "--time-zone",
+        metavar="ZONE",
+        help="time zone of these times, and of those of --table that name none (default: UTC)",
     )
     parser.add_argument("--model", help="where the gallery's model lies now (default: as before)")
     add_workers(parser)
@@ -113,9 +115,10 @@ def _images(args: argparse.Namespace) -> Sequence[ImageFacts]:
         raise UsageError("--camera and --location are of --images; the others say them themselves")
     if args.data is None and args.layout != "auto":
         raise UsageError("--layout is of --data")
-    times = None
-    if args.time_from is not None:
-        times = time_reader(args.time_from, parse_zone(args.time_zone))
+    if args.time_zone is not None and args.time_from is None and args.table is None:
+        raise UsageError("--time-zone is of --time-from and of the times of --table; give one")
+    zone = parse_zone(args.time_zone or "UTC")
+    times = None if args.time_from is None else time_reader(args.time_from, zone)
     modality: Modality = args.modality or "visible"
     if args.images is not None:
         if args.modality is None:
@@ -124,5 +127,5 @@ def _images(args: argparse.Namespace) -> Sequence[ImageFacts]:
         location = camera if args.location is None else args.location
         return of_folder(args.images, modality, camera=camera, location=location, times=times)
     if args.table is not None:
-        return of_table(args.table, modality=modality, times=times)
+        return of_table(args.table, modality=modality, times=times, zone=zone)
     return only(of_records(read_records(args.data, layout=args.layout), times), modality)

@@ -73,6 +73,8 @@ def run_list(args: argparse.Namespace) -> int:
         shown = ("name", "role", "created", "revoked")
         print(json.dumps({"keys": [{name: getattr(key, name) for name in shown} for key in keys]}))
         return 0
+    if not keys:
+        print("nobody has a key")
     for key in keys:
         state = f"revoked {key.revoked}" if key.revoked else "good"
         print(f"{key.name:24} {key.role:8} {key.created}  {state}")

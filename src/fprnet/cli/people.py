@@ -260,14 +260,14 @@ def _grouped_as_dict(grouped: Grouped) -> dict[str, object]:
 
 def _grouped_text(grouped: Grouped) -> str:
     limits = [
-        f"{kinds} {limit:.3f}"
+        f"{kinds.replace(', ', ' and ')} {limit:.3f}"
         for kinds, limit in grouped.thresholds.items()
         if "image" not in kinds
     ]
     lines = [
         f"{grouped.units} tracklets and images were in no group: {grouped.joined} joined people "
         f"who were there, {len(grouped.people)} new people",
-        f"thresholds: {', '.join(limits)}",
+        f"thresholds: {'; '.join(limits)}",
     ]
     if grouped.step is not None:
         lines.append(f"step {grouped.step.id}; 'fprnet gallery undo' takes it back")

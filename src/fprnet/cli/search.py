@@ -5,22 +5,25 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fprnet.cli.arguments import add_command, add_json, finite, mention_untrained, positive
-from fprnet.cli.galleries import add_address
+from fprnet.cli.galleries import add_address, picture_finder
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from fprnet.cli.arguments import Subcommands
     from fprnet.embeddings.explanation import Explanation
-    from fprnet.gallery.answers import Answer, RankedMatch
+    from fprnet.gallery.answers import Answer, Decision, RankedMatch
+    from fprnet.gallery.gallery import Gallery
     from fprnet.gallery.records import Filters
     from fprnet.gallery.searcher import Searcher
+
+    ImageFinder = Callable[[RankedMatch], Image.Image | None]
 
 EXAMPLE = """\
   fprnet search night/0001.jpg night/0002.jpg --gallery people.db --same-person --picture found.png
@@ -162,11 +165,13 @@ class _Found:
 def run(args: argparse.Namespace) -> int:
     """Print the matches."""
     from fprnet.cli.search_tracklets import run_tracklets
-    from fprnet.errors import UsageError
+    from fprnet.errors import ImageFileError, UsageError
     from fprnet.gallery.opening import open_searcher
 
     if not args.images and args.tracklet is None:
         raise UsageError(f"there is no query image; see '{args.prog} --help'")
+    if args.picture is not None:
+        _check_ending(args.picture)
     filters = _filters(args)
     searcher = open_searcher(
         args.uri,
@@ -175,37 +180,60 @@ def run(args: argparse.Namespace) -> int:
         calibration=args.calibration,
     )
     people = [args.images] if args.same_person else [[image] for image in args.images]
+    several = len(people) > 1
+    left_out = 0
     found = []
     with searcher.gallery as gallery:
         mention_untrained(searcher.embedder)
         gallery.check_filters(filters)
         if args.tracklet is not None:
             return run_tracklets(args, searcher, filters)
+        find = _image_finder(args.uri, gallery)
         for images in people:
-            answer = searcher.search(
-                images,
-                args.modality,
-                filters=filters,
-                top=args.top,
-                group=args.group,
-                rerank=args.rerank,
-                false_match_rate=args.false_match_rate,
-                confirmed=args.confirmed,
-            )
-            of = f"{images[0]}: " if len(people) > 1 else ""
-            for warning in answer.warnings:
-                print(f"fprnet: {of}{warning}", file=sys.stderr)
-            explained = _explanations(args, searcher, images[0], answer) if args.explain else {}
-            found.append(_Found(images, answer, explained))
-    if args.picture is not None:
-        _draw(args.picture, found)
-    for one in found:
-        if args.json:
-            print(json.dumps(one.as_dict(explain=args.explain)))
-        else:
-            head = f"{one.images[0]}\n" if len(people) > 1 else ""
-            print(head + _text(one.answer, one.explained))
-    return 0
+            try:
+                one = _found(args, searcher, filters, images, find, several=several)
+            except ImageFileError as error:
+                if not several:
+                    raise
+                print(f"fprnet: left out: {error}", file=sys.stderr)
+                left_out += 1
+                continue
+            if args.json:
+                print(json.dumps(one.as_dict(explain=args.explain)), flush=True)
+            else:
+                head = f"{one.images[0]}\n" if several else ""
+                print(head + _text(one.answer, one.explained), flush=True)
+            found.append(one)
+        if args.picture is not None and found:
+            _draw(args.picture, found, find)
+    return 2 if left_out else 0
+
+
+def _found(
+    args: argparse.Namespace,
+    searcher: Searcher,
+    filters: Filters,
+    images: list[Path],
+    find: ImageFinder,
+    *,
+    several: bool,
+) -> _Found:
+    """Search for the person of some images; warnings go to stderr."""
+    answer = searcher.search(
+        images,
+        args.modality,
+        filters=filters,
+        top=args.top,
+        group=args.group,
+        rerank=args.rerank,
+        false_match_rate=args.false_match_rate,
+        confirmed=args.confirmed,
+    )
+    of = f"{images[0]}: " if several else ""
+    for warning in answer.warnings:
+        print(f"fprnet: {of}{warning}", file=sys.stderr)
+    explained = _explanations(args, searcher, images[0], answer, find) if args.explain else {}
+    return _Found(images, answer, explained)
 
 
 def _filters(args: argparse.Namespace) -> Filters:
@@ -223,34 +251,77 @@ def _filters(args: argparse.Namespace) -> Filters:
     )
 
 
+def _image_finder(uri: str, gallery: Gallery) -> ImageFinder:
+    """Return what reads the image of a match: from the gallery itself, or from where it lies.
+
+    What lies there under another hash shows somebody else, and counts as absent.
+    """
+    from PIL import Image
+
+    from fprnet.data.images import decode_image
+    from fprnet.errors import ImageFileError
+    from fprnet.gallery.tracklets import stored_image
+
+    elsewhere = picture_finder(uri)
+
+    def find(match: RankedMatch) -> Image.Image | None:
+        content = stored_image(gallery, match.id) or elsewhere(match)
+        if content is None:
+            return None
+        try:
+            return Image.fromarray(decode_image(content)[0])
+        except ImageFileError:
+            return None
+
+    return find
+
+
 def _explanations(
-    args: argparse.Namespace, searcher: Searcher, image: Path, answer: Answer
+    args: argparse.Namespace, searcher: Searcher, image: Path, answer: Answer, find: ImageFinder
 ) -> dict[int, Explanation]:
     """Explain the first matches whose images are there, by their ranks."""
     explained = {}
     for match in answer.matches[:EXPLAINED]:
-        path = Path(match.path)
-        if not path.is_file():
-            print(f"fprnet: match {match.rank} is not explained: no file {path}", file=sys.stderr)
+        picture = find(match)
+        if picture is None:
+            print(
+                f"fprnet: match {match.rank} is not explained: its image {match.path} is gone or "
+                "was changed",
+                file=sys.stderr,
+            )
             continue
         explained[match.rank] = searcher.explain(
             image,
-            path,
+            picture,
             query_modality=args.modality,
             match_modality=match.modality,
         )
     return explained
 
 
-def _draw(file: Path, found: Sequence[_Found]) -> None:
+def _check_ending(file: Path) -> None:
+    """Refuse, before anything is searched, a picture that nothing could write."""
+    from PIL import Image
+
+    from fprnet.errors import UsageError
+
+    endings = Image.registered_extensions()
+    if endings.get(file.suffix.lower()) not in Image.SAVE:
+        raise UsageError(f"--picture {file} does not end as a picture does; write e.g. found.png")
+
+
+def _draw(file: Path, found: Sequence[_Found], find: ImageFinder) -> None:
     """Draw the answers, one below the other."""
+    from PIL import Image
+
+    from fprnet.data.images import read_image
     from fprnet.files import replacing
     from fprnet.gallery.pictures import below, draw_answer, draw_explanations
 
     picture = None
     for one in found:
-        queries = [_opened(image) for image in one.images]
-        shown = [_shown(match) for match in one.answer.matches]
+        queries = [Image.fromarray(read_image(image)) for image in one.images]
+        shown = [find(match) for match in one.answer.matches]
         drawn = draw_answer(one.answer, queries, shown)
         if one.explained:
             rows = [
@@ -264,18 +335,14 @@ def _draw(file: Path, found: Sequence[_Found]) -> None:
         picture.save(temporary)
 
 
-def _opened(path: Path) -> Image.Image:
-    from PIL import Image
-
-    from fprnet.data.images import read_image
-
-    return Image.fromarray(read_image(path))
-
-
-def _shown(match: RankedMatch) -> Image.Image | None:
-    """Return the image of a match; None where its file has gone, which the picture shows."""
-    path = Path(match.path)
-    return _opened(path) if path.is_file() else None
+def _limits(answer: Answer, decision: Decision) -> str:
+    """Return the thresholds of the matches: day and night, and one of the same light."""
+    modalities = {match.modality for match in answer.matches}
+    between, own = f"{decision.threshold:.3f}", decision.same_modality_threshold
+    if own is None or answer.modality not in modalities:
+        return between
+    within = f"{own:.3f}"
+    return within if len(modalities) == 1 else f"{between} ({within} of {answer.modality} ones)"
 
 
 def _text(answer: Answer, explained: dict[int, Explanation]) -> str:
@@ -284,8 +351,8 @@ def _text(answer: Answer, explained: dict[int, Explanation]) -> str:
         decision = answer.decision
         reached = "" if decision.in_gallery else "no match reaches the "
         lines.append(
-            f"{answer.verdict}: {reached}threshold {decision.threshold:.3f} for a false-match rate "
-            f"of {decision.false_match_rate:g} among {answer.candidates} images"
+            f"{answer.verdict}: {reached}threshold {_limits(answer, decision)} for a false-match "
+            f"rate of {decision.false_match_rate:g} among {answer.candidates} images"
         )
         if answer.best_probability is not None and not decision.in_gallery:
             lines[-1] += (

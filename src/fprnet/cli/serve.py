@@ -33,6 +33,12 @@ def add_parser(subcommands: Subcommands) -> None:
     parser.add_argument(
         "--scale", choices=("tiny", "full"), default="full", help="scale of a preset"
     )
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="FILE",
+        help="calibration of the model (default: the one beside the model, if there is one)",
+    )
     parser.add_argument("--read-only", action="store_true", help="refuse to add, hide and erase")
     _add_network(parser)
     _add_files(parser)
@@ -137,6 +143,7 @@ def run(args: argparse.Namespace) -> int:
             name=args.name,
             model=args.model,
             scale=args.scale,
+            calibration=args.calibration,
             writable=not args.read_only,
         )
         stack.callback(searcher.gallery.close)

@@ -40,6 +40,10 @@ EXAMPLE = """\
 further options: --tracker.patience 1.0, --light.infrared 6, --quality.min_height 40,
 --choice.crops 4, --detector.confident 0.6, ...; docs/watch.md lists them.
 """
+WEAK = (
+    "without --detector, {} looks for people, and misses most of them; for real use give the file "
+    "of a network, see docs/watch.md"
+)
 
 
 def add_parser(subcommands: Subcommands) -> None:
@@ -105,6 +109,8 @@ def run(args: argparse.Namespace) -> int:
             _alarm(args, gallery, progress) as alarm,
             _stopping() as stop,
         ):
+            if detector is not None and not args.detector:
+                progress.say(WEAK.format(DEFAULT_DETECTOR))
             counts = watch(
                 watched,
                 gallery,

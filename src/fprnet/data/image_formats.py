@@ -5,6 +5,7 @@ The list is short on purpose: Pillow's other decoders are rare, old, slow or sta
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -58,21 +59,31 @@ def format_of(content: bytes) -> str | None:
 
 
 def find_images(folder: Path) -> list[Path]:
-    """Return the image files under a folder, sorted; on stderr, which others are left out.
+    """Return the image files under a folder, sorted; on stderr, what else is left out.
 
-    Files and folders whose name begins with a dot are not looked at.
+    Files and folders whose name begins with a dot are not looked at. Folders that cannot be read,
+    and links to folders, are named.
 
     Raises:
         DataError: There is no image.
     """
     images: list[Path] = []
     others: list[Path] = []
-    for file in sorted(folder.rglob("*")):
-        suffix = file.suffix.lower()
-        is_hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-        if is_hidden or suffix not in SUFFIXES + OTHER_SUFFIXES or file.is_dir():
-            continue
-        (images if suffix in SUFFIXES else others).append(file)
+    refused: list[OSError] = []
+    links: list[Path] = []
+    for place, folders, files in os.walk(folder, onerror=refused.append):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        links += [Path(place, name) for name in folders if Path(place, name).is_symlink()]
+        for file in (Path(place, name) for name in files if not name.startswith(".")):
+            suffix = file.suffix.lower()
+            if suffix in SUFFIXES + OTHER_SUFFIXES:
+                (images if suffix in SUFFIXES else others).append(file)
+    images.sort()
+    others.sort()
+    unread = [f"{error.filename} cannot be read ({error.strerror})" for error in refused]
+    unread += [f"{link} is a link to a folder, which is not followed" for link in links]
+    for reason in sorted(unread):
+        print(f"{reason}; its images are left out", file=sys.stderr)
     names = ", ".join(str(file.relative_to(folder)) for file in others[:NAMED])
     more = ", ..." if len(others) > NAMED else ""
     left_out = f"{len(others)} images of other formats ({names}{more})"

@@ -35,12 +35,14 @@ class Table:
         columns: (N,) values each, by name.
         length: N.
         fault: Error that a wrong value raises.
+        others: Names of columns that nobody asked for.
     """
 
     file: Path
     columns: Mapping[str, Sequence[Any]]
     length: int
     fault: type[FprnetError]
+    others: tuple[str, ...] = ()
 
     def whole_numbers(
         self, name: str, *, empty: int | None = None, limits: tuple[int, int] | None = None
@@ -212,7 +214,7 @@ class TableKind:
                     "columns; give every row one value per column"
                 )
         columns = {name: [row[place] for row in rows] for place, name in enumerate(header)}
-        return Table(file, columns, len(rows), self.fault)
+        return Table(file, columns, len(rows), self.fault, self._others(header))
 
     def read_parquet(self, file: Path) -> Table:
         """Read a Parquet file.
@@ -251,7 +253,11 @@ class TableKind:
         """Return the columns of a ``pyarrow.Table`` that this kind knows, all ``but`` one."""
         names = [n for n in (*self.needed, *self.optional) if n in table.column_names and n != but]
         columns = {name: table.column(name).to_pylist() for name in names}
-        return Table(file, columns, len(table), self.fault)
+        others = self._others(table.column_names)
+        return Table(file, columns, len(table), self.fault, others)
+
+    def _others(self, names: Sequence[str]) -> tuple[str, ...]:
+        return tuple(name for name in names if name not in (*self.needed, *self.optional))
 
     def _check_columns(self, file: Path, names: Sequence[str]) -> None:
         absent = [name for name in self.needed if name not in names]

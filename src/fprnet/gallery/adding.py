@@ -93,8 +93,11 @@ def add_images(
                 if id is not None and id in records:
                     already += 1
                 elif id is not None:
-                    values = {**dict(image), "path": str(Path(image.path).resolve())}
-                    records[id] = GalleryRecord(**values, id=id)
+                    path = str(Path(image.path).resolve())
+                    if not _is_text(path):
+                        left_out.append(f"the name of {image.path} is not UTF-8; rename it")
+                        continue
+                    records[id] = GalleryRecord(**{**dict(image), "path": path}, id=id)
             planned = gallery.plan(list(records.values()), update=update)
             already += len(planned.already)
             hidden += len(planned.hidden)
@@ -144,6 +147,15 @@ def _outcomes(
         if fault:
             faults.append(fault)
     return results
+
+
+def _is_text(path: str) -> bool:
+    """Whether a path is what a database can keep; the names of old disks may be any bytes."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _embed(

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from fprnet.data.records import Modality
 from fprnet.gallery.records import Filters, GalleryRecord, Name
 
 __all__ = ["Answer", "Decision", "Person", "RankedMatch"]
@@ -23,10 +24,11 @@ class RankedMatch(GalleryRecord):
         examples=[0.83],
     )
     probability: float | None = Field(
-        description="Probability that it is the same person, 0 to 1; null without a calibration"
+        description="Probability that it is the same person, 0 to 1; null without a calibration, "
+        "and for an image of the query's own modality, of which none is measured"
     )
     accepted: bool | None = Field(
-        description="Whether it reaches the threshold; null without a calibration"
+        description="Whether it reaches the threshold of its modality; null without one"
     )
 
     @property
@@ -53,7 +55,14 @@ class Decision(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     false_match_rate: float = Field(examples=[0.01])
-    threshold: float = Field(description="Similarity from which on a match is accepted")
+    threshold: float = Field(
+        description="Similarity from which on a match of the other modality is accepted"
+    )
+    same_modality_threshold: float | None = Field(
+        default=None,
+        description="Likewise for a match of the query's own modality: two people are more alike "
+        "there; null: the calibration has not measured it",
+    )
     in_gallery: bool = Field(description="False: nobody in the gallery is alike enough")
 
 
@@ -63,6 +72,7 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     queries: int = Field(description="Query images")
+    modality: Modality = Field(default="infrared", description="Of the query images")
     candidates: int = Field(description="Records that the filters leave")
     filters: Filters
     decision: Decision | None = Field(description="Null without a calibration")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fprnet.data.image_doubts import doubts_about
 from fprnet.data.images import facts_of_pixels
-from fprnet.data.records import Modality
+from fprnet.data.records import MODALITIES, Modality
 from fprnet.embeddings.embedder import Embedder
 from fprnet.embeddings.explanation import Explanation, Picture, explain
 from fprnet.errors import GalleryModelError, UsageError
@@ -22,11 +22,16 @@ from fprnet.evaluation.reranking import rerank as rerank_distances
 from fprnet.gallery.answers import Answer, Decision, Person, RankedMatch
 from fprnet.gallery.calibration import Calibration
 from fprnet.gallery.gallery import Gallery
-from fprnet.gallery.records import NO_FILTERS, Filters, Match, ModelIdentity
+from fprnet.gallery.records import NO_FILTERS, Filters, Found, Match, ModelIdentity
 
 __all__ = ["Searcher", "image_warnings"]
 
 RERANKED = 100  # best matches among which re-ranking finds its order
+NOT_MEASURED = (
+    "the calibration has not compared images of one modality with each other, so nothing says "
+    "whether matches of the query's own modality are the person; make it again with "
+    "'fprnet calibrate'"
+)
 
 
 class Searcher:
@@ -99,6 +104,7 @@ class Searcher:
         pixels = self.embedder.fit(images, modality)
         answer = self.search_embeddings(
             self.embedder.embed(pixels, modality),
+            modality,
             filters=filters,
             top=top,
             group=group,
@@ -112,6 +118,7 @@ class Searcher:
     def search_embeddings(
         self,
         vectors: NDArray[np.float32],
+        modality: Modality = "infrared",
         *,
         filters: Filters = NO_FILTERS,
         top: int = 20,
@@ -120,7 +127,11 @@ class Searcher:
         false_match_rate: float = 0.01,
         confirmed: Sequence[str] = (),
     ) -> Answer:
-        """Search for the person of ``(q, D)`` embeddings of unit length, as :meth:`search`."""
+        """Search for the person of ``(q, D)`` embeddings of unit length, as :meth:`search`.
+
+        Two people by day, or two by night, are more alike than one by day and one by night: such
+        matches have a threshold of their own, and no probability.
+        """
         if not len(vectors):
             raise UsageError("there is no query embedding; give one or several of one person")
         queries = len(vectors)
@@ -133,30 +144,30 @@ class Searcher:
         ranked = found.matches[0]
         if rerank:
             ranked = self._reranked(vectors, ranked)[:top]
-        threshold = None
-        if self.calibration is not None:
-            threshold = self.calibration.threshold(false_match_rate, found.candidates)
+        thresholds = self._thresholds(modality, false_match_rate, found.candidates)
         matches = [
             RankedMatch.model_construct(
                 **vars(match.record),
                 rank=rank,
                 similarity=match.similarity,
-                probability=None
-                if self.calibration is None
-                else self.calibration.probability(match.similarity, found.candidates, found.images),
-                accepted=None if threshold is None else match.similarity >= threshold,
+                probability=self._probability(match, modality, found),
+                accepted=None
+                if (limit := thresholds.get(match.record.modality)) is None
+                else match.similarity >= limit,
             )
             for rank, match in enumerate(ranked, start=1)
         ]
         return Answer(
             queries=queries,
+            modality=modality,
             candidates=found.candidates,
             filters=filters,
             decision=None
-            if threshold is None
+            if not thresholds
             else Decision(
                 false_match_rate=false_match_rate,
-                threshold=threshold,
+                threshold=thresholds[_other(modality)],
+                same_modality_threshold=thresholds.get(modality),
                 in_gallery=any(match.accepted for match in matches),
             ),
             reranked=rerank,
@@ -164,9 +175,28 @@ class Searcher:
             people=_people(matches) if group else [],
             warnings=[
                 *self._disagreement(vectors[:queries]),
+                *([NOT_MEASURED] if thresholds and _lacks_threshold(matches) else []),
                 *([] if found.candidates else [self._nobody(filters)]),
             ],
         )
+
+    def _thresholds(
+        self, modality: Modality, rate: float, candidates: int
+    ) -> dict[Modality, float]:
+        """Return modality of a record -> similarity from which on it is accepted, as measured."""
+        calibration = self.calibration
+        if calibration is None:
+            return {}
+        return {
+            other: calibration.threshold_between(modality, other, rate, candidates)
+            for other in MODALITIES
+            if other != modality or other in calibration.same_modality
+        }
+
+    def _probability(self, match: Match, modality: Modality, found: Found) -> float | None:
+        if self.calibration is None or match.record.modality == modality:
+            return None
+        return self.calibration.probability(match.similarity, found.candidates, found.images)
 
     def _disagreement(self, vectors: NDArray[np.float32]) -> list[str]:
         """Say where the query's images are no more alike than most of two people are."""
@@ -237,6 +267,14 @@ def image_warnings(
     return warnings
 
 
+def _other(modality: Modality) -> Modality:
+    return MODALITIES[1] if modality == MODALITIES[0] else MODALITIES[0]
+
+
+def _lacks_threshold(matches: Sequence[RankedMatch]) -> bool:
+    return any(match.accepted is None for match in matches)
+
+
 def _people(matches: Sequence[RankedMatch]) -> list[Person]:
     of_person: dict[tuple[str | None, int], list[RankedMatch]] = {}
     for match in matches:
@@ -246,7 +284,9 @@ def _people(matches: Sequence[RankedMatch]) -> list[Person]:
         Person(
             identity=identity,
             similarity=found[0].similarity,
-            probability=found[0].probability,
+            probability=next(
+                (match.probability for match in found if match.probability is not None), None
+            ),
             matches=[match.rank for match in found],
         )
         for (identity, _), found in of_person.items()

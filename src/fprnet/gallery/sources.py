@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from datetime import UTC, tzinfo
 from pathlib import Path
 
 from fprnet.data.image_formats import find_images
@@ -12,13 +14,14 @@ from fprnet.errors import DataError, FilterError, GalleryError
 from fprnet.gallery.records import ImageFacts
 from fprnet.gallery.times import TimeReader, parse_time
 
-__all__ = ["of_folder", "of_records", "of_table", "only"]
+__all__ = ["LISTED", "TABLE", "of_folder", "of_records", "of_table", "only"]
 
 TABLE = TableKind(
     needed=("path",),
     optional=("modality", "camera", "location", "time", "timestamp", "identity"),
     fault=DataError,
 )
+LISTED = ("tracklet", "id", "hidden")  # columns that 'fprnet gallery list' adds, and nobody reads
 
 
 def of_records(records: Records, times: TimeReader | None = None) -> list[ImageFacts]:
@@ -63,9 +66,13 @@ def of_folder(
 
 
 def of_table(
-    file: Path, *, modality: Modality = "visible", times: TimeReader | None = None
+    file: Path,
+    *,
+    modality: Modality = "visible",
+    times: TimeReader | None = None,
+    zone: tzinfo = UTC,
 ) -> list[ImageFacts]:
-    """Return the images of a CSV or Parquet table.
+    """Return the images of a CSV or Parquet table; on stderr, which columns are left alone.
 
     Columns: ``path`` (from the table's folder, or absolute); and where they are known
     ``modality``, ``camera``, ``location`` (the camera itself where there is no such column),
@@ -75,11 +82,19 @@ def of_table(
         file: The table.
         modality: Modality of rows that do not say.
         times: Reads the time of rows that do not say.
+        zone: Time zone of times in the table that name none.
 
     Raises:
         DataError: The table cannot be understood: the message names the row.
     """
     table = TABLE.read(file)
+    others = [name for name in table.others if name not in LISTED]
+    if others:
+        print(
+            f"{file}: columns that are not known are left alone: {', '.join(others)}; known "
+            f"are {', '.join((*TABLE.needed, *TABLE.optional))}",
+            file=sys.stderr,
+        )
     when = "time" if "time" in table.columns else "timestamp"
     columns = zip(
         table.paths(),
@@ -94,7 +109,7 @@ def of_table(
     for row, (path, word, camera, location, identity, text) in enumerate(columns):
         image = file.parent / path
         try:
-            time = parse_time(text) if text else None
+            time = parse_time(text, zone=zone) if text else None
             if time is None and times is not None:
                 time = times(image)
             images.append(

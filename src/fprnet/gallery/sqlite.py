@@ -23,6 +23,7 @@ from fprnet.errors import (
     GalleryMissingError,
     GalleryUnavailableError,
 )
+from fprnet.files import replacing
 from fprnet.gallery.damage import is_damaged
 from fprnet.gallery.database import CONNECTIONS, WAIT, Database, damaged_text
 from fprnet.gallery.schema import APPLICATION, Tables
@@ -114,6 +115,26 @@ class SqliteFile(Database):
                     f"what was erased is no longer found, but its bytes are still in {self.path} "
                     f"({reason}); then open the gallery for writing again"
                 ) from error
+
+    def back_up(self, path: Path) -> None:
+        """Copy the state of this moment to a new file, while others read and write.
+
+        Raises:
+            GalleryExistsError: There is something at the path already.
+            GalleryError: The disk is full, or the gallery cannot be read.
+        """
+        if path.exists():
+            raise GalleryExistsError(f"there is something at {path} already; give a new file")
+        try:
+            with self._translated(), replacing(path) as temporary:
+                os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+                with (
+                    closing(self._connect()) as connection,
+                    closing(sqlite3.connect(temporary)) as copy,
+                ):
+                    connection.backup(copy)
+        except sqlite3.Error as error:
+            raise self.translate(DBAPIError("backup", {}, error)) from error
 
     def translate(self, error: DBAPIError) -> FprnetError:
         """Return the project's own error for SQLite's."""

@@ -67,8 +67,8 @@ def calibrate(
     if str(model) in shipped_models() or str(model).startswith(HUB):
         raise UsageError(
             f"model {model} is shared by all who use it here, and calibrating writes beside a "
-            f"model; save a copy first, fprnet.load_model('{model}').save_pretrained('my-model'), "
-            "and calibrate that"
+            'model; save a copy first, python -c "import fprnet; '
+            f"fprnet.load_model('{model}').save_pretrained('my-model')\", and calibrate my-model"
         )
     embedder = load_model(model)
     if not embedder.about["trained"]:

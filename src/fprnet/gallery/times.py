@@ -96,7 +96,7 @@ def time_reader(source: str, zone: tzinfo = UTC) -> TimeReader:
         UsageError: The pattern has no year, month and day, or an unknown letter.
     """
     if source == "mtime":
-        return lambda path: datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
+        return _of_file
     if source == "exif":
         return lambda path: _of_exif(path, zone)
     pattern = _expression(source)
@@ -129,6 +129,13 @@ def _expression(pattern: str) -> re.Pattern[str]:
             )
         expression += rf"\d{{{DIGITS[letter]}}}" + re.escape(literal)
     return re.compile(rf"(?<!\d){expression}(?!\d)")
+
+
+def _of_file(path: Path) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(path.stat().st_mtime, tz=UTC)
+    except OSError:  # reading the image says what is wrong with it
+        return None
 
 
 def _of_exif(path: Path, zone: tzinfo) -> datetime | None:

@@ -123,10 +123,11 @@ def upgrade_gallery(
 
 
 def picture_of(record: GalleryRecord) -> bytes | None:
-    """Return the bytes of the file at a record's path; None where it is gone or was changed."""
-    if not record.path or not Path(record.path).is_file():
+    """Return the bytes of the file at a record's path; None where it is unread or was changed."""
+    try:
+        content = Path(record.path).read_bytes()
+    except (OSError, ValueError):  # a folder, a name too long, a zero byte
         return None
-    content = Path(record.path).read_bytes()
     return content if sha256(content).hexdigest() == record.id else None
 
 
@@ -218,8 +219,9 @@ def _embed(
         named = ", ".join(absent[:NAMED]) + (", ..." if len(absent) > NAMED else "")
         raise GalleryError(
             f"{len(absent)} of the {len(numbers)} pictures of gallery {gallery.uri} are not where "
-            f"they were, were changed, or cannot be read ({named}); bring them back, or erase "
-            "their records with 'fprnet gallery erase', and give the same command again"
+            f"they were, were changed, or cannot be read ({named}); bring them back, say where "
+            "they are now with 'fprnet gallery add --update', or erase their records with 'fprnet "
+            "gallery erase', and give the same command again"
         )
     return count
 

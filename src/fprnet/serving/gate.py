@@ -89,7 +89,7 @@ class Gate:
                 403,
                 "proxy_without_keys",
                 "the request was forwarded by a proxy, and this service needs no keys",
-                "start it with --keys FILE",
+                "start it with --keys",
             )
         origin = headers.get("origin")
         if scope["method"] in READING or origin is None:

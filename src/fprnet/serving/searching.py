@@ -30,6 +30,7 @@ def run_search(service: Service, vectors: NDArray[np.float32], options: SearchOp
         service.searcher.gallery.check_filters(filters)  # counts anew, so it is slow
     return service.searcher.search_embeddings(
         vectors,
+        options.modality,
         filters=filters,
         top=options.top,
         group=options.group,

@@ -27,6 +27,10 @@ __all__ = ["Device", "FrameFolder", "SourceOptions", "Stream", "VideoFile", "ope
 
 LONGEST_WAIT = 30.0  # seconds between two attempts to reach a camera
 DEFAULT_STEP = 0.04  # seconds between frames of a video that says nothing at all about time
+GUESSED = (
+    "{} does not say when it was recorded: by the time of its file it began at {}; --start or "
+    "--time-from say it better"
+)
 # What reads a camera that is plugged in, by platform.
 CAPTURE = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
 
@@ -92,10 +96,14 @@ class VideoFile:
             self.seconds = None if container.duration is None else container.duration / 1e6
             rate = stream.average_rate or stream.guessed_rate
             self._step = 1 / float(rate) if rate else DEFAULT_STEP
-            self._start = options.start or self._recorded(container.metadata)
+            said = options.start or _recorded(container.metadata)
+            self._is_guessed = said is None
+            self._start = said or _written(path) - timedelta(seconds=self.seconds or 0)
 
     def frames(self, say: Say) -> Iterator[Frame]:
         """Yield the wanted frames; see `Source`."""
+        if self._is_guessed:
+            say(GUESSED.format(self.name, self._start.isoformat(" ", "seconds")))
         timeline, sampler = Timeline(self._start, self._step), Sampler(self._options.rate)
         joints = _Joints(self.name, say)
         with opened(self.name, timeout=self._options.timeout, options={}) as container:
@@ -112,15 +120,6 @@ class VideoFile:
     def stop(self) -> None:
         """End the frames soon."""
         self._is_stopped.set()
-
-    def _recorded(self, metadata: dict[str, str]) -> datetime:
-        """Return when the recording began: what its metadata says, or its file's time."""
-        written = datetime.fromtimestamp(self._path.stat().st_mtime, tz=UTC)
-        try:
-            said = datetime.fromisoformat(metadata.get("creation_time", ""))
-            return said.replace(tzinfo=UTC) if said.tzinfo is None else said.astimezone(UTC)
-        except (ValueError, OverflowError):
-            return written - timedelta(seconds=self.seconds or 0)
 
 
 class FrameFolder:
@@ -143,13 +142,14 @@ class FrameFolder:
             )
         self._step = 1 / rate
         self.seconds: float | None = len(self._files) * self._step
-        written = datetime.fromtimestamp(self._files[0].stat().st_mtime, tz=UTC)
-        self._start = options.start or written
+        self._start = options.start or _written(self._files[0])
         later(self._start, self.seconds)  # its end is a time, too
         self._is_stopped = threading.Event()
 
     def frames(self, say: Say) -> Iterator[Frame]:
         """Yield the wanted frames; see `Source`."""
+        if self._options.start is None:
+            say(GUESSED.format(self.name, self._start.isoformat(" ", "seconds")))
         sampler, joints = Sampler(self._options.rate), _Joints(self.name, say)
         for index, file in enumerate(self._files):
             if self._is_stopped.is_set():
@@ -261,6 +261,19 @@ class _Joints:
         """Return whether the frame is torn from the one before, and forget it."""
         was_torn, self._is_torn = self._is_torn, False
         return was_torn
+
+
+def _recorded(metadata: dict[str, str]) -> datetime | None:
+    """Return when a recording began, as its metadata say; None where they do not."""
+    try:
+        said = datetime.fromisoformat(metadata.get("creation_time", ""))
+        return said.replace(tzinfo=UTC) if said.tzinfo is None else said.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _written(file: Path) -> datetime:
+    return datetime.fromtimestamp(file.stat().st_mtime, tz=UTC)
 
 
 def _natural(path: Path) -> list[str]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["decoded", "opened", "pixels_of", "require_av", "without_password"]
 
 DEEP_GRAY = re.compile(r"gray(9|1[0-6])(le|be)")  # pixel formats of infrared sensors
+TEXTS = ("tty",)  # what FFmpeg calls any text file, which it would draw as a terminal does
 MAX_DAMAGED = 1000  # packets in a row; more is no video any more
 
 
@@ -56,6 +57,8 @@ def opened(
     except (av.FFmpegError, ValueError) as error:
         raise DataError(f"{name} cannot be opened as a video ({_reason(error)})") from error
     with container:
+        if container.format.name in TEXTS:
+            raise DataError(f"{name} is a text and no video; give another file")
         if not container.streams.video:
             raise DataError(f"{name} has no video stream; give another file or address")
         yield container

@@ -29,12 +29,15 @@ function judged({ matches, decision }) {
     const text = say("verdict.absent.text", { searches });
     return { kind: "absent", sign: "nobody", title: say("verdict.absent"), text };
   }
-  const count = matches.filter((match) => match.accepted).length;
+  const accepted = matches.filter((match) => match.accepted);
+  const surest = bestProbability(accepted); // 0: all are of the query's own modality
   return {
     kind: "found",
     sign: "person",
-    title: say("verdict.found", { count }),
-    text: say("verdict.found.text", { searches, best: percent(matches[0].probability) }),
+    title: say("verdict.found", { count: accepted.length }),
+    text: surest
+      ? say("verdict.found.text", { searches, best: percent(surest) })
+      : say("verdict.found.text.same", { searches }),
   };
 }
 
