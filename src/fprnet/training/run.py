@@ -31,6 +31,7 @@ from fprnet.embeddings.pytorch_backend import PyTorchBackend
 from fprnet.errors import CheckpointError, ConfigError
 from fprnet.evaluation.data_set_protocol import make_protocol
 from fprnet.evaluation.scores import score
+from fprnet.losses.state import modules_in
 from fprnet.losses.terms import LossTerms, Objective, as_terms
 from fprnet.methods.network import untrained
 from fprnet.models.batch_norm import synchronise_batch_norm
@@ -105,7 +106,9 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
         model = model.to(memory_format=torch.channels_last)
     if config.training.compile:
         compile_trunk(model)
-    optimizers = make_optimizers(model, config.optimizer)
+    objective = config.loss.build()
+    loss_modules = modules_in(objective)
+    optimizers = make_optimizers(model, config.optimizer, loss_modules=loss_modules)
     schedulers = {
         player: make_scheduler(
             optimizer,
@@ -120,9 +123,10 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
     task = Task(
         config=config_as_dict(config),
         data=training_set,
-        loss=_loss_of(config.loss.build()),
+        loss=_loss_of(objective),
         epochs=training.epochs,
         steps_per_epoch=training.steps_per_epoch or training_set.steps_per_epoch,
+        loss_modules=loss_modules,
         clip_norm=training.clip_norm,
         checkpoint_every=training.checkpoint_every,
         callbacks=[callback.build(model) for callback in config.callbacks.values()],
@@ -151,7 +155,13 @@ def _loss_of(objective: Objective) -> Callable[[nn.Module, TensorBatch, int], Lo
             batch.infrared_labels,
             **({"gather": gather_rows} if processes > 1 else {}),
         )
-        return as_terms(objective(outputs))
+        terms = as_terms(objective(outputs))
+        if not terms.total_with_adversary.requires_grad:
+            raise ConfigError(
+                "the loss depends on no weight of the network, so nothing is learnt; compute it "
+                "from the outputs' features and logits, without detach()"
+            )
+        return terms
 
     return loss
 
