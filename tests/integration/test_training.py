@@ -1,6 +1,7 @@
 """Every preset trains, leaves the files of a run folder, and learns with all its parameters."""
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,13 @@ import pytest
 import torch
 import yaml
 
+import fprnet as package
 from conftest import TINY, checkpoint, history, run_process
 from fprnet.config import config_from_dict, load_config, preset_names
+from fprnet.methods.callbacks import Callback
 from fprnet.methods.network import untrained
 from fprnet.runs.trained_model import load_trained
+from fprnet.training.optimizer import with_rates
 
 GAME = ("paper", "released")
 
@@ -41,9 +45,49 @@ def test_preset_trains_and_leaves_a_run_folder(fprnet, tiny_set, tmp_path, prese
     if preset != "warm-start":  # which has nobody to validate on
         assert set(records[0]["validation"]) == {"rank-1", "rank-10", "mAP", "mINP"}
     assert len(list(run.glob("events.out.tfevents.*"))) == 1
-    assert "epoch 2: loss" in (run / "log.txt").read_text()
+    first, *_, last = (run / "log.txt").read_text().splitlines()
+    assert first.startswith("begun at step 0 of 4, 20")
+    assert f"fprnet {version('fprnet')}, " in first
+    assert f"torch {version('torch')}, " in first
+    assert last.startswith("epoch 2: loss")
     assert load_trained(run / "checkpoints" / "last.pt").step == 4
     assert len(load_trained(run / "checkpoints" / "best.pt").identities) == 12
+
+
+def own_optimiser(groups, *, learning_rate: float = 0.001):
+    return torch.optim.RMSprop(with_rates(groups, learning_rate, {}), lr=learning_rate)
+
+
+class Quiet(Callback):
+    def __init__(self, model) -> None:
+        del model
+
+    def record(self):
+        return {"quiet": True}
+
+
+def test_code_and_null_are_values_of_the_config_in_python(tiny_set, tmp_path):
+    run = package.train(
+        "one-stream",
+        tiny_set,
+        tmp_path / "run",
+        scale="tiny",
+        optimizer=own_optimiser,
+        optimizer__learning_rate=1e-5,
+        callbacks__quiet=Quiet,
+        model__backbone__width=8,
+        training__clip_norm=None,
+        training__precision="float32",
+        training__epochs=1,
+        training__steps_per_epoch=1,
+        data__height=64,
+        data__width=32,
+        batches__identities=4,
+    )
+    assert run.history[0]["quiet"]
+    assert run.config.training.clip_norm is None
+    assert run.config.optimizer.options == {"learning_rate": 1e-5}
+    assert run.config.optimizer.source.startswith("test_training.py sha256:")
 
 
 def test_learning_rates_on_record_are_those_of_the_last_step_of_the_epoch(trained):

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from fprnet.data.protocols.protocol import Protocol
 from fprnet.embeddings.store import Features
-from fprnet.errors import FeaturesError
+from fprnet.errors import FeaturesError, UsageError
 from fprnet.evaluation.corrupted import Corrupted
 from fprnet.evaluation.leaks import Leaks
 from fprnet.evaluation.metrics import CMC, Metric, Metrics, parse_metrics
@@ -292,7 +292,7 @@ def score(
         The scores, with the row "plain" always and first.
 
     Raises:
-        UsageError: An option has no meaning.
+        UsageError: An option has no meaning, or trials are of different sizes.
         FeaturesError: No query has a match, or a vector has no direction for the cosine.
     """
     columns = parse_metrics(metrics)
@@ -374,7 +374,11 @@ def _means(per_trial: Sequence[QueryScores], quantity: Sequence[Tensor]) -> Tria
 
 def _only(numbers: set[int], what: str) -> int:
     if len(numbers) != 1:
-        raise ValueError(f"trials differ in their {what}: {sorted(numbers)}; score them apart")
+        sizes = ", ".join(map(str, sorted(numbers)))
+        raise UsageError(
+            f"the protocol's trials differ in their {what} ({sizes}), so they have no mean; make a "
+            "protocol of each"
+        )
     return numbers.pop()
 
 
