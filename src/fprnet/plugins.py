@@ -7,6 +7,7 @@ searched.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -135,11 +136,26 @@ def find(word: str, recorded: str | None = None) -> tuple[Callable[..., Any], st
     for part in attribute.split("."):
         thing = getattr(thing, part, None)
     if not callable(thing):
-        raise UsageError(f"but module {module_name} has no such function or class")
+        raise UsageError(
+            f"but module {module_name} has no such function or class{_alike(module, attribute)}"
+        )
     source, home = source_of(module_name), str(getattr(thing, "__module__", None))
     if source is None or source_of(home) != source:
         raise UsageError(f"which {home} defines; define a function in {module_name} that calls it")
     return thing, source
+
+
+def _alike(module: ModuleType, name: str) -> str:
+    """Return " (did you mean module:Name?)" with what the module defines itself, or what it has."""
+    own = [
+        key
+        for key, value in vars(module).items()
+        if callable(value) and getattr(value, "__module__", None) == module.__name__
+    ]
+    matches = difflib.get_close_matches(name, own, n=1)
+    if matches:
+        return f" (did you mean {module.__name__}:{matches[0]}?)"
+    return f"; it has {', '.join(own)}" if own else ""
 
 
 def source_of(module: str) -> str | None:

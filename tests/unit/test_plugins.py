@@ -243,3 +243,14 @@ def test_an_object_of_the_running_program():
     assert found[1].startswith("Python object sha256:")
     with pytest.raises(UsageError, match="3"):
         plugins.offer(3)
+
+
+def test_a_misspelled_name_of_a_plugin_is_answered_with_the_nearest(mine):
+    allow_plugins([str(mine)])
+    with pytest.raises(ConfigError, match=r"did you mean my_loss:Shrink\?"):
+        config_with("--loss.ranking", "my_loss:Shrnk")
+    with pytest.raises(ConfigError, match=r"class; it has Shrink$"):
+        config_with("--loss.ranking", "my_loss:Circle")
+    (mine.parent / "mine.yaml").write_text("# Mine.\n")
+    with pytest.raises(ConfigError, match=r"no mien\.yaml .*did you mean mine\?"):
+        load_config("my_loss:mien")
