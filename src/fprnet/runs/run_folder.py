@@ -87,7 +87,8 @@ class RunFolder(Generic[Config]):
                 f"{file} cannot be used as the config of a {self._kind.noun}: "
                 f"{reason.removeprefix('config: ')}; or give another folder with --out"
             ) from error
-        self._refuse_changes(there, f"{self.path} holds")
+        if self.last.exists() or self.best.exists():  # else its first epoch has failed: begin anew
+            self._refuse_changes(there, f"{self.path} holds")
 
     def _refuse_changes(self, there: Config, beginning: str) -> None:
         old, new = (self._kind.keys(config) for config in (there, self._config))
