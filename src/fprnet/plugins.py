@@ -45,6 +45,7 @@ VARIABLE = "FPRNET_PLUGINS"
 NOT_ALLOWED = "code that is not part of fprnet and not allowed"
 
 OWN = ("fprnet", "fprnet_lab")
+IN_PYTHON = ", in Python by fprnet.allow_plugins"
 _OFFERED: dict[str, tuple[Callable[..., Any], str]] = {}
 
 
@@ -184,13 +185,15 @@ def advice(module: str, source: str | None = None) -> str:
     """
     word, _, rest = (source or "").partition(" ")
     if rest.startswith("sha256:"):
-        return f"add --plugin {word} with the path of that file"
+        return f"add --plugin {word} with the path of that file{IN_PYTHON}"
     if rest and word != "Python":
         return f"install the distribution {word} {rest} and add --plugin {word}"
     if rest:
         return "define it again and pass it to fprnet.allow_plugins"
     top = module.partition(".")[0]
-    return f"add --plugin {top} (an installed distribution) or --plugin {top}.py (a file)"
+    return (
+        f"add --plugin {top} (an installed distribution) or --plugin {top}.py (a file){IN_PYTHON}"
+    )
 
 
 def offer(thing: Any, make: Callable[..., Any] | None = None) -> str:  # noqa: ANN401

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from torch import nn
 
 import fprnet as package
 from conftest import TINY, checkpoint, history, run_process
@@ -88,6 +89,35 @@ def test_code_and_null_are_values_of_the_config_in_python(tiny_set, tmp_path):
     assert run.config.training.clip_norm is None
     assert run.config.optimizer.options == {"learning_rate": 1e-5}
     assert run.config.optimizer.source.startswith("test_training.py sha256:")
+
+
+class Anchored(nn.Module):
+    def __init__(self, people: int, size: int) -> None:
+        super().__init__()
+        self.anchors = nn.Parameter(torch.zeros(people, size))
+
+    def forward(self, output):
+        return (output.features - self.anchors[output.labels]).square().mean()
+
+
+def test_an_object_is_a_part_of_a_run_and_learns(tiny_set, tmp_path):
+    loss = Anchored(12, 512)
+    run = package.train(
+        "one-stream",
+        tiny_set,
+        tmp_path / "run",
+        scale="tiny",
+        ranking=loss,
+        max_steps=1,
+        model__backbone__width=8,
+        training__precision="float32",
+        data__height=64,
+        data__width=32,
+        batches__identities=4,
+    )
+    assert not run.finished
+    assert loss.anchors.abs().sum() > 0
+    assert run.config.loss.options["ranking"].name.endswith(":Anchored")
 
 
 def test_learning_rates_on_record_are_those_of_the_last_step_of_the_epoch(trained):

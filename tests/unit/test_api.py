@@ -58,6 +58,8 @@ def test_evaluate_takes_arrays_tensors_and_lists(convert):
     assert metrics["rank-1"].mean == pytest.approx(2 / 3)
     assert metrics["mAP"].mean == pytest.approx((1 + 1 + 1 / 3) / 3)
     assert scores.settings == {"direction": "infrared-to-visible", "removed": "nothing"}
+    assert str(scores) == scores.table()
+    assert "±" not in scores.table()  # one trial has no deviation
 
 
 def test_evaluate_removes_the_query_s_camera_where_cameras_are_known():

@@ -225,6 +225,9 @@ class Scores:
             "scores": {label: sums.sums_as_dict() for label, sums in known.items()},
         }
 
+    def __str__(self) -> str:
+        return self.table()
+
     def table(self) -> str:
         """Return the scores as text, in percent."""
         settings = "".join(f", {name} {value}" for name, value in self.settings.items())
@@ -244,7 +247,9 @@ class Scores:
             f"{self.valid_queries} with a match, against {self.gallery_size} gallery images",
             text_table(["", *names], rows),
         ]
-        lines.append("percent: mean ± sample standard deviation over the trials")
+        single = "percent, of one trial"
+        several = "percent: mean ± sample standard deviation over the trials"
+        lines.append(several if self.trials > 1 else single)
         if self.model.get("precision"):
             lines.append(
                 f"embeddings computed by {self.model.get('runtime')} in {self.model['precision']}"
@@ -383,7 +388,8 @@ def _only(numbers: set[int], what: str) -> int:
 
 
 def _percent(trials: Trials) -> str:
-    return f"{100 * trials.mean:.2f} ± {100 * trials.std:.2f}"
+    mean = f"{100 * trials.mean:.2f}"
+    return mean if len(trials.per_trial) == 1 else f"{mean} ± {100 * trials.std:.2f}"
 
 
 def _interval(trials: Trials) -> str:
