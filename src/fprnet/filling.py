@@ -175,7 +175,8 @@ def _parse(
     except FprnetError as error:
         return None, [str(error)]
     if recorded is not None and recorded != source:
-        return None, [f"{key} {name} was {recorded} but is {source} now; give that version of it"]
+        advice = "give that version of it (a run's folder keeps single files in code)"
+        return None, [f"{key} {name} was {recorded} but is {source} now; {advice}"]
     hints, defaults = options_and_defaults(kind, target)
     filled, faults = _fill(hints, defaults, given, f"{key}.", owner=f"{kind.noun} {name}")
     if faults:

@@ -33,6 +33,7 @@ __all__ = [
     "advice",
     "allow_plugins",
     "allowed",
+    "file_of",
     "find",
     "load_module",
     "offer",
@@ -47,6 +48,7 @@ NOT_ALLOWED = "code that is not part of fprnet and not allowed"
 OWN = ("fprnet", "fprnet_lab")
 IN_PYTHON = ", in Python by fprnet.allow_plugins"
 _OFFERED: dict[str, tuple[Callable[..., Any], str]] = {}
+_IMPORTED: dict[Path, str] = {}  # files of plugins, as they were when they were imported
 
 
 def allow_plugins(names: Sequence[str | Callable[..., Any]]) -> None:
@@ -173,6 +175,18 @@ def source_of(module: str) -> str | None:
         if not word.endswith(".py") and _belongs(top, word):
             return f"{distribution(word).name} {distribution(word).version}"
     return None
+
+
+def file_of(thing: Callable[..., Any], source: str) -> Path | None:
+    """Return the single file that defines a component; None of a distribution's or a notebook's.
+
+    Args:
+        thing: The function or class.
+        source: Whose code it is, as `source_of` says it.
+    """
+    file = getattr(sys.modules.get(str(getattr(thing, "__module__", None))), "__file__", None)
+    path = None if file is None else Path(file)
+    return path if path is not None and path.is_file() and _source_of_file(path) == source else None
 
 
 def advice(module: str, source: str | None = None) -> str:
@@ -312,12 +326,15 @@ def _load_file(path: Path) -> ModuleType:
     known = sys.modules.get(path.stem)
     if known is not None:
         if Path(known.__file__ or "").resolve() == path:
+            if _IMPORTED.get(path, _source_of_file(path)) != _source_of_file(path):
+                raise UsageError(f"plugin {path} has changed since it was imported; restart Python")
             return known
         raise UsageError(f"plugin {path} has the name of another module; rename the file")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"plugin {path} is no Python file; give another")
     module = importlib.util.module_from_spec(spec)
+    _IMPORTED[path] = _source_of_file(path)
     sys.modules[path.stem] = module  # classes look up their module, e.g. to be pickled
     try:
         spec.loader.exec_module(module)
