@@ -13,8 +13,10 @@ from torch import nn
 import fprnet as package
 from conftest import TINY, checkpoint, history, run_process
 from fprnet.config import config_from_dict, load_config, preset_names
+from fprnet.errors import ConfigError
 from fprnet.methods.callbacks import Callback
 from fprnet.methods.network import untrained
+from fprnet.models.heads import HeadOutput
 from fprnet.runs.trained_model import load_trained
 from fprnet.training.optimizer import with_rates
 
@@ -118,6 +120,45 @@ def test_an_object_is_a_part_of_a_run_and_learns(tiny_set, tmp_path):
     assert not run.finished
     assert loss.anchors.abs().sum() > 0
     assert run.config.loss.options["ranking"].name.endswith(":Anchored")
+
+
+class Means(nn.Module):
+    """Mean colours; ``fault`` says what it returns that it must not."""
+
+    def __init__(self, identities: int, *, fault: str) -> None:
+        super().__init__()
+        self.embedding_size = 7 if fault == "size" else 3
+        self.classifier, self.fault = nn.Linear(3, identities), fault
+
+    def embed(self, images, modality):
+        return images.mean(dim=(2, 3)) + 0 * self.classifier.weight.sum()
+
+    def forward(self, visible, infrared, visible_labels, infrared_labels):
+        rows = torch.cat([self.embed(visible, "visible"), self.embed(infrared, "infrared")])
+        labels = torch.cat([visible_labels, infrared_labels])
+        output = HeadOutput(rows, self.classifier(rows), labels, len(visible))
+        return (output,) if self.fault == "tuple" else {"main": output}
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"), [("size", "embedding_size is 7"), ("tuple", "returned a tuple")]
+)
+def test_a_network_that_breaks_its_word_is_told_so(tiny_set, tmp_path, fault, told):
+    with pytest.raises(ConfigError, match=told):
+        package.train(
+            "one-stream",
+            tiny_set,
+            tmp_path / "run",
+            scale="tiny",
+            network=Means,
+            model__fault=fault,
+            training__precision="float32",
+            training__epochs=1,
+            training__steps_per_epoch=1,
+            data__height=64,
+            data__width=32,
+            batches__identities=4,
+        )
 
 
 def test_learning_rates_on_record_are_those_of_the_last_step_of_the_epoch(trained):

@@ -33,7 +33,7 @@ from fprnet.evaluation.data_set_protocol import make_protocol
 from fprnet.evaluation.scores import score
 from fprnet.losses.state import modules_in
 from fprnet.losses.terms import LossTerms, Objective, as_terms
-from fprnet.methods.network import untrained
+from fprnet.methods.network import build_network, untrained
 from fprnet.models.batch_norm import synchronise_batch_norm
 from fprnet.models.compiled import check_compiler, compile_trunk
 from fprnet.models.distributed import gather_rows
@@ -99,7 +99,7 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
     torch.manual_seed(config.seed)
     # A run that is continued has weights of its own.
     network = untrained(config.model) if folder.last.exists() else config.model
-    model = network.build(len(training_set.identities))
+    model = build_network(network, len(training_set.identities))
     if fabric.world_size > 1:
         _synchronise(model, fabric.device)
     if config.training.channels_last:
@@ -155,6 +155,11 @@ def _loss_of(objective: Objective) -> Callable[[nn.Module, TensorBatch, int], Lo
             batch.infrared_labels,
             **({"gather": gather_rows} if processes > 1 else {}),
         )
+        if not isinstance(outputs, Mapping):
+            raise ConfigError(
+                f"the network returned a {type(outputs).__name__} for a training batch; return "
+                "outputs by head, such as {'main': HeadOutput(features, logits, labels, rows)}"
+            )
         terms = as_terms(objective(outputs))
         if not terms.total_with_adversary.requires_grad:
             raise ConfigError(
@@ -266,7 +271,7 @@ def _check_before_reading(
     if not (out / "checkpoints" / "last.pt").exists() and untrained(config.model) != config.model:
         # What the weights say about themselves is said when they are used.
         with torch.random.fork_rng(devices=[]), contextlib.redirect_stderr(io.StringIO()):
-            config.model.build(len(stand_in.identities))
+            build_network(config.model, len(stand_in.identities))
 
 
 def _open_images(config: RunConfig, records: Records, fabric: Fabric) -> NDArray[np.uint8]:
