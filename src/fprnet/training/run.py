@@ -39,6 +39,7 @@ from fprnet.models.compiled import check_compiler, compile_trunk
 from fprnet.models.distributed import gather_rows
 from fprnet.training.choices import resolve_runtime
 from fprnet.training.loop import Outcome, Task, Validation, train
+from fprnet.training.memory_format import in_memory_format
 from fprnet.training.optimizer import make_optimizers
 from fprnet.training.resident import choose_image_device
 from fprnet.training.run_folder import TrainingFolder, training_folder
@@ -102,8 +103,8 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
     model = build_network(network, len(training_set.identities))
     if fabric.world_size > 1:
         _synchronise(model, fabric.device)
-    if config.training.channels_last:
-        model = model.to(memory_format=torch.channels_last)
+    channels_last = config.training.channels_last
+    model = in_memory_format(model, channels_last=channels_last, device=fabric.device)
     if config.training.compile:
         compile_trunk(model)
     objective = config.loss.build()
