@@ -41,7 +41,7 @@ def test_json_has_the_shape_of_the_interface(fprnet, trained, tiny_set):
             assert len(trials["per_trial"]) == 3
             assert trials["mean"] == pytest.approx(np.mean(trials["per_trial"]))
             assert 0 <= trials["mean"] <= 1
-    assert scores["model"]["preset"] == "fprnet"
+    assert (scores["model"]["preset"], scores["model"]["seed"]) == ("fprnet", 0)
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
     assert scores["model"]["checkpoint_sha256"] == digest
     assert set(scores["versions"]) == {"fprnet", "numpy", "torch"}
