@@ -176,18 +176,18 @@ class TrainingSet:
         Raises:
             ConfigError: A modality is missing or has too few rows, or a row or label is none.
         """
-        labels = len(self.identities)
-        columns = [("labels", batch.label, labels), ("visible rows", batch.visible, None)]
         if not self._visible_only and batch.infrared is None:
             raise ConfigError(
                 f"the sampler's batch of step {step} has no infrared rows, but data.modalities is "
                 "both; give rows of both modalities, or set data.modalities to visible"
             )
+        columns = {
+            "labels": (batch.label, len(self.identities)),
+            "visible rows": (batch.visible, len(self._rows["visible"])),
+        }
         if batch.infrared is not None:
-            columns.append(("infrared rows", batch.infrared, None))
-        for name, column, count in columns:
-            most = len(self._rows["infrared" if "infrared" in name else "visible"])
-            limit = most if count is None else count
+            columns["infrared rows"] = (batch.infrared, len(self._rows["infrared"]))
+        for name, (column, limit) in columns.items():
             wrong = column[(column < 0) | (column >= limit)]
             if len(wrong):
                 raise ConfigError(

@@ -135,7 +135,9 @@ def _mapping(
         raise DataError(f"{file}: {what} is {values!r}; give entries as 'name: value'")
     for name in values:
         if names is not None and name not in names:
-            raise DataError(f"{file}: {what} has no entry {name!r}; choose one of {', '.join(names)}")
+            raise DataError(
+                f"{file}: {what} has no entry {name!r}; choose one of {', '.join(names)}"
+            )
     return values
 
 
