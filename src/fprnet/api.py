@@ -9,6 +9,7 @@ from inspect import isfunction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
@@ -123,7 +124,9 @@ def train(
         ranking: Ranking loss of the preset's loss, instead of its own: a function of one
             :class:`fprnet.models.heads.HeadOutput`, a class of such, or a name.
         max_steps: Stop, with a checkpoint, after so many optimiser steps.
-        overrides: Values of the config, dots as two underscores: ``training__epochs=4``.
+        overrides: Values of the config, dots as two underscores: ``training__epochs=4``. Where the
+            config names code, a class or a function is one: ``model__backbone=MyBackbone``,
+            ``callbacks__mine=MyCallback``.
 
     Returns:
         The run.
@@ -138,7 +141,13 @@ def train(
                 "agw", "SYSU-MM01", "runs/mine", ranking=my_loss, training__epochs=40
             )
     """
-    words = [f"--{key.replace('__', '.')}={value}" for key, value in overrides.items()]
+    words: list[str] = []
+    for name, value in overrides.items():
+        key = name.replace("__", ".")
+        if callable(value):
+            words += _words_of(key, value)
+        else:
+            words.append(f"--{key}={'null' if value is None else value}")
     words += ["--data.root", str(data)]
     for key, thing in (("model", network), ("loss", loss), ("loss.ranking", ranking)):
         if thing is not None:
@@ -240,7 +249,7 @@ def evaluate(
     modalities: ArrayLike | None = None,
     cameras: ArrayLike | None = None,
     layout: str = AUTO,
-    protocol: str | None = None,
+    protocol: str | Protocol | None = None,
     split: int | None = None,
     metric: Distance = "euclidean",
     metrics: Sequence[str | Metric] | None = None,
@@ -261,8 +270,9 @@ def evaluate(
         modalities: ``(N,)`` "visible" or "infrared", of an array's rows.
         cameras: ``(N,)`` whole numbers, of an array's rows; None where they are not known.
         layout: Name or import path of the data set's reader; "auto" recognises it.
-        protocol: Name of a published protocol, e.g. "sysu-mm01/all/1-shot@1"; None takes the
-            layout's own, with ``options``.
+        protocol: Name of a published protocol, e.g. "sysu-mm01/all/1-shot@1", or one of your own,
+            :class:`fprnet.data.protocols.protocol.Protocol`, with or without ``data``; None takes
+            the layout's own, with ``options``.
         split: Number of RegDB's split, 1 to 10; None takes that of the model that made the
             features.
         metric: "euclidean" on the vectors as they are, or "cosine".
@@ -333,10 +343,18 @@ def _protocol(
     features: Features,
     data: str | Path | None,
     layout: str,
-    name: str | None,
+    name: str | Protocol | None,
     split: int | None,
     options: dict[str, Any],
 ) -> tuple[Protocol, DataSet | None]:
+    if isinstance(name, Protocol):
+        _check_rows(name, features)
+        if options:
+            raise UsageError(
+                f"{next(iter(options))} is no option of a protocol that is given whole"
+            )
+        if data is None:
+            return name, None
     if data is None:
         for key, value in (("layout", layout if layout != AUTO else None), ("protocol", name)):
             if value is not None:
@@ -349,9 +367,31 @@ def _protocol(
         return cross_modality_protocol(features, direction), None
     config = features.meta.get("config", {})
     data_set = open_for_test(Path(data), config, layout=layout, split=split)
+    if isinstance(name, Protocol):
+        return name, data_set
     if name is not None:
         options = {**named_options(name, data_set.layout), **options}
     return make_protocol(features, data_set, options), data_set
+
+
+def _check_rows(protocol: Protocol, features: Features) -> None:
+    """Refuse a protocol of other images.
+
+    Raises:
+        UsageError: A column has another length, or a row is none of the features.
+    """
+    for column in ("exclusion_group", "order"):
+        if len(getattr(protocol, column)) != len(features):
+            raise UsageError(
+                f"the protocol's {column} has {len(getattr(protocol, column))} rows and the "
+                f"features have {len(features)}; give one for each row"
+            )
+    rows = np.concatenate([side for t in protocol.trials for side in (t.query, t.gallery)])
+    if len(rows) and not 0 <= rows.min() <= rows.max() < len(features):
+        raise UsageError(
+            f"the protocol names the rows {rows.min()} to {rows.max()} of {len(features)}; rows of "
+            "the features count from 0"
+        )
 
 
 def rerank(

@@ -218,5 +218,9 @@ def _signature(target: Callable[..., Any]) -> inspect.Signature:
 @cache
 def hints_of(target: Callable[..., Any]) -> dict[str, Any]:
     """Return the types of a component's parameters, by name."""
-    function = target.__init__ if isinstance(target, type) else target  # type: ignore[misc]
+    function = target
+    if isinstance(target, type):
+        function = target.__init__  # type: ignore[misc]
+    elif not inspect.isroutine(target):  # an object of the caller's, which is called
+        function = type(target).__call__
     return typing.get_type_hints(function, include_extras=True)

@@ -97,7 +97,10 @@ def field_defaults(schema: type) -> dict[str, Any]:
 def options_and_defaults(
     kind: Kind, target: Callable[..., Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the types and the defaults of a component's options; MISSING where there is none."""
+    """Return the types and the defaults of a component's options; MISSING where there is none.
+
+    An option without an annotation has the type of its default: a number, a text, true or false.
+    """
     hints, defaults = hints_of(target), {}
     for option, parameter in options_of(kind, target).items():
         missing = parameter.default is parameter.empty
@@ -105,7 +108,18 @@ def options_and_defaults(
     if isinstance(target, type) and dataclasses.is_dataclass(target):
         made = field_defaults(target)  # what a signature shows of a default_factory is no default
         defaults = {option: made.get(option, default) for option, default in defaults.items()}
-    return {option: hints.get(option, Any) for option in defaults}, defaults
+    return {
+        option: hints.get(option, _type_of_default(default)) for option, default in defaults.items()
+    }, defaults
+
+
+def _type_of_default(default: Any) -> Any:
+    """Return the type of an option that its author has not annotated, so that 1e-3 is a number."""
+    if isinstance(default, bool):
+        return bool
+    if isinstance(default, (int, float)):
+        return int | float
+    return str if isinstance(default, str) else Any
 
 
 def _known(hints: Mapping[str, Any], prefix: str) -> list[str]:
@@ -161,7 +175,8 @@ def _parse(
     except FprnetError as error:
         return None, [str(error)]
     if recorded is not None and recorded != source:
-        return None, [f"{key} {name} was {recorded} but is {source} now; give that version of it"]
+        advice = "give that version of it (a run's folder keeps single files in code)"
+        return None, [f"{key} {name} was {recorded} but is {source} now; {advice}"]
     hints, defaults = options_and_defaults(kind, target)
     filled, faults = _fill(hints, defaults, given, f"{key}.", owner=f"{kind.noun} {name}")
     if faults:

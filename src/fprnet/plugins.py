@@ -7,6 +7,7 @@ searched.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -32,6 +33,7 @@ __all__ = [
     "advice",
     "allow_plugins",
     "allowed",
+    "file_of",
     "find",
     "load_module",
     "offer",
@@ -44,7 +46,9 @@ VARIABLE = "FPRNET_PLUGINS"
 NOT_ALLOWED = "code that is not part of fprnet and not allowed"
 
 OWN = ("fprnet", "fprnet_lab")
+IN_PYTHON = ", in Python by fprnet.allow_plugins"
 _OFFERED: dict[str, tuple[Callable[..., Any], str]] = {}
+_IMPORTED: dict[Path, str] = {}  # files of plugins, as they were when they were imported
 
 
 def allow_plugins(names: Sequence[str | Callable[..., Any]]) -> None:
@@ -135,11 +139,26 @@ def find(word: str, recorded: str | None = None) -> tuple[Callable[..., Any], st
     for part in attribute.split("."):
         thing = getattr(thing, part, None)
     if not callable(thing):
-        raise UsageError(f"but module {module_name} has no such function or class")
+        raise UsageError(
+            f"but module {module_name} has no such function or class{_alike(module, attribute)}"
+        )
     source, home = source_of(module_name), str(getattr(thing, "__module__", None))
     if source is None or source_of(home) != source:
         raise UsageError(f"which {home} defines; define a function in {module_name} that calls it")
     return thing, source
+
+
+def _alike(module: ModuleType, name: str) -> str:
+    """Return " (did you mean module:Name?)" with what the module defines itself, or what it has."""
+    own = [
+        key
+        for key, value in vars(module).items()
+        if callable(value) and getattr(value, "__module__", None) == module.__name__
+    ]
+    matches = difflib.get_close_matches(name, own, n=1)
+    if matches:
+        return f" (did you mean {module.__name__}:{matches[0]}?)"
+    return f"; it has {', '.join(own)}" if own else ""
 
 
 def source_of(module: str) -> str | None:
@@ -158,6 +177,18 @@ def source_of(module: str) -> str | None:
     return None
 
 
+def file_of(thing: Callable[..., Any], source: str) -> Path | None:
+    """Return the single file that defines a component; None of a distribution's or a notebook's.
+
+    Args:
+        thing: The function or class.
+        source: Whose code it is, as `source_of` says it.
+    """
+    file = getattr(sys.modules.get(str(getattr(thing, "__module__", None))), "__file__", None)
+    path = None if file is None else Path(file)
+    return path if path is not None and path.is_file() and _source_of_file(path) == source else None
+
+
 def advice(module: str, source: str | None = None) -> str:
     """Return how a user allows a module that nobody has allowed.
 
@@ -168,13 +199,15 @@ def advice(module: str, source: str | None = None) -> str:
     """
     word, _, rest = (source or "").partition(" ")
     if rest.startswith("sha256:"):
-        return f"add --plugin {word} with the path of that file"
+        return f"add --plugin {word} with the path of that file{IN_PYTHON}"
     if rest and word != "Python":
         return f"install the distribution {word} {rest} and add --plugin {word}"
     if rest:
         return "define it again and pass it to fprnet.allow_plugins"
     top = module.partition(".")[0]
-    return f"add --plugin {top} (an installed distribution) or --plugin {top}.py (a file)"
+    return (
+        f"add --plugin {top} (an installed distribution) or --plugin {top}.py (a file){IN_PYTHON}"
+    )
 
 
 def offer(thing: Any, make: Callable[..., Any] | None = None) -> str:  # noqa: ANN401
@@ -293,12 +326,15 @@ def _load_file(path: Path) -> ModuleType:
     known = sys.modules.get(path.stem)
     if known is not None:
         if Path(known.__file__ or "").resolve() == path:
+            if _IMPORTED.get(path, _source_of_file(path)) != _source_of_file(path):
+                raise UsageError(f"plugin {path} has changed since it was imported; restart Python")
             return known
         raise UsageError(f"plugin {path} has the name of another module; rename the file")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"plugin {path} is no Python file; give another")
     module = importlib.util.module_from_spec(spec)
+    _IMPORTED[path] = _source_of_file(path)
     sys.modules[path.stem] = module  # classes look up their module, e.g. to be pickled
     try:
         spec.loader.exec_module(module)

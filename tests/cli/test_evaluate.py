@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import fprnet as package
@@ -40,7 +41,7 @@ def test_json_has_the_shape_of_the_interface(fprnet, trained, tiny_set):
             assert len(trials["per_trial"]) == 3
             assert trials["mean"] == pytest.approx(np.mean(trials["per_trial"]))
             assert 0 <= trials["mean"] <= 1
-    assert scores["model"]["preset"] == "fprnet"
+    assert (scores["model"]["preset"], scores["model"]["seed"]) == ("fprnet", 0)
     digest = hashlib.sha256(model.read_bytes()).hexdigest()
     assert scores["model"]["checkpoint_sha256"] == digest
     assert set(scores["versions"]) == {"fprnet", "numpy", "torch"}
@@ -104,6 +105,10 @@ def test_python_interface(trained, tiny_set, features_file):
     rows = [list(stored["path"]).index(f"cam3/0001/{image.name}") for image in images]
     np.testing.assert_allclose(stored["features"][rows], features, atol=1e-5)
     assert model.embed([], modality="visible").shape == (0, 1024)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 9, 8, 3), dtype=np.uint8)
+    expected, tensor = model.embed(pixels, "visible"), torch.from_numpy(pixels)
+    for same in (tensor, list(tensor)):
+        np.testing.assert_array_equal(model.embed(same, "visible"), expected)
 
     scores = package.evaluate(features_file, data=tiny_set, mode="indoor", trials=2)
     assert scores.trials == 2
@@ -116,6 +121,7 @@ def test_python_interface(trained, tiny_set, features_file):
         ("one.jpg", "visible", "put the one into a list"),
         (np.zeros((8, 8, 3), np.uint8), "visible", r"give \(N, H, W, 3\) uint8"),
         (np.zeros((2, 8, 8, 3), np.float32), "visible", "float32 array"),
+        ([np.zeros((8, 8, 3))], "visible", "image 0 is a float64 array"),
         ([], "thermal", "'thermal' is unknown"),
     ],
 )

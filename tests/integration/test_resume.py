@@ -10,6 +10,7 @@ import pytest
 
 import fprnet as package
 from conftest import (
+    ROOT,
     TINY,
     assert_identical,
     assert_same_run,
@@ -47,6 +48,27 @@ def straight(tiny_set, tmp_path_factory):
         runs[preset] = tmp_path_factory.mktemp("straight") / preset
         assert main(words_for(preset, tiny_set, runs[preset])) == 0
     return runs
+
+
+def test_a_loss_that_learns_and_remembers_goes_on_where_it_was(fprnet, tiny_set, tmp_path):
+    plugin = ROOT / "tests" / "plugins" / "my_centres.py"
+    centres = ("--loss.ranking", "my_centres:Centres", "--loss.ranking.size", "512")
+    more = ("--optimizer.multipliers.loss", "0.5", "--callbacks.watching", "my_centres:Watching")
+    runs = [tmp_path / "straight", tmp_path / "stopped"]
+    for run, stops in zip(runs, ([], ["--max-steps", "8"]), strict=True):
+        words = [*words_for("one-stream", tiny_set, run), *centres, *more, "--plugin", plugin]
+        for last in (stops, []):
+            result = fprnet(*words, *last)
+            assert result.status == 0, result.err
+    assert_same_run(*runs)
+    end, record = checkpoint(runs[1] / "checkpoints" / "last.pt"), history(runs[1])[0]
+    assert record["moved"] is True
+    assert record["learning_rates"]["loss"] == pytest.approx(
+        0.5 * record["learning_rates"]["trunk"]
+    )
+    assert end["loss"].keys() == {"0.centres", "0.seen"}
+    begun = checkpoint(runs[0] / "checkpoints" / "best.pt")["loss"]
+    assert all(end["loss"][name].abs().sum() > 0 for name in begun)
 
 
 @pytest.mark.slow

@@ -2,19 +2,26 @@
 
 import json
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from torch import nn
 
+import fprnet as package
 from conftest import TINY, checkpoint, history, run_process
 from fprnet.config import config_from_dict, load_config, preset_names
 from fprnet.embeddings.loading import load_model
+from fprnet.errors import ConfigError
+from fprnet.methods.callbacks import Callback
 from fprnet.methods.network import untrained
+from fprnet.models.heads import HeadOutput
 from fprnet.runs.start import config_of_model
 from fprnet.runs.trained_model import load_trained
+from fprnet.training.optimizer import with_rates
 
 GAME = ("paper", "released")
 
@@ -44,9 +51,117 @@ def test_preset_trains_and_leaves_a_run_folder(fprnet, tiny_set, tmp_path, prese
     if preset != "warm-start":  # which has nobody to validate on
         assert set(records[0]["validation"]) == {"rank-1", "rank-10", "mAP", "mINP"}
     assert len(list(run.glob("events.out.tfevents.*"))) == 1
-    assert "epoch 2: loss" in (run / "log.txt").read_text()
+    first, *_, last = (run / "log.txt").read_text().splitlines()
+    assert first.startswith("begun at step 0 of 4, 20")
+    assert f"fprnet {version('fprnet')}, " in first
+    assert f"torch {version('torch')}, " in first
+    assert last.startswith("epoch 2: loss")
     assert load_trained(run / "checkpoints" / "last.pt").step == 4
     assert len(load_trained(run / "checkpoints" / "best.pt").identities) == 12
+
+
+def own_optimiser(groups, *, learning_rate: float = 0.001):
+    return torch.optim.RMSprop(with_rates(groups, learning_rate, {}), lr=learning_rate)
+
+
+class Quiet(Callback):
+    def __init__(self, model) -> None:
+        del model
+
+    def record(self):
+        return {"quiet": True}
+
+
+def test_code_and_null_are_values_of_the_config_in_python(tiny_set, tmp_path):
+    run = package.train(
+        "one-stream",
+        tiny_set,
+        tmp_path / "run",
+        scale="tiny",
+        optimizer=own_optimiser,
+        optimizer__learning_rate=1e-5,
+        callbacks__quiet=Quiet,
+        model__backbone__width=8,
+        training__clip_norm=None,
+        training__precision="float32",
+        training__epochs=1,
+        training__steps_per_epoch=1,
+        data__height=64,
+        data__width=32,
+        batches__identities=4,
+    )
+    assert run.history[0]["quiet"]
+    assert run.config.training.clip_norm is None
+    assert run.config.optimizer.options == {"learning_rate": 1e-5}
+    assert run.config.optimizer.source.startswith("test_training.py sha256:")
+
+
+class Anchored(nn.Module):
+    def __init__(self, people: int, size: int) -> None:
+        super().__init__()
+        self.anchors = nn.Parameter(torch.zeros(people, size))
+
+    def forward(self, output):
+        return (output.features - self.anchors[output.labels]).square().mean()
+
+
+def test_an_object_is_a_part_of_a_run_and_learns(tiny_set, tmp_path):
+    loss = Anchored(12, 512)
+    run = package.train(
+        "one-stream",
+        tiny_set,
+        tmp_path / "run",
+        scale="tiny",
+        ranking=loss,
+        max_steps=1,
+        model__backbone__width=8,
+        training__precision="float32",
+        data__height=64,
+        data__width=32,
+        batches__identities=4,
+    )
+    assert not run.finished
+    assert loss.anchors.abs().sum() > 0
+    assert run.config.loss.options["ranking"].name.endswith(":Anchored")
+
+
+class Means(nn.Module):
+    """Mean colours; ``fault`` says what it returns that it must not."""
+
+    def __init__(self, identities: int, *, fault: str) -> None:
+        super().__init__()
+        self.embedding_size = 7 if fault == "size" else 3
+        self.classifier, self.fault = nn.Linear(3, identities), fault
+
+    def embed(self, images, modality):
+        return images.mean(dim=(2, 3)) + 0 * self.classifier.weight.sum()
+
+    def forward(self, visible, infrared, visible_labels, infrared_labels):
+        rows = torch.cat([self.embed(visible, "visible"), self.embed(infrared, "infrared")])
+        labels = torch.cat([visible_labels, infrared_labels])
+        output = HeadOutput(rows, self.classifier(rows), labels, len(visible))
+        return (output,) if self.fault == "tuple" else {"main": output}
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"), [("size", "embedding_size is 7"), ("tuple", "returned a tuple")]
+)
+def test_a_network_that_breaks_its_word_is_told_so(tiny_set, tmp_path, fault, told):
+    with pytest.raises(ConfigError, match=told):
+        package.train(
+            "one-stream",
+            tiny_set,
+            tmp_path / "run",
+            scale="tiny",
+            network=Means,
+            model__fault=fault,
+            training__precision="float32",
+            training__epochs=1,
+            training__steps_per_epoch=1,
+            data__height=64,
+            data__width=32,
+            batches__identities=4,
+        )
 
 
 def test_learning_rates_on_record_are_those_of_the_last_step_of_the_epoch(trained):

@@ -79,7 +79,7 @@ def test_small_search_benchmark(fprnet):
 def test_unknown_benchmark(fprnet):
     result = fprnet("benchmark", "speed")
     assert result.status == 2
-    assert f"'speed' is unknown; choose of {', '.join(BENCHMARKS)}" in result.complaint
+    assert f"'speed' is unknown; choose one of {', '.join(BENCHMARKS)}" in result.complaint
 
 
 def test_help_names_what_the_registry_has():

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import fprnet
+from fprnet.data.protocols.protocol import NEVER_EXCLUDED, Protocol, Trial
 from fprnet.errors import FeaturesError, UsageError
 from fprnet.evaluation.metrics import per_query
 
@@ -57,6 +58,8 @@ def test_evaluate_takes_arrays_tensors_and_lists(convert):
     assert metrics["rank-1"].mean == pytest.approx(2 / 3)
     assert metrics["mAP"].mean == pytest.approx((1 + 1 + 1 / 3) / 3)
     assert scores.settings == {"direction": "infrared-to-visible", "removed": "nothing"}
+    assert str(scores) == scores.table()
+    assert "±" not in scores.table()  # one trial has no deviation
 
 
 def test_evaluate_removes_the_query_s_camera_where_cameras_are_known():
@@ -111,6 +114,37 @@ def test_evaluate_takes_features_and_files(tmp_path):
 def test_bad_arrays_are_refused(arguments, error, what):
     with pytest.raises(error, match=what):
         fprnet.evaluate(features(), **arguments)
+
+
+def own_protocol(*trials: Trial, rows: int = 6) -> Protocol:
+    never = np.full(rows, NEVER_EXCLUDED)
+    return Protocol("mine", {"kind": "own"}, trials, never, np.arange(rows))
+
+
+def trial(query: list[int], gallery: list[int]) -> Trial:
+    return Trial(np.array(query, dtype=np.int64), np.array(gallery, dtype=np.int64))
+
+
+def test_evaluate_takes_a_protocol_of_its_caller():
+    # Persons 1 and 2 see their own image first, person 3 sees those of the others.
+    protocol = own_protocol(trial([3, 5], [1, 2, 0]), trial([4, 5], [1, 2, 0]))
+    scores = fprnet.evaluate(features(), **COLUMNS, protocol=protocol)
+    assert (scores.protocol, scores.trials) == ("mine", 2)
+    assert scores.rows["plain"].metrics["rank-1"].per_trial == (0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "more", "what"),
+    [
+        (own_protocol(trial([3], [0, 1]), rows=5), {}, "exclusion_group has 5 rows"),
+        (own_protocol(trial([3], [0, 6])), {}, "rows 0 to 6 of 6"),
+        (own_protocol(trial([3], [0, 1]), trial([3, 4], [0, 1])), {}, r"queries \(1, 2\)"),
+        (own_protocol(trial([3], [0, 1])), {"mode": "all"}, "mode"),
+    ],
+)
+def test_protocols_that_do_not_fit_are_refused(protocol, more, what):
+    with pytest.raises(UsageError, match=what):
+        fprnet.evaluate(features(), **COLUMNS, protocol=protocol, **more)
 
 
 def test_integers_are_no_features():

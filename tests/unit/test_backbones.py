@@ -7,9 +7,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fprnet import plugins
+from fprnet.components import Component
 from fprnet.config import load_config
 from fprnet.errors import ConfigError
-from fprnet.methods.network import untrained
+from fprnet.kinds import BACKBONE, NETWORK
+from fprnet.methods.network import build_network, streams, untrained
 from fprnet.models.backbones import timm_backbone
 from fprnet.models.streams import Streams
 
@@ -135,3 +138,31 @@ def test_without_timm_the_next_step_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(ConfigError, match="pip install timm"):
         timm_backbone(3)
+
+
+class Stageless(nn.Module):
+    def __init__(self, input_channels):
+        super().__init__()
+        self.input_channels = input_channels
+
+
+class Headless(nn.Module):
+    def __init__(self, identities):
+        super().__init__()
+        self.embedding_size = identities
+
+
+class Forwardless(Headless):
+    def embed(self, images, modality):
+        return images
+
+
+def test_what_a_backbone_or_a_network_lacks_is_said():
+    backbone = Component(BACKBONE, plugins.offer(Stageless))
+    with pytest.raises(
+        ConfigError, match=r"no stage_channels and no stage_ends and no stages; .*B"
+    ):
+        streams(3, backbone=backbone, weights="none")
+    for network, lacking in ((Headless, "has no embed;"), (Forwardless, "with a forward")):
+        with pytest.raises(ConfigError, match=f"{network.__name__} .*{lacking}"):
+            build_network(Component(NETWORK, plugins.offer(network)), 3)

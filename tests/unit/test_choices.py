@@ -4,10 +4,13 @@ import time
 
 import pytest
 import torch
+from torch import nn
 
 from fprnet.config import load_config, to_yaml
+from fprnet.errors import ConfigError
 from fprnet.training import choices as module
 from fprnet.training.choices import fastest_precision, resolve_runtime
+from fprnet.training.memory_format import in_memory_format
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 FLOAT32 = ("--training.precision", "float32")
@@ -21,7 +24,7 @@ def thread_count_comes_back():
 
 
 def config(*words: str, preset: str = "fprnet"):
-    small = ("--model.weights", "none", "--model.backbone.width", "4", "--data.height", "48")
+    small = ("--model.weights", "none", "--model.backbone.width", "8", "--data.height", "48")
     return load_config(preset, scale="tiny", overrides=[*small, *words])
 
 
@@ -126,3 +129,15 @@ def test_a_gpu_computes_in_what_it_has_units_for(units, precision, tmp_path, mon
     chosen = resolve_runtime(config(), tmp_path, device=CUDA).training
     assert (chosen.precision, chosen.threads) == (precision, 1)
     assert fastest_precision(config(), CUDA) == precision
+
+
+def test_a_convolution_that_would_overrun_its_memory_is_refused(tmp_path):
+    narrow = config("--model.backbone.width", "4")
+    with pytest.raises(ConfigError, match=r"4 input channels, .*--training\.channels_last false"):
+        resolve_runtime(narrow, tmp_path, device=CPU)
+    layer = nn.Sequential(nn.Conv2d(4, 8, 1, stride=2))
+    assert in_memory_format(layer, channels_last=False, device=CPU) is layer
+    assert in_memory_format(layer, channels_last=True, device=torch.device("cuda")) is layer
+    wide = nn.Sequential(nn.Conv2d(8, 8, 1, stride=2), nn.Conv2d(4, 8, 3, stride=2))
+    made = in_memory_format(wide, channels_last=True, device=CPU)
+    assert made[0].weight.is_contiguous(memory_format=torch.channels_last)

@@ -200,3 +200,19 @@ def test_options_can_be_replaced():
     component = parse({"class_path": "square", "side": 3})
     assert component.with_options(side=4.0).options["side"] == 4.0
     assert component.options["side"] == 3.0
+
+
+def plain_function(output, margin=0.5, power=2, hard=False, mode="sum", other=None):
+    return output, margin, power, hard, mode, other
+
+
+def test_options_without_annotations_have_the_type_of_their_default(monkeypatch):
+    monkeypatch.setitem(SHAPES, "plain-function", plain_function)
+    words = {"margin": "1e-3", "power": "0.5", "hard": "true", "mode": "1", "other": "[1, 2]"}
+    value = {"class_path": "plain-function", "init_args": words}
+    options = parse_component(SHAPE, value, key="shape").options
+    assert options == {"margin": 0.001, "power": 0.5, "hard": True, "mode": "1", "other": [1, 2]}
+    for option, wrong in (("margin", "wide"), ("hard", "perhaps")):
+        value = {"class_path": "plain-function", "init_args": {option: wrong}}
+        with pytest.raises(ConfigError, match=f"shape.{option} is {wrong}, expected"):
+            parse_component(SHAPE, value, key="shape")

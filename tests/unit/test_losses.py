@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fprnet.errors import ConfigError
 from fprnet.losses.identity import accuracy, correct_rows, identity_loss
@@ -20,6 +20,10 @@ from fprnet.losses.ranking import (
     euclidean_distances,
     weighted_regularised_triplet,
 )
+from fprnet.losses.state import modules_in
+from fprnet.losses.terms import LossTerms, as_terms
+from fprnet.losses.weighted_sum import weighted_sum
+from fprnet.methods.cmgan.objective import AdversarialLoss
 from fprnet.methods.levels.objective import LevelLoss
 from fprnet.models.heads import HeadOutput
 
@@ -342,3 +346,30 @@ def test_level_loss_refuses_what_it_does_not_know() -> None:
     del outputs["main"]
     with pytest.raises(ConfigError, match="needs a main head but got level5, level4"):
         LevelLoss()(outputs)
+
+
+@pytest.mark.parametrize(
+    ("loss", "fault"),
+    [
+        ("0.5", "returned 0.5, not a scalar tensor"),
+        (torch.zeros(4), r"returned a tensor of shape \(4,\)"),
+        (LossTerms(torch.zeros(()), {"mine": torch.zeros(2)}), r"term mine a tensor of shape \(2,"),
+        (LossTerms(torch.zeros(()), {"mine": 0.5}), "term mine 0.5, not a scalar tensor"),
+    ],
+)
+def test_what_is_no_loss_is_named(loss, fault):
+    with pytest.raises(ConfigError, match=fault):
+        as_terms(loss)
+
+
+def test_modules_with_a_state_are_found_wherever_they_stand():
+    centres, memory = nn.Embedding(3, 2), nn.BatchNorm1d(2)
+    assert list(modules_in(centres)) == [centres]
+    inside = partial(weighted_sum, losses={"a": centres, "b": memory, "c": centres})
+    for loss in (LevelLoss(inside), AdversarialLoss(LevelLoss(inside), 0.1)):
+        assert list(modules_in(loss)) == [centres, memory]
+
+
+def test_losses_without_a_state_have_no_modules():
+    for loss in (LevelLoss(BatchHardTriplet()), nn.TripletMarginLoss(), lambda outputs: 0):
+        assert len(modules_in(loss)) == 0

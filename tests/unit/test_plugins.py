@@ -15,6 +15,7 @@ from fprnet.errors import CheckpointError, ConfigError, UsageError
 from fprnet.methods.network import untrained
 from fprnet.plugins import VARIABLE, allow_plugins, load_module, source_of
 from fprnet.runs.trained_model import REIDENTIFICATION, load_trained
+from fprnet.training.run_folder import training_folder
 
 MINE = '''
 """A ranking loss of a user's own."""
@@ -226,6 +227,7 @@ def test_a_checkpoint_of_another_version_of_the_file_is_refused(mine, tmp_path):
     file = checkpoint(tmp_path / "a.pt", use)
     assert load_trained(file).config.loss.options["ranking"].options == {"scale": 2.0}
     mine.write_text(MINE.replace("square", "abs"))
+    del sys.modules["my_loss"]  # as in another process
     with pytest.raises(CheckpointError) as error:
         load_trained(file)
     assert digest in str(error.value)
@@ -243,3 +245,39 @@ def test_an_object_of_the_running_program():
     assert found[1].startswith("Python object sha256:")
     with pytest.raises(UsageError, match="3"):
         plugins.offer(3)
+
+
+def test_a_misspelled_name_of_a_plugin_is_answered_with_the_nearest(mine):
+    allow_plugins([str(mine)])
+    with pytest.raises(ConfigError, match=r"did you mean my_loss:Shrink\?"):
+        config_with("--loss.ranking", "my_loss:Shrnk")
+    with pytest.raises(ConfigError, match=r"class; it has Shrink$"):
+        config_with("--loss.ranking", "my_loss:Circle")
+    (mine.parent / "mine.yaml").write_text("# Mine.\n")
+    with pytest.raises(ConfigError, match=r"no mien\.yaml .*did you mean mine\?"):
+        load_config("my_loss:mien")
+
+
+def test_a_run_keeps_the_file_whose_code_it_names(mine, tmp_path):
+    mine.write_bytes(MINE.replace("\n", "\r\n").encode())
+    allow_plugins([str(mine)])
+    config = config_with("--loss.ranking", "my_loss:Shrink")
+    with training_folder(tmp_path / "run", config).opened():
+        kept = tmp_path / "run" / "code" / "my_loss.py"
+        assert kept.read_bytes() == mine.read_bytes()
+    written = config_as_dict(config)
+    mine.write_text(MINE + "# changed\n")
+    with pytest.raises(ConfigError, match="changed since it was imported"):  # nor is it what runs
+        config_with("--loss.ranking", "my_loss:Shrink")
+    del sys.modules["my_loss"]
+    with pytest.raises(ConfigError, match=r"give that version of it .*code"):
+        config_from_dict(written)
+    del sys.modules["my_loss"]  # as in another process
+    os.environ[VARIABLE] = ""
+    allow_plugins([str(kept)])
+    assert config_from_dict(written) == config
+
+
+def test_a_run_of_fprnets_own_code_keeps_none(tmp_path):
+    with training_folder(tmp_path / "run", config_with()).opened():
+        assert not (tmp_path / "run" / "code").exists()

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from fprnet.config import config_as_dict, load_config
+from fprnet.errors import ConfigError
 from fprnet.training.run_folder import training_folder
 
 
@@ -45,3 +46,18 @@ def test_only_last_is_written_where_it_is_not_the_best(tmp_path):
         folder.save(state_of(config, 120), best=False)
     steps = [torch.load(f, weights_only=True)["step"] for f in (folder.last, folder.best)]
     assert steps == [120, 60]
+
+
+def test_a_run_that_failed_before_its_first_checkpoint_is_begun_with_other_values(tmp_path):
+    first, second = (
+        load_config("fprnet", scale="tiny", overrides=["--training.epochs", epochs])
+        for epochs in ("7", "3")
+    )
+    with training_folder(tmp_path / "run", first).opened():
+        pass  # its first step raised an error
+    folder = training_folder(tmp_path / "run", second)
+    with folder.opened():
+        assert "epochs: 3" in (tmp_path / "run" / "config.yaml").read_text()
+        folder.save(state_of(second, 60), best=True)
+    with pytest.raises(ConfigError, match=r"epochs 3 .not 6"):
+        training_folder(tmp_path / "run", load_config("fprnet", scale="tiny"))

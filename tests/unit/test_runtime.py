@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from fprnet import plugins
 from fprnet.config import load_config, preset_names
@@ -24,6 +25,7 @@ from fprnet.embeddings.inference_graph import folded
 from fprnet.embeddings.loading import load_model
 from fprnet.embeddings.openvino_backend import backend_of_model, has_bfloat16
 from fprnet.embeddings.pytorch_backend import PyTorchBackend
+from fprnet.embeddings.runtimes import backend_of
 from fprnet.errors import ConfigError, UsageError
 from fprnet.methods.network import untrained
 from models_cases import pictures, preset
@@ -404,3 +406,58 @@ def test_a_runtime_of_ones_own_computes_embeddings() -> None:
 def test_a_runtime_that_nobody_allowed_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"os:system.*not allowed"):
         load_model("one-stream", scale="tiny", runtime="os:system")
+
+
+class Tokens(nn.Module):
+    """A class token before the pixels; ``len`` fixes the number of images in a converted graph."""
+
+    embedding_size = 3
+
+    def __init__(self, *, fixed: bool) -> None:
+        super().__init__()
+        self.token = nn.Parameter(torch.ones(1, 1, 3))
+        self.fixed = fixed
+
+    def embed(self, images, modality):
+        rows = images.flatten(2).transpose(1, 2)
+        count = len(rows) if self.fixed else rows.shape[0]
+        rows = torch.cat([self.token.expand(count, -1, -1), rows], dim=1)
+        return nn.functional.normalize(rows.mean(dim=1), dim=1)
+
+
+class Branching(nn.Module):
+    """Embeds dark images and others differently: a conversion keeps the branch of its example."""
+
+    embedding_size = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(3))
+
+    def embed(self, images, modality):
+        means = images.mean(dim=(2, 3)) * self.scale
+        if images.max() > 0:
+            means = means.flip(1) * torch.tensor([-1.0, 1.0, 1.0])
+        return nn.functional.normalize(means, dim=1)
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_a_foreign_network_that_does_not_convert_is_run_by_pytorch(capfd) -> None:
+    model = Tokens(fixed=True).eval()
+    assert backend_of(model, (8, 4), "auto", "float32").runtime == "pytorch"
+    assert "graph does not embed 3 images" in capfd.readouterr().err
+    with pytest.raises(UsageError, match=r"OpenVINO cannot .*use runtime pytorch"):
+        backend_of(model, (8, 4), "openvino", "float32")
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_a_foreign_network_that_converts_to_another_is_run_by_pytorch(capfd) -> None:
+    model = Branching().eval()
+    assert backend_of(model, (8, 4), "auto", "float32").runtime == "pytorch"
+    assert "with PyTorch's" in capfd.readouterr().err
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_a_foreign_network_that_converts_is_run_by_openvino(capfd) -> None:
+    assert backend_of(Tokens(fixed=False).eval(), (8, 4), "auto", "float32").runtime == "openvino"
+    assert capfd.readouterr().err == ""

@@ -1,5 +1,6 @@
 """The batch of a step is a function of the seed and the step, and processes share it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -249,3 +250,69 @@ def test_pair_steps_draw_from_streams_of_their_own(records):
     assert torch.equal(added(5, 0, 1), added(5, 0, 1))
     seen = torch.cat([added(5, 0, 1), added(6, 0, 1), added(5, 1, 2)])
     assert len(seen.mul(1e4).round().unique()) == len(seen)
+
+
+class Faulty:
+    """A sampler whose batches are those of another, changed."""
+
+    def __init__(self, **changes):
+        self.changes = changes
+
+    def build(self, *supplied):
+        sampler = FOUR_PEOPLE.build(*supplied)
+        draw = sampler.batch
+        sampler.batch = lambda step: replace(
+            draw(step), **{name: change(draw(step)) for name, change in self.changes.items()}
+        )
+        return sampler
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"infrared": lambda batch: None}, "no infrared rows"),
+        ({"infrared": lambda batch: batch.infrared + 100}, r"infrared rows such as 1\d\d"),
+        ({"visible": lambda batch: batch.visible - 100}, "visible rows such as -"),
+        ({"label": lambda batch: batch.label + 6}, r"labels such as .*from 0 to 5"),
+        ({"visible": lambda batch: batch.visible[:-1]}, "8 labels but 7 visible rows"),
+    ],
+)
+def test_batches_that_a_sampler_must_not_give_are_named(records, changes, fault):
+    images = np.zeros((len(records), 8, 4, 3), np.uint8)
+    made = TrainingSet(
+        images,
+        records,
+        rows=np.flatnonzero(records.identity <= PEOPLE),
+        batches=Faulty(**changes),
+        changes=AugmentationConfig(),
+        seed=0,
+    )
+    with pytest.raises(ConfigError, match=f"batch of step 3 has {fault}"):
+        made.plan(3)
+
+
+def halved(images, modality, generator):
+    return images[:, :, ::2]
+
+
+def forgets(images, modality, generator):
+    images.mul_(2)
+
+
+def one_side(visible, infrared, generator):
+    return visible
+
+
+@pytest.mark.parametrize(
+    ("key", "step", "fault"),
+    [
+        ("steps", halved, r"steps.mine returned a tensor of shape \(8, 3, 4, 4\) for"),
+        ("steps", forgets, "steps.mine returned None"),
+        ("pair_steps", one_side, "pair_steps.mine returned a tensor"),
+    ],
+)
+def test_steps_that_return_no_such_images_are_named(records, key, step, fault):
+    kind = AUGMENTATION_STEP if key == "steps" else AUGMENTATION_PAIR_STEP
+    made = training_set(records, **{key: {"mine": Component(kind, plugins.offer(step))}})
+    with pytest.raises(ConfigError, match=fault):
+        made.batch(0, device=CPU)

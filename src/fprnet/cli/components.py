@@ -64,18 +64,19 @@ def run(args: argparse.Namespace) -> int:
 
 def _options(noun: str, name: str) -> dict[str, str]:
     """Return option -> type and default, as the signature says them."""
-    from fprnet.components import Component, hints_of, options_of
+    from fprnet.components import Component, options_of
+    from fprnet.filling import options_and_defaults
     from fprnet.kinds import KINDS
 
     kind = KINDS[noun]
     target = Component(kind, name).target
-    hints = hints_of(target)
+    hints, _ = options_and_defaults(kind, target)
     described = {}
     for option, parameter in options_of(kind, target).items():
         default = parameter.default
         if isinstance(default, Component):
             default = default.name
-        text = type_text(hints.get(option, parameter.annotation))
+        text = type_text(hints[option])
         described[option] = text if default is parameter.empty else f"{text} = {default}"
     return described
 

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 EXAMPLE = """\
   fprnet table ours.json theirs.json --format latex
   fprnet table all.json indoor.json --names ours ours --metrics rank-1 mAP
+  fprnet table seed-0.json seed-1.json seed-2.json --names ours ours ours
 
 Every protocol and every way of ranking (plain, flipped, re-ranked) is a group of columns of its
-own; results of one name share a row."""
+own; results of one name share a row. Results of one name and protocol, of models that were trained
+with different seeds, become their mean ± sample standard deviation."""
 
 
 def add_parser(subcommands: Subcommands) -> None:

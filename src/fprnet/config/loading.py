@@ -159,8 +159,10 @@ def _preset_text(preset: str) -> str:
         files = sorted({*folder.glob(f"{name}.yaml"), *folder.glob(f"*/{name}.yaml")})
         if files:
             return files[0].read_text(encoding="utf-8")
+        there = sorted({file.stem for file in (*folder.glob("*.yaml"), *folder.glob("*/*.yaml"))})
         raise ConfigError(
             f"preset {preset}: there is no {name}.yaml beside {package} or in a folder there"
+            f"{nearest(name, there)}; correct the name, or give the file as ./{name}.yaml"
         )
     if preset.endswith((".yaml", ".yml")):
         return read_text(Path(preset))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from fprnet.config.schema import RunConfig
 from fprnet.data.images import read_image
@@ -129,7 +130,7 @@ class Embedder:
 
     def embed(
         self,
-        images: Sequence[Path | str | Image.Image | NDArray[np.uint8]] | NDArray[np.uint8],
+        images: Sequence[Path | str | Image.Image | NDArray[np.uint8]] | NDArray[np.uint8] | Tensor,
         modality: Modality,
         *,
         flip: bool = False,
@@ -138,7 +139,7 @@ class Embedder:
 
         Args:
             images: Paths, Pillow images or ``(H, W, 3)`` uint8 arrays, in any mixture and of any
-                size, or one ``(N, H, W, 3)`` uint8 array.
+                size, or one ``(N, H, W, 3)`` uint8 array or tensor.
             modality: "visible" or "infrared"; decides which stream they pass through.
             flip: Average with the mirror image's embedding.
 
@@ -154,7 +155,7 @@ class Embedder:
 
     def fit(
         self,
-        images: Sequence[Path | str | Image.Image | NDArray[np.uint8]] | NDArray[np.uint8],
+        images: Sequence[Path | str | Image.Image | NDArray[np.uint8]] | NDArray[np.uint8] | Tensor,
         modality: Modality,
     ) -> NDArray[np.uint8]:
         """Return ``(N, H, W, 3)`` uint8 of the network's size for images as :meth:`embed` takes.
@@ -165,6 +166,8 @@ class Embedder:
         """
         if modality not in MODALITIES:
             raise UsageError(f"modality {modality!r} is unknown; use 'visible' or 'infrared'")
+        if isinstance(images, Tensor):
+            images = images.cpu().numpy()
         if isinstance(images, (str, Path, Image.Image)):
             raise UsageError("embed takes several images; put the one into a list")
         if isinstance(images, np.ndarray) and (
@@ -181,7 +184,7 @@ class Embedder:
             if isinstance(image, (str, Path)):
                 pixels[row] = read_image(Path(image), self.size, depth_range=self.depth_range)
             else:
-                picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
+                picture = image if isinstance(image, Image.Image) else _picture(image, row)
                 pixels[row] = fit_image(picture, self.size, depth_range=self.depth_range)
         return pixels
 
@@ -213,3 +216,13 @@ class Embedder:
             trained_identities=self.about["trained_identities"],
             card=short_card(self.config, self.about) if card is None else card,
         )
+
+
+def _picture(image: NDArray[np.uint8] | Tensor, row: int) -> Image.Image:
+    array = np.asarray(image.cpu() if isinstance(image, Tensor) else image)
+    try:
+        return Image.fromarray(array)
+    except TypeError as error:
+        raise UsageError(
+            f"image {row} is a {array.dtype} array of shape {array.shape}; give (H, W, 3) uint8"
+        ) from error

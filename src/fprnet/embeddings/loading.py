@@ -109,6 +109,7 @@ def load_model(
         "preset": trained.config.preset,
         "trained": True,
         "scale": trained.config.scale,
+        "seed": trained.config.seed,
         "checkpoint_sha256": trained.sha256,
         "step": trained.step,
         "selection": trained.selection,

@@ -14,6 +14,7 @@ from fprnet.data.augmentation import normalise
 from fprnet.data.records import Modality
 from fprnet.embeddings.backend import Embeddings, Pixels, Runtime
 from fprnet.embeddings.inference_graph import folded
+from fprnet.errors import ConfigError
 from fprnet.models.reidentifier import Reidentifier
 
 __all__ = ["PyTorchBackend"]
@@ -55,4 +56,11 @@ class PyTorchBackend:
                 images = normalise(
                     torch.from_numpy(pixels).to(device), memory_format=torch.channels_last
                 )
-                yield self._model.embed(images, modality).float().cpu().numpy()
+                found = self._model.embed(images, modality)
+            if found.shape != (len(pixels), self.embedding_size):
+                raise ConfigError(
+                    f"the network embeds {len(pixels)} images as a tensor of shape "
+                    f"{tuple(found.shape)}, but its embedding_size is {self.embedding_size}; "
+                    "correct one of them"
+                )
+            yield found.float().cpu().numpy()

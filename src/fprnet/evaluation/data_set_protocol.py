@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from fprnet.components import Kind, options_of
+from fprnet.components import Kind, nearest, options_of
 from fprnet.data.data_set import DataSet
 from fprnet.data.protocols.named import PROTOCOLS
 from fprnet.data.protocols.protocol import NamedProtocol, Protocol
@@ -97,7 +97,10 @@ def named_options(name: str, layout: str) -> dict[str, Any]:
     fitting = [each for each, protocol in known.items() if protocol.layout == layout]
     if name not in known:
         names = f"for {layout} there are {', '.join(fitting)}" if fitting else "see them"
-        raise UsageError(f"protocol {name!r} is unknown; {names}, as 'fprnet protocols' shows")
+        raise UsageError(
+            f"protocol {name!r} is unknown{nearest(name, fitting)}; {names}, as 'fprnet protocols' "
+            "shows"
+        )
     if known[name].layout != layout:
         raise UsageError(
             f"protocol {name} is one of {known[name].layout} and the data set is {layout}; give "

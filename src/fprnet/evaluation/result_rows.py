@@ -1,12 +1,14 @@
 """Result files become the rows of a paper's table, in Markdown or LaTeX.
 
 A row is one name, a method; a group of columns is one protocol and one way of ranking: plain,
-flipped and re-ranked scores are never in one column.
+flipped and re-ranked scores are never in one column. Results of several trainings of one method,
+which differ in their seed, become their mean and sample standard deviation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean, stdev
 from typing import Any, Literal
 
 from fprnet.errors import UsageError
@@ -31,34 +33,77 @@ def result_table(
 
     Args:
         results: Name of the row, and what ``fprnet evaluate --json`` printed, one by one; results
-            of one name on several protocols share a row.
+            of one name on several protocols share a row, and those of one protocol are runs of one
+            method: mean ± sample standard deviation over them.
         form: "markdown", or "latex" (a tabular of the package booktabs).
         metrics: Columns of each group; None takes rank-1, 10, 20, mAP and mINP, where they are.
 
     Raises:
-        UsageError: A metric is in no result, or one name has two results of one protocol.
+        UsageError: A metric is in no result; or results of one name are of one model, were ranked
+            by different distances, or are more of one column than of another.
     """
-    cells: dict[str, dict[Column, float]] = {}
+    cells: dict[str, dict[Column, list[float]]] = {}
     columns: dict[Column, None] = {}
+    runs: dict[tuple[str, str], list[Mapping[str, Any]]] = {}  # by name and protocol
     for name, result in results:
-        row = cells.setdefault(name, {})
+        row, earlier = cells.setdefault(name, {}), runs.setdefault((name, _protocol(result)), [])
+        for other in earlier:
+            _check_runs(name, result, other)
+        earlier.append(result)
         for column, value in _columns(result, metrics):
-            if column in row:
-                raise UsageError(
-                    f"{name} has two results of {column[0]}; give them different --names"
-                )
-            row[column] = value
+            row.setdefault(column, []).append(value)
             columns[column] = None
     for metric in metrics or ():
         if all(column[2] != metric for column in columns):
             raise UsageError(f"metric {metric} is in none of the results; name one that is")
     ordered = list(columns)
-    best = {c: max(round(100 * row[c], 2) for row in cells.values() if c in row) for c in ordered}
+    best = {
+        c: max(round(100 * fmean(row[c]), 2) for row in cells.values() if c in row) for c in ordered
+    }
     rows = [
-        [name, *(_cell(row.get(c), best[c], form, several=len(cells) > 1) for c in ordered)]
+        [
+            _title(name, row),
+            *(_cell(row.get(c), best[c], form, several=len(cells) > 1) for c in ordered),
+        ]
         for name, row in cells.items()
     ]
     return _markdown(ordered, rows) if form == "markdown" else _latex(ordered, rows)
+
+
+def _check_runs(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> None:
+    """Refuse a mean over results of one protocol that are no runs of one method.
+
+    Raises:
+        UsageError: They are of one model, or were ranked by different rules.
+    """
+    protocol, model = _protocol(one), one.get("model", {}).get("checkpoint_sha256")
+    same = model is not None and model == other.get("model", {}).get("checkpoint_sha256")
+    if same or one["scores"] == other["scores"]:
+        raise UsageError(
+            f"{name} has two results of {protocol} by one model; give them different --names"
+        )
+    for key in ("metric", "postprocessing"):
+        if one.get(key) != other.get(key):
+            raise UsageError(
+                f"{name} has results of {protocol} with {key} {one.get(key)} and "
+                f"{other.get(key)}, which have no mean; give them different --names"
+            )
+
+
+def _title(name: str, row: Mapping[Column, Sequence[float]]) -> str:
+    """Return what stands before a row: its name, and of how many runs it is the mean.
+
+    Raises:
+        UsageError: Some of its columns have more runs than others.
+    """
+    counts = {len(values): column for column, values in row.items()}
+    if len(counts) > 1:
+        few, many = min(counts), max(counts)
+        raise UsageError(
+            f"{name} has {many} runs with {' '.join(counts[many])} but {few} with "
+            f"{' '.join(counts[few])}; evaluate all of them alike, or give different --names"
+        )
+    return name if max(counts, default=1) == 1 else f"{name} ({max(counts)} runs)"
 
 
 def _columns(
@@ -85,13 +130,16 @@ def _protocol(result: Mapping[str, Any]) -> str:
     return ", ".join([str(result["protocol"]), *said, f"trials {result['trials']}"])
 
 
-def _cell(value: float | None, best: float, form: RowFormat, *, several: bool) -> str:
-    if value is None:
+def _cell(values: Sequence[float] | None, best: float, form: RowFormat, *, several: bool) -> str:
+    if values is None:
         return "–" if form == "markdown" else "--"
-    number = f"{100 * value:.2f}"
-    if not several or float(number) < best:
+    number = f"{100 * fmean(values):.2f}"
+    if several and float(number) >= best:
+        number = f"**{number}**" if form == "markdown" else rf"\textbf{{{number}}}"
+    if len(values) == 1:
         return number
-    return f"**{number}**" if form == "markdown" else rf"\textbf{{{number}}}"
+    sign = "±" if form == "markdown" else r"$\pm$"
+    return f"{number} {sign} {100 * stdev(values):.2f}"
 
 
 def _groups(columns: Sequence[Column]) -> list[tuple[str, int]]:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from fprnet.data.protocols.protocol import Protocol
 from fprnet.embeddings.store import Features
-from fprnet.errors import FeaturesError
+from fprnet.errors import FeaturesError, UsageError
 from fprnet.evaluation.corrupted import Corrupted
 from fprnet.evaluation.leaks import Leaks
 from fprnet.evaluation.metrics import CMC, Metric, Metrics, parse_metrics
@@ -225,6 +225,9 @@ class Scores:
             "scores": {label: sums.sums_as_dict() for label, sums in known.items()},
         }
 
+    def __str__(self) -> str:
+        return self.table()
+
     def table(self) -> str:
         """Return the scores as text, in percent."""
         settings = "".join(f", {name} {value}" for name, value in self.settings.items())
@@ -244,7 +247,9 @@ class Scores:
             f"{self.valid_queries} with a match, against {self.gallery_size} gallery images",
             text_table(["", *names], rows),
         ]
-        lines.append("percent: mean ± sample standard deviation over the trials")
+        single = "percent, of one trial"
+        several = "percent: mean ± sample standard deviation over the trials"
+        lines.append(several if self.trials > 1 else single)
         if self.model.get("precision"):
             lines.append(
                 f"embeddings computed by {self.model.get('runtime')} in {self.model['precision']}"
@@ -292,7 +297,7 @@ def score(
         The scores, with the row "plain" always and first.
 
     Raises:
-        UsageError: An option has no meaning.
+        UsageError: An option has no meaning, or trials are of different sizes.
         FeaturesError: No query has a match, or a vector has no direction for the cosine.
     """
     columns = parse_metrics(metrics)
@@ -374,12 +379,17 @@ def _means(per_trial: Sequence[QueryScores], quantity: Sequence[Tensor]) -> Tria
 
 def _only(numbers: set[int], what: str) -> int:
     if len(numbers) != 1:
-        raise ValueError(f"trials differ in their {what}: {sorted(numbers)}; score them apart")
+        sizes = ", ".join(map(str, sorted(numbers)))
+        raise UsageError(
+            f"the protocol's trials differ in their {what} ({sizes}), so they have no mean; make a "
+            "protocol of each"
+        )
     return numbers.pop()
 
 
 def _percent(trials: Trials) -> str:
-    return f"{100 * trials.mean:.2f} ± {100 * trials.std:.2f}"
+    mean = f"{100 * trials.mean:.2f}"
+    return mean if len(trials.per_trial) == 1 else f"{mean} ± {100 * trials.std:.2f}"
 
 
 def _interval(trials: Trials) -> str:

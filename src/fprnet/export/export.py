@@ -146,7 +146,14 @@ def export_model(
             if samples is None
             else {modality: samples.validation(modality) for modality in MODALITIES}
         )
-        parity = compare(model, backend, images)
+        try:
+            parity = compare(model, backend, images)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise ExportError(
+                f"the graphs do not embed {len(images['visible'])} images ({reason}); nothing is "
+                "kept, take the number of images from x.shape[0] in the network, not from len(x)"
+            ) from error
         scores: dict[str, dict[str, float]] = {}
         if samples is not None:
             plain = PyTorchBackend(model, precision="float32", fold=False)

@@ -8,7 +8,9 @@ from typing import Protocol
 
 from torch import Tensor
 
+from fprnet.errors import ConfigError
 from fprnet.models.heads import HeadOutput
+from fprnet.typed_values import shown
 
 __all__ = ["LossTerms", "Objective", "as_terms"]
 
@@ -36,8 +38,21 @@ class LossTerms:
 
 
 def as_terms(loss: LossTerms | Tensor) -> LossTerms:
-    """Return what an objective gave with its terms; a bare scalar has none."""
-    return loss if isinstance(loss, LossTerms) else LossTerms(loss, {})
+    """Return what an objective gave with its terms; a bare scalar has none.
+
+    Raises:
+        ConfigError: It, or one of its terms, is no scalar tensor.
+    """
+    terms = loss if isinstance(loss, LossTerms) else LossTerms(loss, {})
+    for name, value in {**terms.terms, "": terms.total}.items():
+        what = f"the loss returned for its term {name}" if name else "the loss returned"
+        if not isinstance(value, Tensor):
+            raise ConfigError(f"{what} {shown(value)}, not a scalar tensor; return one, detached")
+        if value.ndim > 0:
+            raise ConfigError(
+                f"{what} a tensor of shape {tuple(value.shape)}; return a scalar, e.g. its mean"
+            )
+    return terms
 
 
 class Objective(Protocol):

@@ -1,4 +1,4 @@
-"""What else happens at the beginning and end of epochs and after each backward pass."""
+"""What else happens at the beginning and end of epochs, after backward passes and after steps."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ class Callback:
 
     def after_backward(self, epoch: int) -> None:
         """Change gradients before the optimisers step."""
+
+    def after_step(self, epoch: int) -> None:
+        """Follow what the optimisers have changed, as a teacher that averages weights does."""
 
     def record(self) -> dict[str, Any]:
         """Return what joins the record of a finished epoch; plain values."""

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from fprnet.components import Component
 from fprnet.data.records import Modality
+from fprnet.errors import ConfigError
 from fprnet.kinds import AUXILIARY, BACKBONE, HEAD
 from fprnet.models.heads import HeadOutput
 from fprnet.models.pyramid import FeaturePyramid
@@ -25,6 +26,7 @@ from fprnet.ranges import PositiveInt
 __all__ = [
     "Network",
     "PyramidOptions",
+    "build_network",
     "classifier_keys",
     "players_of",
     "streams",
@@ -32,6 +34,10 @@ __all__ = [
 ]
 
 Stages = Annotated[int, "0 to 5"]
+DESCRIBED = {
+    "backbone": "fprnet.models.backbones.Backbone",
+    "network": "fprnet.methods.network.Network",
+}
 
 
 class Network(Protocol):
@@ -115,9 +121,11 @@ def streams(
 
     Raises:
         CheckpointError: The weights are not to be had, or do not fit the backbone.
+        ConfigError: The backbone lacks something of `fprnet.models.backbones.Backbone`.
     """
     zero_padded = input == "zero-padded"
     trunk = backbone.build(2 if zero_padded else 3)
+    _check_parts(backbone, trunk, ("input_channels", "stage_channels", "stage_ends", "stages"))
     if weights != "none":
         trunk.load_pretrained(weights)
     channels = trunk.stage_channels
@@ -156,6 +164,36 @@ def _pyramid(
     return FeaturePyramid(
         dict(channels), channels=options.channels, order=options.order, levels=levels
     )
+
+
+def build_network(network: Component, identities: int) -> Any:  # noqa: ANN401 - a Network
+    """Return the network that a component makes, if it has what every network has to have.
+
+    Args:
+        network: Component of a config.
+        identities: M.
+
+    Raises:
+        ConfigError: It is no module, or something of `Network` is missing.
+        CheckpointError: Its first weights are not to be had.
+    """
+    model = network.build(identities)
+    _check_parts(network, model, ("embedding_size", "embed"))
+    if not isinstance(model, nn.Module) or type(model).forward is nn.Module.forward:
+        raise ConfigError(
+            f"network {network.name} is no nn.Module with a forward; "
+            "fprnet.methods.network.Network says what it takes and returns"
+        )
+    return model
+
+
+def _check_parts(component: Component, made: object, names: Iterable[str]) -> None:
+    lacking = [name for name in names if not hasattr(made, name)]
+    if lacking:
+        raise ConfigError(
+            f"{component.kind.noun} {component.name} has no {' and no '.join(lacking)}; "
+            f"{DESCRIBED[component.kind.noun]} says what it needs"
+        )
 
 
 def untrained(network: Component) -> Component:

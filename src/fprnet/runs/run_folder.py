@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ class RunKind(Generic[Config]):
         keys: The config's values by the names that messages give them.
         free: Those that may change when a run is continued: where and how it computes, not what.
         growing: Numbers that may become larger when a run is continued or was finished.
+        code: Files of somebody else's code that the config names; the folder keeps a copy of each.
     """
 
     noun: str
@@ -41,6 +42,7 @@ class RunKind(Generic[Config]):
     keys: Callable[[Config], Mapping[str, Any]]
     free: frozenset[str]
     growing: frozenset[str] = frozenset()
+    code: Callable[[Config], Iterable[Path]] = lambda _: ()
 
 
 class RunFolder(Generic[Config]):
@@ -87,7 +89,8 @@ class RunFolder(Generic[Config]):
                 f"{file} cannot be used as the config of a {self._kind.noun}: "
                 f"{reason.removeprefix('config: ')}; or give another folder with --out"
             ) from error
-        self._refuse_changes(there, f"{self.path} holds")
+        if self.last.exists() or self.best.exists():  # else its first epoch has failed: begin anew
+            self._refuse_changes(there, f"{self.path} holds")
 
     def _refuse_changes(self, there: Config, beginning: str) -> None:
         old, new = (self._kind.keys(config) for config in (there, self._config))
@@ -131,6 +134,10 @@ class RunFolder(Generic[Config]):
                 "folder with --out"
             ) from error
         write_text(self.path / "config.yaml", self._kind.to_yaml(self._config))
+        for file in self._kind.code(self._config):
+            (self.path / "code").mkdir(exist_ok=True)
+            with replacing(self.path / "code" / file.name) as temporary:
+                shutil.copyfile(file, temporary)
         (self.path / "checkpoints").mkdir(exist_ok=True)
         remove_leftovers(self.path)
         remove_leftovers(self.path / "checkpoints")

@@ -18,7 +18,7 @@ from torch import Tensor
 from fprnet.config import RunConfig, config_from_dict
 from fprnet.errors import CheckpointError
 from fprnet.files import sha256
-from fprnet.methods.network import untrained
+from fprnet.methods.network import build_network, untrained
 from fprnet.models.weights import check_finite
 from fprnet.runs.checkpoint_file import CheckpointKind, config_of
 
@@ -63,7 +63,7 @@ def load_trained(path: Path) -> TrainedModel:
     state = REIDENTIFICATION.read(path)
     config = config_of(state, path, config_from_dict)
     identities = tuple(state["identities"])
-    model = untrained(config.model).build(len(identities))
+    model = build_network(untrained(config.model), len(identities))
     load_weights(model, state["model"], path)
     return TrainedModel(
         model=model.eval(),

@@ -17,9 +17,10 @@ from typing import Any, Literal
 import torch
 
 from fprnet.config import RunConfig
-from fprnet.methods.network import untrained
+from fprnet.methods.network import build_network, untrained
 from fprnet.plain_text import parse_yaml
 from fprnet.precision import gpu_computes_bfloat16, is_faster
+from fprnet.training.memory_format import in_memory_format
 
 __all__ = ["Precision", "fastest_precision", "resolve_runtime"]
 
@@ -131,7 +132,11 @@ def _probe(config: RunConfig) -> Callable[[Precision], object]:
         torch.channels_last if config.training.channels_last else torch.contiguous_format
     )
     with torch.random.fork_rng(devices=[]):
-        network = untrained(config.model).build(1).to(memory_format=memory_format)
+        network = in_memory_format(
+            build_network(untrained(config.model), 1),
+            channels_last=config.training.channels_last,
+            device=torch.device("cpu"),
+        )
         images = torch.randn(IMAGES, 3, config.data.height, config.data.width)
     images = images.contiguous(memory_format=memory_format)
 

@@ -1,9 +1,15 @@
-"""The sums of an epoch become its record, a line of the log, or the sentence that ends the run."""
+"""The sums of an epoch become its record, a line of the log, or the sentence that ends the run.
+
+The log also says with which versions, where and when each part of a run was computed.
+"""
 
 from __future__ import annotations
 
 import math
+import platform
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any
 
 import torch
@@ -14,6 +20,7 @@ from fprnet.errors import TrainingError
 from fprnet.training.train_state import TrainState
 
 __all__ = [
+    "beginning",
     "check_loss",
     "check_varies",
     "check_weights",
@@ -66,6 +73,18 @@ def check_varies(state: TrainState, steps_per_epoch: int, advice: str) -> None:
             f"the loss was {high:.6g} at every step of an epoch: nothing is learnt; look at the "
             f"images and at the weights it began with, or {advice}"
         )
+
+
+def beginning(state: TrainState, steps: int, device: torch.device, processes: int) -> str:
+    """Return the line of ``log.txt`` about a start: what computes, and since when (UTC)."""
+    verb = "continued" if state.step else "begun"
+    moment = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    versions = ", ".join(f"{one} {version(one)}" for one in ("fprnet", "numpy", "torch"))
+    return (
+        f"{verb} at step {state.step} of {steps}, {moment}, {versions}, "
+        f"Python {platform.python_version()}, {processes} x {name}"
+    )
 
 
 def progress(state: TrainState, steps: int) -> dict[str, str]:

@@ -25,6 +25,7 @@ from fprnet.methods.callbacks import Callback
 from fprnet.runs.run_folder import RunFolder
 from fprnet.runs.trained_model import load_weights
 from fprnet.training.epoch_record import (
+    beginning,
     check_loss,
     check_varies,
     check_weights,
@@ -94,6 +95,7 @@ class Task:
         loss: Model as Fabric wraps it, batch, number of processes -> loss with its terms.
         epochs: Number of epochs; each ends with a record and a checkpoint.
         steps_per_epoch: Optimiser steps of an epoch.
+        loss_modules: What the loss itself learns or remembers; it is in the checkpoint.
         total_steps: Steps of the run, where the last epoch is shorter; None: all epochs whole.
         clip_norm: Longest gradient, over a player's parameters; None: any.
         checkpoint_every: Steps between checkpoints inside an epoch; 0: only at its end.
@@ -111,6 +113,7 @@ class Task:
     loss: Callable[[nn.Module, Any, int], LossTerms]
     epochs: int
     steps_per_epoch: int
+    loss_modules: nn.ModuleList = field(default_factory=nn.ModuleList)
     total_steps: int | None = None
     clip_norm: float | None = None
     checkpoint_every: int = 0
@@ -175,6 +178,7 @@ def train(
     fabric.barrier()  # nobody writes before everybody has looked at the folder
     with folder.opened(writes=fabric.is_global_zero):
         wrapped, *fabric_optimizers = fabric.setup(model, *optimizers.values())
+        task.loss_modules.to(fabric.device)
         state = _restore(task, folder, model, optimizers, schedulers)
         by_player = dict(zip(optimizers, fabric_optimizers, strict=True))
         run = _Run(task, fabric, model, wrapped, by_player, schedulers, folder)
@@ -193,8 +197,8 @@ def _epochs(run: _Run, state: TrainState, last_step: int) -> None:
         while state.step < last_step:
             _epoch(run, state, last_step, None)
         return
-    verb = "continued" if state.step else "begun"
-    run.folder.log(f"{verb} at step {state.step} of {run.task.steps}")
+    fabric = run.fabric
+    run.folder.log(beginning(state, run.task.steps, fabric.device, fabric.world_size))
     with open_events(run.folder, first_step=state.step) as board:
         if state.history and state.history[-1]["step"] == state.step:
             write_events(board, state.history[-1])
@@ -274,6 +278,8 @@ def _step(run: _Run, state: TrainState, epoch: int) -> None:
             clip_grad_norm_(own, run.task.clip_norm)
         optimizer.step()
         run.schedulers[player].step()
+    for callback in run.task.callbacks:
+        callback.after_step(epoch)
     state.add(terms)
 
 
@@ -300,7 +306,8 @@ def _is_best(run: _Run, state: TrainState, record: Mapping[str, Any]) -> bool:
 
 def _save(run: _Run, state: TrainState, *, best: bool) -> None:
     check_loss(state, run.task.advice)
-    check_weights(run.model, state.step, run.task.advice)
+    for part in (run.model, run.task.loss_modules):
+        check_weights(part, state.step, run.task.advice)
     if not run.fabric.is_global_zero:
         return
     cuda = torch.cuda.get_rng_state_all() if run.fabric.device.type == "cuda" else []
@@ -308,6 +315,7 @@ def _save(run: _Run, state: TrainState, *, best: bool) -> None:
         "config": dict(run.task.config),
         **run.task.entries,
         "model": run.model.state_dict(),
+        **({"loss": run.task.loss_modules.state_dict()} if run.task.loss_modules else {}),
         **{
             key: part.state_dict()
             for key, part in _stateful(
@@ -334,6 +342,7 @@ def _restore(
     if task.check is not None:
         task.check(checkpoint)
     load_weights(model, checkpoint["model"], folder.last)
+    load_weights(task.loss_modules, checkpoint.get("loss", {}), folder.last)
     for key, part in _stateful(optimizers, schedulers).items():
         part.load_state_dict(checkpoint[key])
     torch.set_rng_state(checkpoint["random"]["torch"])

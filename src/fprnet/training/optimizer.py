@@ -129,13 +129,23 @@ def with_rates(
     ]
 
 
-def make_optimizers(network: nn.Module, optimizer: Component) -> dict[str, Optimizer]:
+def make_optimizers(
+    network: nn.Module, optimizer: Component, *, loss_modules: nn.ModuleList | None = None
+) -> dict[str, Optimizer]:
     """Return one optimiser for each player of a network.
+
+    Args:
+        network: Its players, or all its parameters.
+        optimizer: Builds the optimiser of each.
+        loss_modules: What the loss itself learns; player "model" learns it as group "loss".
 
     Raises:
         ConfigError: A multiplier names a group that the network does not have.
     """
     players = players_of(network)
+    learnt = [p for p in (loss_modules or nn.ModuleList()).parameters() if p.requires_grad]
+    if learnt:
+        players["model"] = {**players["model"], "loss": learnt}
     known = {name for groups in players.values() for name in groups}
     for name in optimizer.options.get("multipliers", {}):
         if name not in known:

@@ -31,14 +31,16 @@ from fprnet.embeddings.pytorch_backend import PyTorchBackend
 from fprnet.errors import CheckpointError, ConfigError
 from fprnet.evaluation.data_set_protocol import make_protocol
 from fprnet.evaluation.scores import score
+from fprnet.losses.state import modules_in
 from fprnet.losses.terms import LossTerms, Objective, as_terms
-from fprnet.methods.network import untrained
+from fprnet.methods.network import build_network, untrained
 from fprnet.models.batch_norm import synchronise_batch_norm
 from fprnet.models.compiled import check_compiler, compile_trunk
 from fprnet.models.distributed import gather_rows
 from fprnet.runs.start import start_from
 from fprnet.training.choices import resolve_runtime
 from fprnet.training.loop import Outcome, Task, Validation, train
+from fprnet.training.memory_format import in_memory_format
 from fprnet.training.optimizer import make_optimizers
 from fprnet.training.resident import choose_image_device
 from fprnet.training.run_folder import TrainingFolder, training_folder
@@ -101,14 +103,17 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
     torch.manual_seed(config.seed)
     # A run that is continued has weights of its own.
     people = len(training_set.identities)
-    model = untrained(config.model).build(people) if folder.last.exists() else _new(config, people)
+    going_on = folder.last.exists()
+    model = build_network(untrained(config.model), people) if going_on else _new(config, people)
     if fabric.world_size > 1:
         _synchronise(model, fabric.device)
-    if config.training.channels_last:
-        model = model.to(memory_format=torch.channels_last)
+    channels_last = config.training.channels_last
+    model = in_memory_format(model, channels_last=channels_last, device=fabric.device)
     if config.training.compile:
         compile_trunk(model)
-    optimizers = make_optimizers(model, config.optimizer)
+    objective = config.loss.build()
+    loss_modules = modules_in(objective)
+    optimizers = make_optimizers(model, config.optimizer, loss_modules=loss_modules)
     schedulers = {
         player: make_scheduler(
             optimizer,
@@ -123,9 +128,10 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
     task = Task(
         config=config_as_dict(config),
         data=training_set,
-        loss=_loss_of(config.loss.build()),
+        loss=_loss_of(objective),
         epochs=training.epochs,
         steps_per_epoch=training.steps_per_epoch or training_set.steps_per_epoch,
+        loss_modules=loss_modules,
         clip_norm=training.clip_norm,
         checkpoint_every=training.checkpoint_every,
         callbacks=[callback.build(model) for callback in config.callbacks.values()],
@@ -154,7 +160,18 @@ def _loss_of(objective: Objective) -> Callable[[nn.Module, TensorBatch, int], Lo
             batch.infrared_labels,
             **({"gather": gather_rows} if processes > 1 else {}),
         )
-        return as_terms(objective(outputs))
+        if not isinstance(outputs, Mapping):
+            raise ConfigError(
+                f"the network returned a {type(outputs).__name__} for a training batch; return "
+                "outputs by head, such as {'main': HeadOutput(features, logits, labels, rows)}"
+            )
+        terms = as_terms(objective(outputs))
+        if not terms.total_with_adversary.requires_grad:
+            raise ConfigError(
+                "the loss depends on no weight of the network, so nothing is learnt; compute it "
+                "from the outputs' features and logits, without detach()"
+            )
+        return terms
 
     return loss
 
@@ -267,7 +284,7 @@ def _new(config: RunConfig, people: int) -> Any:  # noqa: ANN401 - a Network
     """Return the network of a new run, with the weights that it starts from."""
     source = config.training.start_from
     network = config.model if source is None else untrained(config.model)
-    model = network.build(people)
+    model = build_network(network, people)
     if source is not None:
         start_from(source, model, network)
     return model

@@ -9,8 +9,11 @@ from typing import Any, TypeAlias
 
 from torch.utils.tensorboard import SummaryWriter
 
-from fprnet.components import CLASS_PATH, INIT_ARGS
+from fprnet.components import CLASS_PATH, INIT_ARGS, components_in
 from fprnet.config import RunConfig, config_as_dict, config_from_dict, to_yaml
+from fprnet.data.data_set import AUTO
+from fprnet.data.readers import layout_component
+from fprnet.plugins import file_of
 from fprnet.runs.run_folder import RunFolder, RunKind
 from fprnet.runs.trained_model import REIDENTIFICATION
 
@@ -66,6 +69,21 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def _code(value: Any) -> Iterator[Path]:  # noqa: ANN401 - a config, or values in it
+    """Yield the single files whose components a config names, each as often as it does."""
+    for component in components_in(value):
+        if component.source is not None:
+            file = file_of(component.target, component.source)
+            if file is not None:
+                yield file
+        yield from _code(component.options)
+
+
+def _code_of(config: RunConfig) -> list[Path]:
+    layout = layout_component(config.data.layout) if config.data.layout != AUTO else None
+    return sorted({*_code(config), *_code({"layout": layout})})
+
+
 RUN = RunKind(
     noun="run",
     checkpoint=REIDENTIFICATION,
@@ -77,4 +95,5 @@ RUN = RunKind(
         | {"training.images_on", "training.checkpoint_every"}
     ),
     growing=frozenset({"training.epochs"}),
+    code=_code_of,
 )

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from fprnet.config.schema import AugmentationConfig
 from fprnet.data import augmentation
-from fprnet.data.batches import Sampler
+from fprnet.data.batches import Batch, Sampler
 from fprnet.data.records import Modality, Records
 from fprnet.data.transfer import to_device
+from fprnet.errors import ConfigError
 from fprnet.training.resident import on_device
 
 __all__ = ["BatchPlan", "SamplerBuilder", "TensorBatch", "TrainingSet"]
@@ -111,6 +112,7 @@ class TrainingSet:
             None if visible_only else records.identity[infrared],
             seed,
         )
+        self._visible_only = visible_only
         self._pair_steps = [step.build() for step in changes.pair_steps.values()]
         self._steps = [step.build() for step in changes.steps.values()]
         self.identities = self._sampler.identity
@@ -125,6 +127,7 @@ class TrainingSet:
         the whole batch, and each keeps those of its own rows.
         """
         whole = self._sampler.batch(step)
+        self._check(whole, step)
         part = whole.part_of(rank, processes)
         generator = self._generator(step, 1)  # the sampler's stream is [seed, step]
         places: dict[Modality, NDArray[np.int64] | None] = {
@@ -148,16 +151,54 @@ class TrainingSet:
         # Streams of random numbers that no other step, process or modality has.
         for number, pair_step in enumerate(self._pair_steps):
             generator = self._generator(step, 3, number, rank)
-            changed = pair_step(made["visible"], made["infrared"], generator)
-            made["visible"], made["infrared"] = changed
+            before = made["visible"], made["infrared"]
+            changed = pair_step(*before, generator)
+            key = f"pair_steps.{list(self._changes.pair_steps)[number]}"
+            if not isinstance(changed, (tuple, list)) or len(changed) != len(before):
+                raise ConfigError(
+                    f"augmentation.{key} returned {_shape(changed)}; return both modalities' images"
+                )
+            made = {m: _same(key, *pair) for m, *pair in zip(made, before, changed, strict=True)}
         for number, one in enumerate(self._steps):
+            key = f"steps.{list(self._changes.steps)[number]}"
             for side, modality in enumerate(made):
                 generator = self._generator(step, 2, number, side, rank)
-                made[modality] = one(made[modality], modality, generator)
+                changed = one(made[modality], modality, generator)
+                made[modality] = _same(key, made[modality], changed)
         visible = made["visible"]
         if "infrared" not in made:
             return TensorBatch(visible, visible[:0], labels, labels[:0])
         return TensorBatch(visible, made["infrared"], labels, labels)
+
+    def _check(self, batch: Batch, step: int) -> None:
+        """Refuse a sampler's batch that is not what the sampler itself has promised.
+
+        Raises:
+            ConfigError: A modality is missing or has too few rows, or a row or label is none.
+        """
+        if not self._visible_only and batch.infrared is None:
+            raise ConfigError(
+                f"the sampler's batch of step {step} has no infrared rows, but data.modalities is "
+                "both; give rows of both modalities, or set data.modalities to visible"
+            )
+        columns = {
+            "labels": (batch.label, len(self.identities)),
+            "visible rows": (batch.visible, len(self._rows["visible"])),
+        }
+        if batch.infrared is not None:
+            columns["infrared rows"] = (batch.infrared, len(self._rows["infrared"]))
+        for name, (column, limit) in columns.items():
+            wrong = column[(column < 0) | (column >= limit)]
+            if len(wrong):
+                raise ConfigError(
+                    f"the sampler's batch of step {step} has {name} such as {wrong[0]}; they are "
+                    f"from 0 to {limit - 1}"
+                )
+            if len(column) != len(batch):
+                raise ConfigError(
+                    f"the sampler's batch of step {step} has {len(batch)} labels but "
+                    f"{len(column)} {name}; give as many"
+                )
 
     def _generator(self, *key: int) -> torch.Generator:
         """Return a generator whose numbers depend on the seed and the key alone."""
@@ -192,3 +233,23 @@ class TrainingSet:
         else:  # fancy indexing copies, so the batch is writable though the map is not
             pixels = to_device(torch.from_numpy(self._images[rows]), device)
         return augmentation.apply(pixels, parameters, memory_format=self._format)
+
+
+def _same(key: str, before: Tensor, after: object) -> Tensor:
+    """Return what an augmentation step has made of images, if they are still such images.
+
+    Raises:
+        ConfigError: They are no tensor, or of another shape.
+    """
+    if not isinstance(after, Tensor) or after.shape != before.shape:
+        raise ConfigError(
+            f"augmentation.{key} returned {_shape(after)} for images of shape "
+            f"{tuple(before.shape)}; return as many images of the same size"
+        )
+    return after
+
+
+def _shape(value: object) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    return "None" if value is None else f"a {type(value).__name__}"

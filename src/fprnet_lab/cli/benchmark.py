@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     for name in args.names:
         if name not in BENCHMARKS:
             known = ", ".join(BENCHMARKS)
-            raise UsageError(f"benchmark {name!r} is unknown; choose of {known}")
+            raise UsageError(f"benchmark {name!r} is unknown; choose one of {known}")
     sizes = Sizes(
         data=args.data,
         dimensions=args.dimensions,

@@ -56,7 +56,9 @@ class Film:
 
     def __post_init__(self) -> None:
         if self.camera not in CAMERAS:
-            raise DataError(f"camera is {self.camera}; choose of {', '.join(map(str, CAMERAS))}")
+            raise DataError(
+                f"camera is {self.camera}; choose one of {', '.join(map(str, CAMERAS))}"
+            )
         if not 0 < self.seconds <= 3600 or not 0 < self.rate <= 120:
             raise DataError(
                 f"a film of {self.seconds:g} s at {self.rate:g} frames/s; give up to an hour and "

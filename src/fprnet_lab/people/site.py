@@ -90,7 +90,7 @@ def read_site(file: Path) -> Site:
     for number, entries in _mapping(file, "cameras", {} if cameras is None else cameras).items():
         if not isinstance(number, int) or number not in CAMERAS:
             known = ", ".join(str(camera) for camera in CAMERAS)
-            raise DataError(f"{file} describes camera {number!r}; choose of {known}")
+            raise DataError(f"{file} describes camera {number!r}; choose one of {known}")
         found.append((number, _entries(file, number, entries)))
     return Site(
         _optional(file, "season", top.get("season"), (0.0, 1.0)),
@@ -135,7 +135,9 @@ def _mapping(
         raise DataError(f"{file}: {what} is {values!r}; give entries as 'name: value'")
     for name in values:
         if names is not None and name not in names:
-            raise DataError(f"{file}: {what} has no entry {name!r}; choose of {', '.join(names)}")
+            raise DataError(
+                f"{file}: {what} has no entry {name!r}; choose one of {', '.join(names)}"
+            )
     return values
 
 
