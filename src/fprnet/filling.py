@@ -7,7 +7,7 @@ import difflib
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from fprnet import plugins
 from fprnet.components import (
@@ -16,6 +16,7 @@ from fprnet.components import (
     SOURCE,
     Component,
     Kind,
+    Recorded,
     hints_of,
     kind_of,
     options_of,
@@ -24,7 +25,14 @@ from fprnet.components import (
 from fprnet.errors import ConfigError, FprnetError
 from fprnet.typed_values import from_text, shown, typed_value
 
-__all__ = ["faults_text", "field_defaults", "fill", "options_and_defaults", "parse_component"]
+__all__ = [
+    "as_recorded",
+    "faults_text",
+    "field_defaults",
+    "fill",
+    "options_and_defaults",
+    "parse_component",
+]
 
 
 def parse_component(
@@ -66,6 +74,40 @@ def fill(schema: type, values: Mapping[str, Any], prefix: str = "") -> tuple[Any
     hints = typing.get_type_hints(schema, include_extras=True)
     filled, faults = _fill(hints, field_defaults(schema), values, prefix)
     return (None if faults else schema(**filled)), faults
+
+
+def as_recorded(schema: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested plain values for `fill` that look up no code of somebody else.
+
+    Args:
+        schema: Dataclass that the values are for.
+        values: By field name. Components that they record as somebody else's, and those that such
+            ones are options of, become a `Recorded`.
+    """
+    hints = typing.get_type_hints(schema, include_extras=True)
+    return {name: _recorded(hints.get(name), value) for name, value in values.items()}
+
+
+def _recorded(hint: Any, value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    kind = kind_of(hint)
+    if kind is None:
+        section = dataclasses.is_dataclass(hint) and isinstance(hint, type)
+        return as_recorded(hint, value) if section else value
+    if get_origin(get_args(hint)[0]) is Mapping:  # several by name
+        one = Annotated[Component, kind]
+        return {name: _recorded(one, inner) for name, inner in value.items()}
+    if CLASS_PATH not in value or not _is_foreign(value):
+        return value
+    return Recorded(kind, value[CLASS_PATH], value.get(INIT_ARGS) or {}, value.get(SOURCE))
+
+
+def _is_foreign(value: Any) -> bool:
+    """Return whether a component, or one among its options, is recorded as somebody else's."""
+    if not isinstance(value, Mapping):
+        return False
+    return value.get(SOURCE) is not None or any(_is_foreign(inner) for inner in value.values())
 
 
 def faults_text(faults: Iterable[str]) -> str:
@@ -147,6 +189,8 @@ def _nearest_key(prefix: str, name: Any, known: Sequence[str]) -> str:
 def _parse(
     kind: Kind, value: Any, key: str, default: str | None
 ) -> tuple[Component | None, list[str]]:
+    if isinstance(value, Recorded):
+        return value, []
     if isinstance(value, str) and value.startswith("{"):
         value = from_text(value)
     if isinstance(value, Component):  # a default, which may leave options to its signature

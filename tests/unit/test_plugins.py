@@ -6,9 +6,11 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+import fprnet
 from fprnet import plugins
 from fprnet.config import config_as_dict, config_from_dict, load_config
 from fprnet.errors import CheckpointError, ConfigError, UsageError
@@ -225,13 +227,41 @@ def test_a_checkpoint_of_another_version_of_the_file_is_refused(mine, tmp_path):
         }
 
     file = checkpoint(tmp_path / "a.pt", use)
-    assert load_trained(file).config.loss.options["ranking"].options == {"scale": 2.0}
+    recorded = REIDENTIFICATION.read(file)["config"]
+    assert config_from_dict(recorded).loss.options["ranking"].options == {"scale": 2.0}
     mine.write_text(MINE.replace("square", "abs"))
     del sys.modules["my_loss"]  # as in another process
-    with pytest.raises(CheckpointError) as error:
-        load_trained(file)
+    with pytest.raises(ConfigError) as error:
+        config_from_dict(recorded)
     assert digest in str(error.value)
     assert hashlib.sha256(mine.read_bytes()).hexdigest() in str(error.value)
+    loss = load_trained(file).config.loss  # which embeds as ever
+    with pytest.raises(ConfigError, match=digest):
+        loss.build()
+
+
+def test_a_model_embeds_without_the_code_of_its_training(tmp_path):
+    def use(config):
+        ranking = {"class_path": "far:Loss", "init_args": {"scale": 2}, "source": "far-reid 1.5"}
+        config["loss"]["init_args"]["ranking"] = ranking
+        config["batches"] = {"class_path": "far:Sampler", "source": "far-reid 1.5"}
+        callback = {"class_path": "far:Callback", "init_args": {}, "source": "far-reid 1.5"}
+        config["callbacks"] = {"mine": callback}
+        step = {"class_path": "far:Fog", "init_args": {}, "source": "far-reid 1.5"}
+        config["augmentation"]["steps"] = {"fog": step}
+
+    file = checkpoint(tmp_path / "a.pt", use)
+    model = fprnet.load_model(file, runtime="pytorch", precision="float32")
+    assert model.embed(np.zeros((1, *model.size, 3), np.uint8), "visible").shape[0] == 1
+    model.save_pretrained(tmp_path / "model")
+    again = fprnet.load_model(tmp_path / "model", runtime="pytorch", precision="float32")
+    recorded = REIDENTIFICATION.read(file)["config"]
+    for name in ("loss", "callbacks", "augmentation"):
+        assert config_as_dict(again.config)[name] == recorded[name]
+    with pytest.raises(ConfigError, match=r"far:Fog.*add --plugin far-reid"):
+        again.config.augmentation.steps["fog"].build()
+    with pytest.raises(ConfigError, match=r"far:Loss.*add --plugin far-reid"):
+        config_from_dict(config_as_dict(again.config))
 
 
 def test_an_object_of_the_running_program():

@@ -3,6 +3,7 @@
 from fprnet.config.loading import (
     config_as_dict,
     config_from_dict,
+    config_to_embed,
     load_config,
     override_config,
     preset_names,
@@ -16,6 +17,7 @@ __all__ = [
     "Scale",
     "config_as_dict",
     "config_from_dict",
+    "config_to_embed",
     "load_config",
     "override_config",
     "preset_names",

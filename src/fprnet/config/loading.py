@@ -20,11 +20,12 @@ from fprnet.config.checks import faults_of
 from fprnet.config.layers import layered, nested, read_text, read_values, values_of
 from fprnet.config.schema import RunConfig, Scale
 from fprnet.errors import ConfigError
-from fprnet.filling import faults_text, fill
+from fprnet.filling import as_recorded, faults_text, fill
 
 __all__ = [
     "config_as_dict",
     "config_from_dict",
+    "config_to_embed",
     "load_config",
     "override_config",
     "preset_names",
@@ -130,6 +131,22 @@ def config_from_dict(values: Mapping[str, Any]) -> RunConfig:
         raise ConfigError(faults_text(faults))
     checked: RunConfig = config
     return checked
+
+
+def config_to_embed(values: Mapping[str, Any]) -> RunConfig:
+    """Return the config of a model that is to embed, for which the code of its training may lack.
+
+    Components of somebody else outside ``model`` (a loss, a sampler, ...) stay as the file records
+    them, and nobody has to allow or install them; see `fprnet.components.Recorded`.
+
+    Args:
+        values: As `config_from_dict`.
+
+    Raises:
+        ConfigError: As `config_from_dict`.
+    """
+    training = {name: value for name, value in values.items() if name != "model"}
+    return config_from_dict({**values, **as_recorded(RunConfig, training)})
 
 
 def to_yaml(config: RunConfig) -> str:

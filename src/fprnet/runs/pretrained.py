@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from fprnet import pretrained as shipped
-from fprnet.config import config_as_dict, config_from_dict
+from fprnet.config import config_as_dict, config_to_embed
 from fprnet.config.schema import RunConfig
 from fprnet.errors import CheckpointError, ConfigError
 from fprnet.files import remove_leftovers_of, replacing, sha256
@@ -258,7 +258,7 @@ def read_pretrained(folder: Path) -> PretrainedModel:
     """
     content = _read_config(folder / CONFIG)
     try:
-        config = config_from_dict(content["config"])
+        config = config_to_embed(content["config"])
     except ConfigError as error:
         raise CheckpointError(
             f"the config in {folder / CONFIG} is not one of this fprnet ({error}); "

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fprnet.config import RunConfig, config_from_dict
+from fprnet.config import RunConfig, config_to_embed
 from fprnet.errors import CheckpointError
 from fprnet.files import sha256
 from fprnet.methods.network import build_network, untrained
@@ -61,7 +61,7 @@ def load_trained(path: Path) -> TrainedModel:
         CheckpointError: The file is no checkpoint of a run, or its weights do not fit its config.
     """
     state = REIDENTIFICATION.read(path)
-    config = config_of(state, path, config_from_dict)
+    config = config_of(state, path, config_to_embed)
     identities = tuple(state["identities"])
     model = build_network(untrained(config.model), len(identities))
     load_weights(model, state["model"], path)
