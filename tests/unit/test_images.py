@@ -121,11 +121,12 @@ def test_several_frames_give_the_first(tmp_path: Path, name: str) -> None:
 
 
 def test_contrast_and_colour_by_hand(tmp_path: Path) -> None:
-    """Half red 200, half gray 50: 0.299 * 200 = 60 and 50; the spread is 200 or 0."""
-    pixels = np.full((20, 10, 3), 50, dtype=np.uint8)
-    pixels[:, :6] = (200, 0, 0)
-    facts = inspect_image(saved(Image.fromarray(pixels), tmp_path / "a.png"))
-    assert (facts.contrast, facts.colour) == (10, 200)
+    """Some red 200, the rest gray 50: 0.299 * 200 = 60 and 50; the spread is 200 or 0."""
+    for columns, colour in ((12, 200), (2, 200), (1, 0)):  # of 20; a tenth counts
+        pixels = np.full((10, 20, 3), 50, dtype=np.uint8)
+        pixels[:, :columns] = (200, 0, 0)
+        facts = inspect_image(saved(Image.fromarray(pixels), tmp_path / "a.png"))
+        assert (facts.contrast, facts.colour) == (10, colour)
 
 
 def test_halving_a_size_averages_pixels(tmp_path: Path) -> None:

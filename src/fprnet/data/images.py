@@ -63,7 +63,7 @@ class ImageFacts:
             (palette), "RGBA", "I;16" (16-bit gray), ...
         has_frames: Whether the file has further images, which are not read.
         contrast: Gray values, 0 to 255, between the darkest and the brightest hundredth.
-        colour: Median over the pixels of the largest minus the smallest channel, 0 to 255.
+        colour: Largest minus smallest channel that a tenth of the pixels reach, 0 to 255.
     """
 
     width: int

@@ -163,9 +163,9 @@ def contrast_of(picture: Image.Image) -> int:
 
 
 def colour_of(picture: Image.Image) -> int:
-    """Return the median over the pixels of an RGB image of largest minus smallest channel."""
+    """Return the largest minus the smallest channel that a tenth of an RGB image's pixels reach."""
     red, green, blue = picture.split()
     largest = ImageChops.lighter(ImageChops.lighter(red, green), blue)
     smallest = ImageChops.darker(ImageChops.darker(red, green), blue)
     counts = np.cumsum(ImageChops.subtract(largest, smallest).histogram())
-    return int(np.searchsorted(counts, counts[-1] / 2))
+    return int(np.searchsorted(counts, counts[-1] * 0.9, side="right"))
