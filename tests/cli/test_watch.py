@@ -281,6 +281,14 @@ def test_sound_without_pictures_is_refused(watch, tmp_path):
     assert (result.status, "no video stream" in result.complaint) == (2, True)
 
 
+def test_recordings_of_one_camera_do_not_begin_at_once(watch, films, tmp_path):
+    next_hour = shutil.copy(films / "day.mp4", tmp_path / "next.mp4")
+    words = (films / "day.mp4", next_hour, "--start", "2026-03-01T08:00")
+    result, tracklets = watch(*words, boxes=False)
+    assert (result.status, tracklets) == (2, [])
+    assert "several recordings of camera door; watch each" in result.complaint
+
+
 @pytest.mark.parametrize(
     ("words", "value"),
     [

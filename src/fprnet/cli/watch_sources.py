@@ -127,7 +127,13 @@ def sources_of(args: argparse.Namespace, options: WatchOptions) -> list[Watched]
             "--camera, --boxes and --detector are not for a Frigate, which names its cameras and "
             "detects; leave them out, and choose cameras with --frigate-camera"
         )
-    cameras = iter(_for_each("--camera", args.camera, len(addresses)))
+    names = _for_each("--camera", args.camera, len(addresses))
+    if args.start is not None and len(set(names)) < len(names):
+        raise UsageError(
+            f"--start is one time for several recordings of camera {max(names, key=names.count)}; "
+            "watch each with its own --start, or take the times from their names with --time-from"
+        )
+    cameras = iter(names)
     if args.boxes and len(args.boxes) != len(addresses):
         raise UsageError(f"--boxes is given {len(args.boxes)} times for {len(addresses)} sources")
     boxes = iter(args.boxes)
