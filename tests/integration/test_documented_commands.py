@@ -77,7 +77,7 @@ def test_code_block(fprnet, workplace, capfd):
 
 @pytest.mark.slow
 def test_commands_of_speed(fprnet, workplace):
-    smaller = ("--size", "64x32", "--width", "4", "--images", "2", "--repeats", "1")
+    smaller = ("--size", "64x32", "--width", "8", "--images", "2", "--repeats", "1")
     kinds = []
     for words in commands("speed.md"):
         kinds.append(words[1])

@@ -128,7 +128,7 @@ QUICK = ("fprnet", "paper", "cmgan")  # a folder of methods each
 @pytest.mark.filterwarnings("ignore:.*CUDA is not available")  # of autocast
 def test_steps_on_a_gpu(preset, resident, monkeypatch):
     words = {
-        "--model.backbone.width": 4,
+        "--model.backbone.width": 8,
         "--model.weights": "none",
         "--data.height": 64,
         "--data.width": 32,
