@@ -29,7 +29,6 @@ from fprnet.typed_values import shown
 __all__ = [
     "Component",
     "Kind",
-    "Recorded",
     "components_in",
     "hints_of",
     "kind_of",
@@ -117,29 +116,6 @@ class Component:
             yield from check(self.options, config)
         for component in components_in(self.options):
             yield from component.faults(config)
-
-
-@dataclass(frozen=True)
-class Recorded(Component):
-    """A component as a file names it, not looked up: its code is needed only when it is built.
-
-    Its options are as they are written.
-    """
-
-    def build(self, *supplied: Any) -> Any:
-        """Look it up, check its options, and call it.
-
-        Raises:
-            ConfigError: Its code is not here, not allowed, or another than the recorded one.
-        """
-        from fprnet.filling import parse_component
-
-        return parse_component(self.kind, plain(self), key=self.kind.noun).build(*supplied)
-
-    def faults(self, config: object) -> Iterable[str]:
-        """Yield nothing: who wrote the file has checked it."""
-        del config
-        return ()
 
 
 def _built(value: Any) -> Any:

@@ -69,7 +69,7 @@ class ClusterSampler:
         for rows in self._rows:
             chosen = [one for one in order if one in rows][: self.clusters]
             drawn.append(np.concatenate([self._draw(random, rows[one]) for one in chosen]))
-            labels.append(np.repeat(np.array(chosen, dtype=np.int64), self.images))
+            labels.append(np.repeat(np.searchsorted(self.identity, chosen), self.images))
         return Batch(labels[0], drawn[0], drawn[1], self.images)
 
     def _draw(self, random: np.random.Generator, rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -137,7 +137,7 @@ def config_to_embed(values: Mapping[str, Any]) -> RunConfig:
     """Return the config of a model that is to embed, for which the code of its training may lack.
 
     Components of somebody else outside ``model`` (a loss, a sampler, ...) stay as the file records
-    them, and nobody has to allow or install them; see `fprnet.components.Recorded`.
+    them, and nobody has to allow or install them; see `fprnet.filling.Recorded`.
 
     Args:
         values: As `config_from_dict`.
