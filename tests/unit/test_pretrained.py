@@ -98,6 +98,15 @@ def test_digest_names_the_model(saved, tmp_path):
     assert weights_file(saved) == saved / WEIGHTS
 
 
+def test_equal_weights_in_another_network_are_another_model(saved, tmp_path):
+    model, config = preset("fprnet", overrides=("--model.mirrored", "true"))
+    Embedder(model, config, ABOUT, **PLAIN).save_pretrained(tmp_path)
+    one, other = (load_file(folder / WEIGHTS) for folder in (saved, tmp_path))
+    assert all(torch.equal(one[key], other[key]) for key in one.keys() | other.keys())
+    digests = [read_pretrained(folder).sha256 for folder in (saved, tmp_path)]
+    assert digests[0] != digests[1]
+
+
 def test_offline_from_the_hubs_cache(saved, tmp_path, monkeypatch):
     snapshot = tmp_path / "models--somebody--mine" / "snapshots" / ("a" * 40)
     snapshot.mkdir(parents=True)

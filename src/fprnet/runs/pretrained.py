@@ -218,6 +218,9 @@ def write_pretrained(
     for key, value in model.state_dict().items():
         if key not in classifiers:
             weights[key] = _stored(key, value, half=half)
+    anywhere = config_as_dict(_anywhere(config))
+    # The network is in the file, too: its digest names what embeds, and not the weights alone.
+    about = {"format": "pt", "network": json.dumps(anywhere["model"])}
     content = {
         "format": FORMAT,
         "library_name": "fprnet",
@@ -226,7 +229,7 @@ def write_pretrained(
         "trained_identities": trained_identities,
         "step": step,
         "selection": selection,
-        "config": config_as_dict(_anywhere(config)),
+        "config": anywhere,
     }
     order = (CONFIG, CARD, WEIGHTS)  # the last one that is opened takes its name first
     try:
@@ -235,7 +238,7 @@ def write_pretrained(
             remove_leftovers_of(folder / name)
         with ExitStack() as complete:
             new = {name: complete.enter_context(replacing(folder / name)) for name in order}
-            new[WEIGHTS].write_bytes(save(weights, metadata={"format": "pt"}))
+            new[WEIGHTS].write_bytes(_with_metadata(save(weights), about))
             new[CARD].write_text(card, encoding="utf-8")
             new[CONFIG].write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
             for name in (CONFIG, CALIBRATION, PROJECTION):
@@ -245,6 +248,19 @@ def write_pretrained(
             f"model {folder} cannot be written ({error.strerror}); free some space or give another "
             "folder"
         ) from error
+
+
+def _with_metadata(content: bytes, about: Mapping[str, str]) -> bytes:
+    """Return a safetensors file with its metadata in their order; its own writer takes any order.
+
+    The file is the header's length in eight bytes, the header as JSON, and the numbers, whose
+    places the header counts from its end.
+    """
+    size = int.from_bytes(content[:8], "little")
+    header = {"__metadata__": about, **json.loads(content[8 : 8 + size])}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[8 + size :]
 
 
 def read_pretrained(folder: Path) -> PretrainedModel:

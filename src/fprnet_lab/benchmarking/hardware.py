@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 FloatPrecision = Literal["float32", "bfloat16"]
+SMALLEST_SIDE = 256  # rows of a matrix
 PRECISIONS: tuple[FloatPrecision, ...] = ("float32", "bfloat16")
 
 
@@ -69,9 +70,11 @@ def matrix_rate(dtype: torch.dtype, device: torch.device, *, size: int, seconds:
     """Return the highest rate of any product in about so many seconds, 10^9 operations a second.
 
     The best one counts: what the machine can do, not what it did while others used it. The clock is
-    that of the steps which are compared with the rate (:func:`clock_for`).
+    that of the steps which are compared with the rate (:func:`clock_for`). The matrices have
+    ``size`` rows, or fewer where one product of that size would fill the time.
     """
     clock = clock_for(device, torch.get_num_threads())
+    size = _affordable(dtype, device, size=size, seconds=seconds)
     generator = torch.Generator().manual_seed(0)
     left, right = (torch.randn(size, size, generator=generator).to(device, dtype) for _ in range(2))
     out = torch.empty(size, size, dtype=dtype, device=device)
@@ -87,6 +90,25 @@ def matrix_rate(dtype: torch.dtype, device: torch.device, *, size: int, seconds:
         best = min(best, (clock() - start) / repetitions)
         if time.perf_counter() - begun > seconds:
             return 2 * size**3 / best / 1e9
+
+
+def _affordable(dtype: torch.dtype, device: torch.device, *, size: int, seconds: float) -> int:
+    """Return the largest size up to ``size``, by doubling, whose product takes a part of the time.
+
+    A CPU without instructions for bfloat16 multiplies two matrices of 2,048 rows in a minute.
+    """
+    side = min(SMALLEST_SIDE, size)
+    while side < size:
+        matrix = torch.ones(side, side, dtype=dtype, device=device)
+        torch.mm(matrix, matrix)  # loads code
+        wait_for(device)
+        begun = time.perf_counter()
+        torch.mm(matrix, matrix)
+        wait_for(device)
+        if 8 * (time.perf_counter() - begun) > seconds:
+            break
+        side = min(2 * side, size)
+    return side
 
 
 def clock_for(device: torch.device, threads: int) -> Callable[[], float]:

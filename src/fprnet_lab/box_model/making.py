@@ -28,7 +28,7 @@ from fprnet.errors import TrainingError
 from fprnet.files import write_text
 from fprnet.gallery.calibrating import calibrate_features, choose_projection
 from fprnet.gallery.calibration import Calibration, calibration_path, write_calibration
-from fprnet.runs.pretrained import WEIGHTS, weights_file
+from fprnet.runs.pretrained import weights_file
 from fprnet.training.run import run_training
 from fprnet_lab.box_model.card import card_of
 from fprnet_lab.box_model.recipe import Recipe
@@ -75,7 +75,7 @@ def _trained(recipe: Recipe, out: Path, workers: int, max_steps: int | None) -> 
         earlier = out / "warm-start"
         if not _trained(recipe.warm_start, earlier, workers, max_steps):
             return False
-        config = _started(config, recipe, _saved(earlier))
+        config = _started_from(config, str(weights_file(_saved(earlier))))
     people = out / "people"
     generate(people, recipe.people.options(), workers=workers)
     config = replace(config, data=replace(config.data, root=str(people)))
@@ -116,7 +116,7 @@ def pack(recipe: Recipe, out: Path) -> Path:
     write_text(out / "scores.json", json.dumps(scores, indent=1) + "\n")
     config = replace(trained.config, data=replace(trained.config.data, root="", cache=None))
     if recipe.warm_start is not None:
-        config = _started(config, recipe, Path(recipe.warm_start.name))
+        config = _started_from(config, f"{recipe.warm_start.name}/{weights_file(folder).name}")
     trained.save_pretrained(folder, card=card_of(recipe, scores, to_yaml(config)))
     weights = weights_file(folder)
     write_calibration(calibration_path(weights), calibration)
@@ -125,11 +125,10 @@ def pack(recipe: Recipe, out: Path) -> Path:
     return folder
 
 
-def _started(config: RunConfig, recipe: Recipe, earlier: Path) -> RunConfig:
-    """Return a config whose network starts from the model in a folder, as the recipe says."""
-    if recipe.whole_network:
-        return replace(config, training=replace(config.training, start_from=str(earlier)))
-    return replace(config, model=config.model.with_options(weights=str(earlier / WEIGHTS)))
+def _started_from(config: RunConfig, weights: str) -> RunConfig:
+    """Return a config whose network starts from weights."""
+    options = {**config.model.options, "weights": weights}
+    return replace(config, model=replace(config.model, options=options))
 
 
 def _calibrate(

@@ -111,10 +111,8 @@ class Recipe:
         calibration: Site on whose people the calibration is fitted.
         sites: Sites on which the model is scored; they must not be among the training worlds.
         run: Config of the training, without a data set.
-        warm_start: Recipe of the model from whose weights the training starts; None: from what
+        warm_start: Recipe of the model from whose backbone the training starts; None: from what
             ``run`` says.
-        whole_network: Whether it takes pyramid and heads of that model, too, and not the backbone
-            alone.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -126,7 +124,6 @@ class Recipe:
     sites: tuple[Site, ...]
     run: InstanceOf[RunConfig]
     warm_start: InstanceOf[Recipe] | None = None
-    whole_network: bool = False
 
     @property
     def worlds(self) -> frozenset[int]:
