@@ -128,6 +128,7 @@ def test_a_mirrored_network_tells_no_image_from_its_mirror_image(name):
 def test_a_mirrored_embedding_is_that_of_both_images_together():
     plain, _ = preset("fprnet")
     mirrored, _ = preset("fprnet", overrides=("--model.mirrored", "true"))
+    fresh = [copy.deepcopy(network) for network in (plain, mirrored)]
     images = normalise(torch.from_numpy(pictures(2)))
     both = [{}, {}]
     with torch.inference_mode():
@@ -135,6 +136,8 @@ def test_a_mirrored_embedding_is_that_of_both_images_together():
             for name, striped in plain.embedding_maps(shown, "visible").items():
                 means[name] = striped.maps.mean(dim=(2, 3))
         found = mirrored.embedding_maps(images, "visible")
+        trained = [network.train().embed(images, "visible") for network in fresh]
+    torch.testing.assert_close(*trained)
     for name, striped in found.items():
         right = (both[0][name] + both[1][name]) / 2
         torch.testing.assert_close(striped.maps.mean(dim=(2, 3)), right, atol=1e-5, rtol=1e-5)

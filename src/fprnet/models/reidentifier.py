@@ -93,8 +93,8 @@ class Reidentifier(nn.Module):
         pyramids: One for both modalities, one each (visible, infrared), or None.
         head: Training outputs and embeddings; an ``nn.Module``.
         auxiliaries: Modules that look at the output of head "main" in training, by name.
-        mirrored: Whether test embeddings are those of the mean of an image's maps and its mirror
-            image's, turned back; training is the same.
+        mirrored: Whether embeddings are those of the mean of an image's maps and its mirror
+            image's, turned back; in training mode they never are.
     """
 
     def __init__(
@@ -215,9 +215,10 @@ class Reidentifier(nn.Module):
 
     def _stages(self, images: Tensor, modality: Modality) -> dict[int, Pair]:
         """Return the stages of images of one modality, as the test embedding sees them."""
-        shown = torch.cat([images, images.flip(3)]) if self.mirrored else images
+        both = self.mirrored and not self.training
+        shown = torch.cat([images, images.flip(3)]) if both else images
         stages: dict[int, Pair] = self.streams(*_of_one(shown, modality))
-        if not self.mirrored:
+        if not both:
             return stages
         count = images.shape[0]  # by shape, as `Pair` says
         symmetric = {}
