@@ -144,6 +144,9 @@ def test_images_of_one_light_have_a_threshold_of_their_own_and_no_probability(tm
             for match in answer.matches
         }
         night = Searcher(Embedder(), both, measured).search_embeddings(AXES[:1], **words)
+        unjudged = Searcher(Embedder(), both, measured).search_embeddings(
+            AXES[:1], filters=Filters(modality="infrared")
+        )
         bare = Searcher(Embedder(), both, measured).search_embeddings(
             AXES[:1], "visible", filters=Filters(modality="visible"), top=1
         )
@@ -158,6 +161,8 @@ def test_images_of_one_light_have_a_threshold_of_their_own_and_no_probability(tm
     assert night.decision.same_modality_threshold is None
     assert "one modality" in night.warnings[0]
     assert [match.accepted for match in night.matches if match.modality == "infrared"] == [None] * 2
+    assert (unjudged.decision, unjudged.verdict) == (None, None)
+    assert "one modality" in unjudged.warnings[0]
     # Nothing says how likely an image by day is right for a query by day, so nothing is "perhaps".
     assert (bare.in_gallery, bare.verdict) == (False, "probably not in the gallery")
 

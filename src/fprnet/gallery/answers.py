@@ -75,7 +75,9 @@ class Answer(BaseModel):
     modality: Modality = Field(default="infrared", description="Of the query images")
     candidates: int = Field(description="Records that the filters leave")
     filters: Filters
-    decision: Decision | None = Field(description="Null without a calibration")
+    decision: Decision | None = Field(
+        description="Null without a calibration, or one that has measured no such pair"
+    )
     reranked: bool = Field(description="The order is re-ranking's, not the similarities'")
     matches: list[RankedMatch]
     people: list[Person] = Field(description="Empty unless people were asked for")

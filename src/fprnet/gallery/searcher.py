@@ -157,13 +157,14 @@ class Searcher:
             )
             for rank, match in enumerate(ranked, start=1)
         ]
+        unjudged = [match for match in matches if match.accepted is None]
         return Answer(
             queries=queries,
             modality=modality,
             candidates=found.candidates,
             filters=filters,
             decision=None
-            if not thresholds
+            if not thresholds or (matches and len(unjudged) == len(matches))
             else Decision(
                 false_match_rate=false_match_rate,
                 threshold=thresholds[_other(modality)],
@@ -175,7 +176,7 @@ class Searcher:
             people=_people(matches) if group else [],
             warnings=[
                 *self._disagreement(vectors[:queries]),
-                *([NOT_MEASURED] if thresholds and _lacks_threshold(matches) else []),
+                *([NOT_MEASURED] if thresholds and unjudged else []),
                 *([] if found.candidates else [self._nobody(filters)]),
             ],
         )
@@ -269,10 +270,6 @@ def image_warnings(
 
 def _other(modality: Modality) -> Modality:
     return MODALITIES[1] if modality == MODALITIES[0] else MODALITIES[0]
-
-
-def _lacks_threshold(matches: Sequence[RankedMatch]) -> bool:
-    return any(match.accepted is None for match in matches)
 
 
 def _people(matches: Sequence[RankedMatch]) -> list[Person]:
