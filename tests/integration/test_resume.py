@@ -50,7 +50,10 @@ def straight(tiny_set, tmp_path_factory):
     return runs
 
 
-def test_a_loss_that_learns_and_remembers_goes_on_where_it_was(fprnet, tiny_set, tmp_path):
+def test_a_loss_that_learns_and_remembers_goes_on_where_it_was(
+    fprnet, tiny_set, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("FPRNET_PLUGINS", "")  # what it allows is forgotten at its end
     plugin = ROOT / "tests" / "plugins" / "my_centres.py"
     centres = ("--loss.ranking", "my_centres:Centres", "--loss.ranking.size", "512")
     more = ("--optimizer.multipliers.loss", "0.5", "--callbacks.watching", "my_centres:Watching")
