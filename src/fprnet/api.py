@@ -9,7 +9,6 @@ from inspect import isfunction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
@@ -33,7 +32,7 @@ from fprnet.embeddings.loading import load_model
 from fprnet.embeddings.store import Features
 from fprnet.errors import UsageError
 from fprnet.evaluation.arrays import cross_modality_protocol, features_of_arrays
-from fprnet.evaluation.data_set_protocol import make_protocol, named_options
+from fprnet.evaluation.data_set_protocol import check_rows, make_protocol, named_options
 from fprnet.evaluation.metrics import Metric
 from fprnet.evaluation.open_set import score_open_set
 from fprnet.evaluation.provenance import with_provenance
@@ -347,15 +346,18 @@ def _protocol(
     split: int | None,
     options: dict[str, Any],
 ) -> tuple[Protocol, DataSet | None]:
+    data_set = None
+    if data is not None:
+        config = features.meta.get("config", {})
+        data_set = open_for_test(Path(data), config, layout=layout, split=split)
     if isinstance(name, Protocol):
-        _check_rows(name, features)
+        check_rows(name, features)
         if options:
             raise UsageError(
                 f"{next(iter(options))} is no option of a protocol that is given whole"
             )
-        if data is None:
-            return name, None
-    if data is None:
+        return name, data_set
+    if data_set is None:
         for key, value in (("layout", layout if layout != AUTO else None), ("protocol", name)):
             if value is not None:
                 raise UsageError(f"{key} {value} is of a data set; give data, or leave it out")
@@ -365,33 +367,9 @@ def _protocol(
                 f"{next(iter(options))} is no option here; without data there is only direction"
             )
         return cross_modality_protocol(features, direction), None
-    config = features.meta.get("config", {})
-    data_set = open_for_test(Path(data), config, layout=layout, split=split)
-    if isinstance(name, Protocol):
-        return name, data_set
     if name is not None:
         options = {**named_options(name, data_set.layout), **options}
     return make_protocol(features, data_set, options), data_set
-
-
-def _check_rows(protocol: Protocol, features: Features) -> None:
-    """Refuse a protocol of other images.
-
-    Raises:
-        UsageError: A column has another length, or a row is none of the features.
-    """
-    for column in ("exclusion_group", "order"):
-        if len(getattr(protocol, column)) != len(features):
-            raise UsageError(
-                f"the protocol's {column} has {len(getattr(protocol, column))} rows and the "
-                f"features have {len(features)}; give one for each row"
-            )
-    rows = np.concatenate([side for t in protocol.trials for side in (t.query, t.gallery)])
-    if len(rows) and not 0 <= rows.min() <= rows.max() < len(features):
-        raise UsageError(
-            f"the protocol names the rows {rows.min()} to {rows.max()} of {len(features)}; rows of "
-            "the features count from 0"
-        )
 
 
 def rerank(

@@ -24,6 +24,10 @@ from fprnet.runs.trained_model import load_trained
 from fprnet.training.optimizer import with_rates
 
 GAME = ("paper", "released")
+ONE_STEP = {
+    **{"training__epochs": 1, "training__steps_per_epoch": 1, "batches__identities": 4},
+    **{"data__height": 64, "data__width": 32},
+}
 
 
 @pytest.mark.slow
@@ -84,11 +88,7 @@ def test_code_and_null_are_values_of_the_config_in_python(tiny_set, tmp_path):
         model__backbone__width=8,
         training__clip_norm=None,
         training__precision="float32",
-        training__epochs=1,
-        training__steps_per_epoch=1,
-        data__height=64,
-        data__width=32,
-        batches__identities=4,
+        **ONE_STEP,
     )
     assert run.history[0]["quiet"]
     assert run.config.training.clip_norm is None
@@ -156,11 +156,7 @@ def test_a_network_that_breaks_its_word_is_told_so(tiny_set, tmp_path, fault, to
             network=Means,
             model__fault=fault,
             training__precision="float32",
-            training__epochs=1,
-            training__steps_per_epoch=1,
-            data__height=64,
-            data__width=32,
-            batches__identities=4,
+            **ONE_STEP,
         )
 
 

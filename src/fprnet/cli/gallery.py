@@ -191,8 +191,9 @@ def _require(gallery: Gallery, images: Sequence[str], ids: Sequence[str]) -> Non
     """Refuse files that are no records, by the names that the user gave."""
     from fprnet.errors import GalleryMissingError
 
-    known = gallery.known(ids[: len(images)])
-    absent = [image for image, id in zip(images, ids, strict=False) if id not in known]
+    own = ids[: len(images)]  # of the images; those of other choices follow
+    known = gallery.known(own)
+    absent = [image for image, id in zip(images, own, strict=True) if id not in known]
     if absent:
         raise GalleryMissingError(
             f"there is no record of {', '.join(absent[:NAMED])}{', ...' if absent[NAMED:] else ''} "

@@ -134,7 +134,7 @@ def config_from_dict(values: Mapping[str, Any]) -> RunConfig:
 
 
 def config_to_embed(values: Mapping[str, Any]) -> RunConfig:
-    """Return the config of a model that is to embed, for which the code of its training may lack.
+    """Return the config of a model that is to embed, whose training code may be absent.
 
     Components of somebody else outside ``model`` (a loss, a sampler, ...) stay as the file records
     them, and nobody has to allow or install them; see `fprnet.filling.Recorded`.

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from fprnet.components import Kind, nearest, options_of
 from fprnet.data.data_set import DataSet
 from fprnet.data.protocols.named import PROTOCOLS
@@ -16,7 +18,7 @@ from fprnet.data.records import ImageTable
 from fprnet.errors import UsageError
 from fprnet.filling import parse_component
 
-__all__ = ["make_protocol", "named_options", "named_protocols", "protocol_options"]
+__all__ = ["check_rows", "make_protocol", "named_options", "named_protocols", "protocol_options"]
 
 SUPPLIED = ("images", "split", "identities")
 
@@ -116,3 +118,23 @@ def _name_of(layout: str, options: Mapping[str, Any]) -> str | None:
         if protocol.layout == layout and same:
             return name
     return None
+
+
+def check_rows(protocol: Protocol, features: ImageTable) -> None:
+    """Refuse a protocol of other images.
+
+    Raises:
+        UsageError: A column has another length, or a row is none of the features.
+    """
+    for column in ("exclusion_group", "order"):
+        if len(getattr(protocol, column)) != len(features):
+            raise UsageError(
+                f"the protocol's {column} has {len(getattr(protocol, column))} rows and the "
+                f"features have {len(features)}; give one for each row"
+            )
+    rows = np.concatenate([side for t in protocol.trials for side in (t.query, t.gallery)])
+    if len(rows) and not 0 <= rows.min() <= rows.max() < len(features):
+        raise UsageError(
+            f"the protocol names the rows {rows.min()} to {rows.max()} of {len(features)}; rows of "
+            "the features count from 0"
+        )

@@ -55,8 +55,8 @@ class GallerySpeed:
             all in NumPy.
         size_bytes: Size of the gallery's files.
         filling_peak_gib: Largest resident memory until the gallery was filled.
-        graph_seconds: Of building a server's graph over the filled gallery; None where it grew with
-            each record, or there is none.
+        graph_seconds: Duration of building a server's graph over the filled gallery; None where
+            the graph grew with each record, or there is none.
     """
 
     filled_per_second: float

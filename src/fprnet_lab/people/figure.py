@@ -41,9 +41,9 @@ class Figure:
     Attributes:
         rest: Positions (V, 3).
         bones: Four bones of each vertex, (V, 4).
-        weights: Their weights, (V, 4).
+        weights: Shares of the bones in each vertex, (V, 4).
         quads: Faces (Q, 4).
-        triangles: The same faces halved, (T, 3).
+        triangles: Halves of the quads, (T, 3).
         parts: Part of each triangle, (T,).
         attributes: Place on the naked body, (V, 7), see ``ATTRIBUTES``; what ``paint`` reads.
         wrinkles: Offsets along ``outward`` in decimetres, (2 * WAVES, V).

@@ -35,8 +35,8 @@ class Illustration:
     Attributes:
         title: Heading.
         caption: Sentences under the picture.
-        light: A PNG or JPEG file.
-        dark: The same for a dark page; None where one picture serves both.
+        light: A PNG or JPEG file, for a light page.
+        dark: A PNG or JPEG file for a dark page; None where ``light`` serves both.
         wide: It is scrolled sideways on a narrow screen instead of being made smaller.
     """
 
