@@ -21,6 +21,7 @@ from fprnet.methods.network import build_network, untrained
 from fprnet.plain_text import parse_yaml
 from fprnet.precision import gpu_computes_bfloat16, is_faster
 from fprnet.training.memory_format import in_memory_format
+from fprnet.training.weight_gradients import quicken_weight_gradients
 
 __all__ = ["Precision", "fastest_precision", "resolve_runtime"]
 
@@ -137,6 +138,8 @@ def _probe(config: RunConfig) -> Callable[[Precision], object]:
             channels_last=config.training.channels_last,
             device=torch.device("cpu"),
         )
+        if not config.training.compile:
+            quicken_weight_gradients(network, torch.device("cpu"))
         images = torch.randn(IMAGES, 3, config.data.height, config.data.width)
     images = images.contiguous(memory_format=memory_format)
 

@@ -46,6 +46,7 @@ from fprnet.training.resident import choose_image_device
 from fprnet.training.run_folder import TrainingFolder, training_folder
 from fprnet.training.schedule import make_scheduler
 from fprnet.training.training_set import TensorBatch, TrainingSet
+from fprnet.training.weight_gradients import quicken_weight_gradients
 
 __all__ = ["run_training"]
 
@@ -111,6 +112,8 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
     model = in_memory_format(model, channels_last=channels_last, device=fabric.device)
     if config.training.compile:
         compile_trunk(model)
+    else:
+        quicken_weight_gradients(model, fabric.device)
     objective = config.loss.build()
     loss_modules = modules_in(objective)
     optimizers = make_optimizers(model, config.optimizer, loss_modules=loss_modules)

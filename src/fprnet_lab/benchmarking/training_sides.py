@@ -20,6 +20,7 @@ from fprnet.methods.network import untrained
 from fprnet.models.reidentifier import Reidentifier
 from fprnet.training.optimizer import make_optimizers
 from fprnet.training.training_set import TensorBatch, TrainingSet
+from fprnet.training.weight_gradients import quicken_weight_gradients
 from fprnet_lab.benchmarking.plain_augmentation import plain_augmented
 from fprnet_lab.benchmarking.plain_model import (
     PlainFprnet,
@@ -79,6 +80,7 @@ class FastSide:
             torch.channels_last if config.training.channels_last else torch.contiguous_format
         )
         self.model: Reidentifier = model.to(device, memory_format=memory_format)
+        quicken_weight_gradients(self.model, device)
         self.objective = config.loss.build()
         (self.optimizer,) = make_optimizers(self.model, config.optimizer).values()
 
