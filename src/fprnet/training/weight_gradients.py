@@ -67,9 +67,9 @@ class _QuickConv2d(nn.Conv2d):
             and _in_bfloat16(input)
             and product_is_faster(self, *self._output_size(input))
         )
-        if quicker:
-            return _Convolution.apply(input, weight, bias, self.stride, self.padding)  # type: ignore[no-any-return, no-untyped-call]
-        return super()._conv_forward(input, weight, bias)
+        convolution = _Convolution.apply if quicker else F.conv2d
+        output: Tensor = convolution(input, weight, bias, self.stride, self.padding)
+        return output
 
     def _output_size(self, images: Tensor) -> tuple[int, int]:
         height, width = (
@@ -115,7 +115,9 @@ class _Convolution(torch.autograd.Function):
         (of_output,) = gradients
         of_images = None
         if ctx.needs_input_grad[0]:
-            of_images = conv2d_input(images.shape, weight, of_output, ctx.strides, ctx.padding)
+            of_images = conv2d_input(  # type: ignore[no-untyped-call]
+                images.shape, weight, of_output, ctx.strides, ctx.padding
+            )
         of_weight = weight_gradient(
             images, of_output, (weight.shape[2], weight.shape[3]), ctx.strides, ctx.padding
         )
