@@ -9,7 +9,9 @@ import dataclasses
 import io
 import json
 import multiprocessing
+import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -165,7 +167,7 @@ def _in_turn(
         return
     # Fresh processes: copies of this one could inherit its locks.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
         jobs = [pool.submit(_write_identity, root, options, identity) for identity in identities]
         try:
             for job in as_completed(jobs):
@@ -173,6 +175,18 @@ def _in_turn(
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+
+
+def _end_with_parent() -> None:
+    """Let this process end when the one that started it has been killed; it would wait forever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # this is a worker
+
+    def wait_for_end() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait_for_end, daemon=True).start()
 
 
 def _write_identity(root: Path, options: PeopleOptions, identity: int) -> int:

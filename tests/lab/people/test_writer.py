@@ -1,6 +1,11 @@
 """Folders: complete or unfinished, the same however made, and refused where others lie."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -181,3 +186,35 @@ def test_tracklets_are_walks_in_the_order_of_time(tmp_path):
     times = [shot.time for shot in tracklets[0].shots()]
     assert times == sorted(times)
     assert set(WRITERS) == {"sysu-mm01", "regdb", "llcm", "hitsz-vcm", "manifest"}
+
+
+def _state(process: int) -> str:
+    """One letter of /proc: R, S, ...; X where there is no such process, as after a zombie, Z."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return "X"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc")
+def test_workers_end_with_the_process_that_was_killed(tmp_path):
+    root = tmp_path / "people"
+    words = ["data", "generate", str(root), "--size", "48x24", "--workers", "2"]
+    parent = subprocess.Popen(
+        [sys.executable, "-m", "fprnet", *words],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.DEVNULL,
+    )
+    children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+    until = time.monotonic() + 120
+    while not list(root.glob("cam*/*/*.jpg")) and time.monotonic() < until:
+        time.sleep(0.2)
+    workers = [int(word) for word in children.read_text().split()]
+    assert len(workers) >= 2
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    until = time.monotonic() + 30
+    while {_state(worker) for worker in workers} - {"X", "Z"} and time.monotonic() < until:
+        time.sleep(0.1)
+    assert {_state(worker) for worker in workers} <= {"X", "Z"}
