@@ -67,6 +67,9 @@ def test_recipe_that_starts_from_another(tmp_path):
         read_recipe(written(tmp_path / "later", later | {"sites": [site]}))
     with pytest.raises(ConfigError, match="starts from itself"):
         read_recipe(written(tmp_path / "later", later | {"warm_start": "../later"}))
+    both = later | {"start_from": "../first"}
+    with pytest.raises(ConfigError, match="both warm_start and start_from"):
+        read_recipe(written(tmp_path / "later", both))
     with pytest.raises(ConfigError, match="nobody does not exist"):
         read_recipe(written(tmp_path / "later", later | {"warm_start": "nobody"}))
 
@@ -136,7 +139,14 @@ def test_pack_needs_a_training(tmp_path):
 
 
 @pytest.mark.slow
-def test_small_model_from_seeds_to_card(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("role", "setting", "part"),
+    [
+        ("warm_start", "weights: first/model.safetensors", "backbone"),
+        ("start_from", "start_from: first", "network"),
+    ],
+)
+def test_small_model_from_seeds_to_card(role, setting, part, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     run = """
 preset: fprnet
@@ -146,7 +156,7 @@ model: {backbone: {class_path: resnet18, init_args: {width: 8}}, weights: none}
 training: {epochs: 1, steps_per_epoch: 2, precision: float32, selection: last}
 """
     written(tmp_path / "first", SMALL | {"name": "first"}, run)
-    written(tmp_path / "own", SMALL | {"warm_start": "../first"}, run)
+    written(tmp_path / "own", SMALL | {role: "../first"}, run)
     command = ["lab", "train-box-model", "out", "--recipe", "own", "--workers", "1"]
     command += ["--training.steps_per_epoch", "4"]
     assert main([*command, "--max-steps", "2"]) == 0
@@ -167,8 +177,8 @@ training: {epochs: 1, steps_per_epoch: 2, precision: float32, selection: last}
     card = (folder / "README.md").read_text()
     assert model.about["checkpoint_sha256"] in card
     assert "| 8 | 10 |" in card
-    assert "weights: first/model.safetensors" in card
-    assert "as that of first, which saw 24 others" in card
+    assert setting in card
+    assert f"{part} began as that of first, which saw 24 others" in card
     assert Path("out/warm-start/model/model.safetensors").read_bytes() == first
     before = (folder / "model.safetensors").read_bytes()
     assert main([*command, "--pack"]) == 0

@@ -55,7 +55,7 @@ def card_of(recipe: Recipe, scores: Mapping[str, Any], config: str) -> str:
             "near-infrared cameras in each.",
             "- Bodies are those of MakeHuman (CC0); clothes, materials, light, cameras and places",
             "  are drawn by chance. The crops carry no licence and show nobody.",
-            *_earlier(recipe.warm_start),
+            *_earlier(recipe),
             *_other_version(training["generator_version"]),
             "",
             "## What it never saw",
@@ -109,17 +109,18 @@ def card_of(recipe: Recipe, scores: Mapping[str, Any], config: str) -> str:
     )
 
 
-def _earlier(first: Recipe | None) -> list[str]:
-    """Say whom the model that the training started from saw."""
+def _earlier(recipe: Recipe) -> list[str]:
+    """Say whom the models that the training started from saw."""
     lines, whose = [], "Its"
-    while first is not None:
+    while (first := recipe.earlier) is not None:
         low, high = first.people.worlds
+        part = "backbone" if recipe.start_from is None else "network"
         lines.append(
-            f"- {whose} backbone began as that of {first.name}, which saw "
+            f"- {whose} {part} began as that of {first.name}, which saw "
             f"{first.people.identities} others: seed {first.people.seed}, worlds {low} to {high}, "
             f"generator version {first.people.generator_version}."
         )
-        first, whose = first.warm_start, "That one's"
+        recipe, whose = first, "That one's"
     return lines
 
 

@@ -71,11 +71,12 @@ def make_box_model(
 def _trained(recipe: Recipe, out: Path, workers: int, max_steps: int | None) -> bool:
     """Render the training people and train; return whether the training came to its end."""
     config = recipe.run
-    if recipe.warm_start is not None:
+    if recipe.earlier is not None:
         earlier = out / "warm-start"
-        if not _trained(recipe.warm_start, earlier, workers, max_steps):
+        if not _trained(recipe.earlier, earlier, workers, max_steps):
             return False
-        config = _started_from(config, str(weights_file(_saved(earlier))))
+        saved = _saved(earlier)
+        config = _started(config, recipe, model=str(saved), weights=str(weights_file(saved)))
     people = out / "people"
     generate(people, recipe.people.options(), workers=workers)
     config = replace(config, data=replace(config.data, root=str(people)))
@@ -115,8 +116,10 @@ def pack(recipe: Recipe, out: Path) -> Path:
     scores = _scores(recipe, out, embedder, calibration)
     write_text(out / "scores.json", json.dumps(scores, indent=1) + "\n")
     config = replace(trained.config, data=replace(trained.config.data, root="", cache=None))
-    if recipe.warm_start is not None:
-        config = _started_from(config, f"{recipe.warm_start.name}/{weights_file(folder).name}")
+    if recipe.earlier is not None:
+        first = recipe.earlier.name
+        its_weights = f"{first}/{weights_file(folder).name}"
+        config = _started(config, recipe, model=first, weights=its_weights)
     trained.save_pretrained(folder, card=card_of(recipe, scores, to_yaml(config)))
     weights = weights_file(folder)
     write_calibration(calibration_path(weights), calibration)
@@ -125,8 +128,10 @@ def pack(recipe: Recipe, out: Path) -> Path:
     return folder
 
 
-def _started_from(config: RunConfig, weights: str) -> RunConfig:
-    """Return a config whose network starts from weights."""
+def _started(config: RunConfig, recipe: Recipe, *, model: str, weights: str) -> RunConfig:
+    """Return a config whose network starts from a model, or as a warm start from its backbone."""
+    if recipe.start_from is not None:
+        return replace(config, training=replace(config.training, start_from=model))
     options = {**config.model.options, "weights": weights}
     return replace(config, model=replace(config.model, options=options))
 

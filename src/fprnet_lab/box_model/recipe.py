@@ -113,6 +113,7 @@ class Recipe:
         run: Config of the training, without a data set.
         warm_start: Recipe of the model from whose backbone the training starts; None: from what
             ``run`` says.
+        start_from: Recipe of the model from all of whose weights but the classifiers it starts.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -124,13 +125,19 @@ class Recipe:
     sites: tuple[Site, ...]
     run: InstanceOf[RunConfig]
     warm_start: InstanceOf[Recipe] | None = None
+    start_from: InstanceOf[Recipe] | None = None
+
+    @property
+    def earlier(self) -> Recipe | None:
+        """Recipe of the model that is made before this one, in either role."""
+        return self.warm_start if self.start_from is None else self.start_from
 
     @property
     def worlds(self) -> frozenset[int]:
-        """Training worlds, those of the warm start included."""
+        """Training worlds, those of the earlier models included."""
         first, last = self.people.worlds
-        earlier = frozenset() if self.warm_start is None else self.warm_start.worlds
-        return earlier | frozenset(range(first, last + 1))
+        seen = frozenset() if self.earlier is None else self.earlier.worlds
+        return seen | frozenset(range(first, last + 1))
 
 
 def recipe_names() -> list[str]:
@@ -148,7 +155,7 @@ def read_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
 
     Raises:
         ConfigError: A file cannot be read, a key is unknown or missing, a value is out of range,
-            a site is one of the training worlds, or a recipe starts from itself.
+            a site is one of the training worlds, or a recipe starts from itself or from two.
     """
     return _read(source, overrides, ())
 
@@ -163,14 +170,16 @@ def _read(source: str | Path, overrides: Sequence[str], asked: tuple[Path, ...])
             "a folder with recipe.yaml and run.yaml"
         )
     if folder.resolve() in asked:
-        raise ConfigError(f"recipe {source} starts from itself; give another warm_start")
+        raise ConfigError(f"recipe {source} starts from itself; give another to start from")
     run = load_config(file=folder / "run.yaml", overrides=overrides)
     values = _read_yaml(folder / "recipe.yaml")
-    start = values.get("warm_start")
-    if start is not None:
-        near = folder / str(start)  # of a folder beside this one, or else by name
-        start = near if near.is_dir() else str(start)
-        values["warm_start"] = _read(start, (), (*asked, folder.resolve()))
+    starts = [key for key in ("warm_start", "start_from") if values.get(key) is not None]
+    if len(starts) > 1:
+        raise ConfigError(f"recipe {source} has both {' and '.join(starts)}; keep one of them")
+    for key in starts:
+        near = folder / str(values[key])  # of a folder beside this one, or else by name
+        earlier = near if near.is_dir() else str(values[key])
+        values[key] = _read(earlier, (), (*asked, folder.resolve()))
     try:
         recipe: Recipe = _ADAPTER.validate_python({**values, "run": run})
     except ValidationError as error:
