@@ -43,7 +43,8 @@ def quicken_weight_gradients(model: nn.Module, device: torch.device) -> None:
             groups, dilation or another padding than a number of zeros are left alone.
         device: Device that trains.
     """
-    if device.type != "cpu" or not torch.cpu.get_capabilities().get("amx_bf16", False):
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # older versions cannot say
+    if device.type != "cpu" or not capabilities.get("amx_bf16", False):
         return
     for layer in model.modules():
         if type(layer) is nn.Conv2d and _is_plain(layer):
