@@ -8,6 +8,7 @@ and one matrix product are up to five times as fast (``benchmarks/weight_gradien
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -43,8 +44,10 @@ def quicken_weight_gradients(model: nn.Module, device: torch.device) -> None:
             groups, dilation or another padding than a number of zeros are left alone.
         device: Device that trains.
     """
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # older versions cannot say
-    if device.type != "cpu" or not capabilities.get("amx_bf16", False):
+    capabilities_of_cpu: Callable[[], Mapping[str, object]] = getattr(
+        torch.cpu, "get_capabilities", dict
+    )  # older versions cannot say
+    if device.type != "cpu" or not capabilities_of_cpu().get("amx_bf16", False):
         return
     for layer in model.modules():
         if type(layer) is nn.Conv2d and _is_plain(layer):
