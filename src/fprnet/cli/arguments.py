@@ -114,7 +114,7 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
 def existing_data_set(text: str) -> Path:
     """Take the path of a folder that is there, or of a manifest."""
     path = Path(text)
-    if not path.is_dir() and not (path.is_file() and path.suffix in (".csv", ".parquet")):
+    if not path.is_dir() and not (path.is_file() and path.suffix.lower() in (".csv", ".parquet")):
         raise argparse.ArgumentTypeError(
             f"{text} is no folder and no .csv or .parquet file; check the path"
         )
