@@ -13,6 +13,7 @@ import pytest
 
 from fprnet.cli import gallery as commands
 from fprnet.gallery.gallery import Gallery
+from fprnet.serving.folder import claim
 from service_cases import IDS, image_bytes, sha256
 
 
@@ -205,6 +206,27 @@ def test_erasing_reaches_the_copies_of_the_service(fprnet, uri, gallery, tmp_pat
     assert [file.stem for file in folder.rglob("*.png")] == [IDS[3]]
 
 
+def test_erasing_reaches_the_folder_that_is_named_unless_it_is_of_another_gallery(
+    fprnet, uri, gallery, tmp_path
+):
+    copy = tmp_path / "elsewhere" / "images" / IDS[2][:2] / f"{IDS[2]}.png"
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(image_bytes(2))
+    with Gallery.open(str(uri)) as opened:
+        claim(tmp_path / "elsewhere", opened)
+    with sqlite3.connect(uri) as connection:
+        connection.execute("UPDATE gallery SET created = created + 1")
+    for folder, said in (("elsewhere", "of another gallery"), ("nowhere", "is no folder")):
+        words = ("erase", "--uri", uri, IDS[2], "--folder", tmp_path / folder)
+        refused = fprnet("gallery", *words)
+        assert (refused.status, said in refused.complaint) == (2, True)
+    assert copy.exists()
+    with sqlite3.connect(uri) as connection:
+        connection.execute("UPDATE gallery SET created = created - 1")
+    assert gallery("erase", IDS[2], "--folder", tmp_path / "elsewhere")["changed"] == 1
+    assert not copy.exists()
+
+
 def test_erasing_that_was_interrupted_is_finished_by_saying_it_again(
     fprnet, uri, gallery, tmp_path, monkeypatch
 ):
@@ -215,7 +237,7 @@ def test_erasing_that_was_interrupted_is_finished_by_saying_it_again(
     waiting.parent.mkdir()
     waiting.write_bytes(image_bytes(3))
 
-    def interrupted(uri, gallery):
+    def interrupted(uri, folder, gallery):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

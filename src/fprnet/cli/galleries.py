@@ -20,6 +20,7 @@ __all__ = [
     "COMMAND_LINE",
     "add_action",
     "add_address",
+    "add_service_folder",
     "audit_entry",
     "picture_finder",
     "user_name",
@@ -72,12 +73,29 @@ def audit_entry(event: str, **values: Any) -> AuditEntry:  # noqa: ANN401 - thos
     return AuditEntry(event, user_name(), COMMAND_LINE, **values)
 
 
-def picture_finder(uri: str) -> Picture:
-    """Return what finds a record's picture: where it was, or among the copies of a service."""
+def add_service_folder(parser: argparse._ActionsContainer, use: str) -> None:
+    """Declare the folder of a gallery's service, and what it is used for."""
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        metavar="DIR",
+        help=f"folder of the gallery's service: {use} (default: the gallery's file with .service; "
+        "of a server, fprnet-service)",
+    )
+
+
+def picture_finder(uri: str, folder: Path | None = None) -> Picture:
+    """Return what finds a record's picture: where it was, or among the copies of a service.
+
+    Args:
+        uri: Of the gallery.
+        folder: Of its service; None: the default one.
+    """
     from fprnet.gallery.upgrading import picture_of
+    from fprnet.serving.folder import default_folder
     from fprnet.serving.pictures import Pictures
 
-    copies = Pictures(Path(f"{uri.rstrip('/')}.service") / "images", (), 0)
+    copies = Pictures((folder or default_folder(uri)) / "images", (), 0)
 
     def find(record: GalleryRecord) -> bytes | None:
         kept = copies.kept(record.id)
