@@ -139,7 +139,12 @@ def calibration_target(model: str | Path, out: Path | None = None) -> Path:
 
 
 def calibrate_unlabelled(
-    model: str | Path, site: Site, *, seconds: float = 0.0, out: Path | None = None
+    model: str | Path,
+    site: Site,
+    *,
+    seconds: float = 0.0,
+    out: Path | None = None,
+    compact: bool = True,
 ) -> Calibration:
     """Give a model the threshold of a site, from pairs that time and place guarantee.
 
@@ -148,6 +153,7 @@ def calibrate_unlabelled(
         site: Crops with locations and times.
         seconds: How long anybody needs from one location to another at least.
         out: File of the calibration; None is the one beside the model.
+        compact: Of compact embeddings, which galleries of the model hold, if it has a projection.
 
     Raises:
         UsageError: The model is not trained, or shared with others.
@@ -171,6 +177,7 @@ def calibrate_unlabelled(
         str(embedder.about["checkpoint_sha256"]),
         seconds=seconds,
         guaranteed=True,
+        projection=embedder.projection if compact else None,
     )
     write_calibration(target, calibration)
     return calibration

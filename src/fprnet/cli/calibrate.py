@@ -47,7 +47,7 @@ def add_parser(subcommands: Subcommands) -> None:
         help="people to calibrate on (%(default)s); they must not be tested on afterwards",
     )
     parser.add_argument(
-        "--full-size", action="store_true", help="leave the embeddings as large as they are"
+        "--full-size", action="store_true", help="calibrate full embeddings, and no compact ones"
     )
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="folder of the data set's resized images"
@@ -110,7 +110,9 @@ def _run_unlabelled(args: argparse.Namespace) -> int:
     out = calibration_target(args.model, args.out)
     with removing_copies(out.parent / CROPS):
         site = read_site(args, out.parent / CROPS)
-        calibration = calibrate_unlabelled(args.model, site, seconds=args.apart, out=out)
+        calibration = calibrate_unlabelled(
+            args.model, site, seconds=args.apart, out=out, compact=not args.full_size
+        )
     if args.json:
         print(json.dumps(calibration.as_dict()))
         return 0
