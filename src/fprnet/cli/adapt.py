@@ -208,11 +208,14 @@ def _text(summary: dict[str, Any], out: Path) -> str:
     ]
     if "threshold" in summary:
         threshold = summary["threshold"]
+        pairs = f"by {threshold['stranger_pairs']} pairs that"
+        by = {
+            "time and place": f"{pairs} time and place guarantee",
+            "clusters": f"{pairs} clusters suggest",
+        }.get(threshold["strangers"], threshold["strangers"])
         lines.append(
             f"threshold   {threshold['similarity']:.3f} for a false-match rate of "
-            f"{threshold['false_match_rate']} among {threshold['candidates']}, by "
-            f"{threshold['stranger_pairs']} pairs that {threshold['strangers']} "
-            f"{'guarantee' if threshold['strangers'] != 'clusters' else 'suggest'}"
+            f"{threshold['false_match_rate']} among {threshold['candidates']}, {by}"
         )
     kind = "the adapted model" if summary["adapted"] else "the model as it was before"
     lines.append(
