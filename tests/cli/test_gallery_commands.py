@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import sqlite3
 from datetime import UTC, datetime, timedelta
@@ -72,6 +73,53 @@ def test_what_is_added_again_otherwise_is_left_out_or_corrected(fprnet, uri, gal
     assert "camera 8" in fprnet(*query, "--camera", 8).complaint
     shown = fprnet("gallery", "info", "--uri", uri)
     assert "dock 7: 1" in shown.out
+
+
+def test_a_difference_of_many_images_is_one_line(fprnet, uri, gallery, stock):
+    words = ("--images", stock / "day", "--modality", "infrared", "--camera", 1)
+    result = fprnet("gallery", "add", "--uri", uri, *words)
+    lines = [line for line in result.err.splitlines() if "left out" in line]
+    assert len(lines) < 12
+    assert any(
+        re.search(r"left out: 2 images \(.*\) are in .* infrared; cam", line) for line in lines
+    )
+    assert "12 left out" in result.out
+    listed = gallery("add", *words)["left_out"]
+    stems = {Path(text.split(" is in ")[0]).stem for text in listed}
+    assert stems == {str(number) for number in range(12)}
+
+
+def test_many_differences_are_counted(fprnet, uri, stock, tmp_path):
+    rows = [f"{stock / 'day' / str(i)}.png,{i},elsewhere {i}" for i in range(12)]
+    (tmp_path / "day.csv").write_text("\n".join(["path,identity,location", *rows]))
+    result = fprnet("gallery", "add", "--uri", uri, "--table", tmp_path / "day.csv")
+    lines = [line for line in result.err.splitlines() if "left out" in line]
+    assert len(lines) == 11
+    assert "2 more images" in lines[-1]
+
+
+def test_images_without_the_time_that_was_asked_for_are_said(fprnet, uri, tmp_path):
+    write_images(tmp_path / "day", 60, 61)
+    (tmp_path / "day/60.png").rename(tmp_path / "day/20260301_081500.png")
+    words = ("gallery", "add", "--uri", uri, "--images", tmp_path / "day", "--modality", "visible")
+    result = fprnet(*words, "--time-from", "%Y%m%d_%H%M%S")
+    (said,) = [line for line in result.err.splitlines() if "--time-from" in line]
+    assert ("61.png has no time" in said, "of 2 images" in said) == (True, True)
+    assert result.status == 0
+    assert "--time-from" not in fprnet(*words, "--time-from", "mtime").err
+
+
+def test_matches_stand_in_columns_whatever_cameras_are_called(fprnet, uri, gallery, stock):
+    words = ("--camera", "Einfahrt Süd, Schranke 2", "--update", "--modality", "visible")
+    gallery("add", "--images", stock / "day", *words)
+    query = ("search", stock / "day/4.png", stock / "day/5.png", "--gallery", uri)
+    result = fprnet(*query, "--modality", "infrared", "--top", 3)
+    head, *rows = result.out.splitlines()[2:6]
+    place = head.index("location")
+    assert {row[place - 2 : place] for row in rows} == {"  "}
+    assert all(row[head.index("image") :].endswith(".png") for row in rows)
+    warned = [line for line in result.err.splitlines() if "declared infrared" in line]
+    assert [line.count("4.png") for line in warned] == [1, 0]
 
 
 def test_images_that_cannot_be_read_are_named_and_the_others_added(gallery, tmp_path):
@@ -255,6 +303,7 @@ def test_mistakes_are_one_line(fprnet, uri, tmp_path):
     (tmp_path / "stranger.png").write_bytes(image_bytes(90))
     for words, said in (
         (("erase",), "no image is named"),
+        (("erase", tmp_path / "none"), "is a folder; give the images"),
         (("erase", "nothing.jpg"), "nothing.jpg"),
         (("erase", "0" * 64), "no record"),
         (("remove", IDS[1], tmp_path / "stranger.png"), "no record of " + str(tmp_path)),

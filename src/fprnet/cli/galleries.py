@@ -10,6 +10,7 @@ from fprnet.cli.arguments import add_command
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from fprnet.cli.arguments import Subcommands
     from fprnet.gallery.audit import AuditEntry
@@ -22,10 +23,12 @@ __all__ = [
     "add_address",
     "add_service_folder",
     "audit_entry",
+    "named",
     "picture_finder",
     "user_name",
 ]
 
+NAMED = 3  # images that a message names
 COMMAND_LINE = "command line"
 """The role of whoever uses it, in the audit log."""
 
@@ -82,6 +85,13 @@ def add_service_folder(parser: argparse._ActionsContainer, use: str) -> None:
         help=f"folder of the gallery's service: {use} (default: the gallery's file with .service; "
         "of a server, fprnet-service)",
     )
+
+
+def named(images: Sequence[str]) -> str:
+    """Return one image's name, or how many there are with the first names."""
+    if len(images) == 1:
+        return images[0]
+    return f"{len(images)} images ({', '.join(images[:NAMED])}{', ...' if images[NAMED:] else ''})"
 
 
 def picture_finder(uri: str, folder: Path | None = None) -> Picture:

@@ -20,6 +20,7 @@ from fprnet.cli.galleries import (
     add_action,
     add_service_folder,
     audit_entry,
+    named,
     user_name,
 )
 from fprnet.pretrained import DEFAULT_MODEL
@@ -54,7 +55,6 @@ INFO = "Count what is in a gallery."
 INFO_EXAMPLE = "  fprnet gallery info --uri people.db --json"
 AUDIT = "Print the audit log, one JSON object a line: who did what, when."
 AUDIT_EXAMPLE = "  fprnet gallery audit --uri people.db"
-NAMED = 3  # images that a message names
 
 
 def add_parser(subcommands: Subcommands) -> None:
@@ -205,8 +205,8 @@ def _require(gallery: Gallery, images: Sequence[str], ids: Sequence[str]) -> Non
     absent = [image for image, id in zip(images, own, strict=True) if id not in known]
     if absent:
         raise GalleryMissingError(
-            f"there is no record of {', '.join(absent[:NAMED])}{', ...' if absent[NAMED:] else ''} "
-            f"in gallery {gallery.uri}; nothing was changed, leave them out"
+            f"there is no record of {named(absent)} in gallery {gallery.uri}; nothing was changed, "
+            "leave them out"
         )
 
 
@@ -303,7 +303,8 @@ def _id(text: str) -> str:
     try:
         check_id(text)
     except GalleryError as error:
-        raise UsageError(f"{text} is no file and no id of a record; correct the path") from error
+        what = "a folder" if Path(text).is_dir() else "no file and no id of a record"
+        raise UsageError(f"{text} is {what}; give the images' paths, or their ids") from error
     return text
 
 

@@ -15,10 +15,10 @@ from fprnet.cli.arguments import (
     existing_data_set,
     existing_folder,
 )
-from fprnet.cli.galleries import add_action, user_name
+from fprnet.cli.galleries import add_action, named, user_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from fprnet.cli.arguments import Subcommands
     from fprnet.data.records import Modality
@@ -32,6 +32,8 @@ EXAMPLE = """\
   fprnet gallery add --uri people.db --table day.csv --time-from exif
   fprnet gallery add --uri people.db --table corrected.parquet --update
   fprnet gallery add --uri people.db --data generated"""
+
+DIFFERENCES = 10  # that are said, each in a line
 
 
 def add_parser(subcommands: Subcommands) -> None:
@@ -47,7 +49,8 @@ def add_parser(subcommands: Subcommands) -> None:
     parser.add_argument(
         "--modality",
         choices=("visible", "infrared"),
-        help="modality of --images; of --data: add only these (default: visible)",
+        help="modality of --images, which needs it; of rows of --table that do not say (default: "
+        "visible); of --data: add only these (default: visible)",
     )
     parser.add_argument("--camera", metavar="NAME", help="camera that took --images")
     parser.add_argument(
@@ -88,13 +91,16 @@ def run_add(args: argparse.Namespace) -> int:
             gallery, embedder, images, update=args.update, by=user_name(), workers=args.workers
         )
         count = len(gallery)
-    for fault in added.left_out:
+    for fault in added.unread:
         print(f"fprnet: left out: {fault}", file=sys.stderr)
+    for line in _of_differing(added.differing):
+        print(f"fprnet: left out: {line}", file=sys.stderr)
     for doubt in added.doubts:
         print(f"fprnet: {doubt}", file=sys.stderr)
     if args.json:
+        counts = {name: getattr(added, name) for name in ("new", "updated", "already", "hidden")}
         lists = {"left_out": list(added.left_out), "doubts": list(added.doubts)}
-        print(json.dumps({**vars(added), **lists, "records": count}))
+        print(json.dumps({**counts, **lists, "records": count}))
     else:
         hidden = f" ({added.hidden} of them hidden)" if added.hidden else ""
         corrected = f"{added.updated} corrected, " if args.update else ""
@@ -105,7 +111,31 @@ def run_add(args: argparse.Namespace) -> int:
     return 2 if added.left_out else 0
 
 
+def _of_differing(differing: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return a line for each difference, with the images that have it; the first ones only."""
+    lines = [
+        f"{named(paths)} {'is' if len(paths) == 1 else 'are'} in the gallery with {what}; --update "
+        "corrects it"
+        for what, paths in list(differing.items())[:DIFFERENCES]
+    ]
+    more = sum(len(paths) for paths in list(differing.values())[DIFFERENCES:])
+    return [*lines, *([f"{more} more images that differ so; --json names them"] if more else [])]
+
+
 def _images(args: argparse.Namespace) -> Sequence[ImageFacts]:
+    """Return what is known of the images; says on stderr of which no time was found."""
+    images = _chosen(args)
+    timeless = [image.path for image in images if image.time is None]
+    if args.time_from is not None and timeless:
+        print(
+            f"fprnet: {named(timeless)} {'has' if len(timeless) == 1 else 'have'} no time by "
+            f"--time-from {args.time_from}, of {len(images)} images; correct it, and give --update",
+            file=sys.stderr,
+        )
+    return images
+
+
+def _chosen(args: argparse.Namespace) -> Sequence[ImageFacts]:
     from fprnet.data.data_set import read_records
     from fprnet.errors import UsageError
     from fprnet.gallery.sources import of_folder, of_records, of_table, only
