@@ -232,6 +232,21 @@ def test_a_table_is_read_in_the_time_zone_that_is_said(fprnet, uri, gallery, tmp
         assert (refused.status, said in refused.complaint) == (2, True), refused.err
 
 
+def test_a_table_of_a_european_spreadsheet(fprnet, uri, tmp_path):
+    write_images(tmp_path / "Tag", 70)
+    lines = ["sep=;", "Path;Modality;Time", "Tag\\70.png;visible;02.11.2026 08:15:33", ";;", ""]
+    (tmp_path / "vms.csv").write_bytes("\r\n".join(lines).encode("utf-16"))
+    words = ("gallery", "add", "--uri", uri, "--table", tmp_path / "vms.csv")
+    refused = fprnet(*words)
+    assert (refused.status, "--time-format" in refused.complaint) == (2, True)
+    added = fprnet(*words, "--time-format", "%d.%m.%Y %H:%M:%S", "--time-zone", "Europe/Berlin")
+    assert added.status == 0
+    assert "2026-11-02T07:15:33Z" in fprnet("gallery", "list", "--uri", uri).out
+    folder = ("gallery", "add", "--uri", uri, "--images", tmp_path / "Tag", "--modality", "visible")
+    other = fprnet(*folder, "--time-format", "%Y")
+    assert (other.status, "--time-format is of --table" in other.complaint) == (2, True)
+
+
 def test_audit_log_says_what_the_command_line_did(fprnet, uri, gallery, stock):
     gallery("remove", stock / "day" / "1.png")
     gallery("restore", IDS[1])

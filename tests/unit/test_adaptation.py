@@ -370,7 +370,7 @@ def test_teacher_follows_the_student():
     torch.testing.assert_close(networks.teacher.weight, networks.student.weight)
 
 
-def test_table_of_crops(tmp_path):
+def test_table_of_crops(tmp_path, capsys):
     (tmp_path / "manifest.csv").write_text(
         "path,modality,camera,location,time,tracklet,identity\n"
         "a.png,visible,gate,,2026-11-25T08:00:00,7,somebody\n"
@@ -383,6 +383,13 @@ def test_table_of_crops(tmp_path):
     assert (crops.tracklet.tolist(), crops.person.tolist()) == ([0, -1], [-1, -1])
     assert crops.time[0] == 1795593600.0
     assert np.isnan(crops.time[1])
+    (tmp_path / "manifest.csv").write_text(
+        "path;modality;Cam;identity;time\na.png;visible;gate;7;25.11.2026 08:00\n"
+    )
+    european = of_manifest(tmp_path, pattern="%d.%m.%Y %H:%M")
+    assert european.time[0] == crops.time[0]
+    said = capsys.readouterr().err
+    assert ("left alone: cam;" in said, "identity" in said) == (True, False)
     both = together(crops, crops)
     assert both.camera.tolist() == [0, 1, 2, 3]
     assert both.tracklet.tolist() == [0, -1, 1, -1]

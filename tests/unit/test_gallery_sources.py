@@ -81,6 +81,22 @@ def test_times_of_a_table_that_name_no_zone_are_in_the_one_that_is_said(tmp_path
     ]
 
 
+def test_times_as_the_table_writes_them(tmp_path, capsys):
+    text = "path;time\na.png;02.11.2026 09:03:06\nb.png;\n"
+    (tmp_path / "day.csv").write_text(text)
+    written = "%d.%m.%Y %H:%M:%S"
+    times = [
+        [image.as_dict()["time"] for image in of_table(tmp_path / "day.csv", **given)]
+        for given in ({"pattern": written}, {"pattern": written, "zone": ZoneInfo("Europe/Berlin")})
+    ]
+    assert times == [["2026-11-02T09:03:06Z", None], ["2026-11-02T08:03:06Z", None]]
+    with pytest.raises(DataError, match=r"row 0: .*'02\.11\.2026 09:03:06' is no .*--time-format"):
+        of_table(tmp_path / "day.csv")
+    for wrong in ("%m/%d/%Y", "%Q"):
+        with pytest.raises(DataError, match=f"row 0: .* not written as --time-format '{wrong}'"):
+            of_table(tmp_path / "day.csv", pattern=wrong)
+
+
 def test_parquet_with_numbers_and_times(tmp_path):
     pyarrow = pytest.importorskip("pyarrow", reason="needs pip install 'fprnet[formats]'")
     from pyarrow import parquet

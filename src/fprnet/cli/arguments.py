@@ -23,6 +23,7 @@ __all__ = [
     "add_json",
     "add_layout",
     "add_runtime",
+    "add_time_format",
     "add_workers",
     "existing_data_set",
     "existing_folder",
@@ -119,6 +120,16 @@ def existing_data_set(text: str) -> Path:
             f"{text} is no folder and no .csv or .parquet file; check the path"
         )
     return path
+
+
+def add_time_format(parser: argparse.ArgumentParser, table: str) -> None:
+    """Declare how a table writes its times."""
+    parser.add_argument(
+        "--time-format",
+        metavar="PATTERN",
+        help=f"how {table} writes its times, e.g. '%%d.%%m.%%Y %%H:%%M:%%S' as spreadsheets in "
+        "Europe do (default: as ISO 8601 says)",
+    )
 
 
 def existing_folder(text: str) -> Path:

@@ -69,8 +69,11 @@ def run(args: argparse.Namespace) -> int:
     """Write the calibration, and print how good it is."""
     if args.unlabelled:
         return _run_unlabelled(args)
-    if args.visible or args.infrared or args.crops is not None or args.gallery is not None:
-        raise UsageError("--visible, --infrared, --crops and --gallery are of --unlabelled")
+    of_crops = (args.crops, args.time_format, args.gallery)
+    if args.visible or args.infrared or any(given is not None for given in of_crops):
+        raise UsageError(
+            "--visible, --infrared, --crops, --time-format and --gallery are of --unlabelled"
+        )
     from fprnet.files import replacing
     from fprnet.gallery.calibration import calibration_path
     from fprnet.gallery.steps import calibrate

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fprnet.cli.arguments import (
     add_json,
     add_layout,
+    add_time_format,
     add_workers,
     existing_data_set,
     existing_folder,
@@ -72,6 +73,7 @@ def add_parser(subcommands: Subcommands) -> None:
         metavar="ZONE",
         help="time zone of these times, and of those of --table that name none (default: UTC)",
     )
+    add_time_format(parser, "--table")
     parser.add_argument("--model", help="where the gallery's model lies now (default: as before)")
     add_workers(parser)
     add_json(parser)
@@ -145,6 +147,8 @@ def _chosen(args: argparse.Namespace) -> Sequence[ImageFacts]:
         raise UsageError("--camera and --location are of --images; the others say them themselves")
     if args.data is None and args.layout != "auto":
         raise UsageError("--layout is of --data")
+    if args.time_format is not None and args.table is None:
+        raise UsageError("--time-format is of --table; a pattern of names is --time-from")
     if args.time_zone is not None and args.time_from is None and args.table is None:
         raise UsageError("--time-zone is of --time-from and of the times of --table; give one")
     zone = parse_zone(args.time_zone or "UTC")
@@ -157,5 +161,7 @@ def _chosen(args: argparse.Namespace) -> Sequence[ImageFacts]:
         location = camera if args.location is None else args.location
         return of_folder(args.images, modality, camera=camera, location=location, times=times)
     if args.table is not None:
-        return of_table(args.table, modality=modality, times=times, zone=zone)
+        return of_table(
+            args.table, modality=modality, times=times, zone=zone, pattern=args.time_format
+        )
     return only(of_records(read_records(args.data, layout=args.layout), times), modality)

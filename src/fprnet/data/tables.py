@@ -10,6 +10,7 @@ import codecs
 import csv
 import io
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -265,6 +266,16 @@ class TableKind:
         columns = {name: table.column(name).to_pylist() for name in names}
         others = self._others(table.column_names)
         return Table(file, columns, len(table), self.fault, others)
+
+    def mention_others(self, table: Table, *, but: Sequence[str] = ()) -> None:
+        """Say on stderr which columns of a table are left alone, all ``but`` some."""
+        others = [name for name in table.others if name not in but]
+        if others:
+            print(
+                f"{table.file}: columns that are not known are left alone: {', '.join(others)}; "
+                f"known are {', '.join((*self.needed, *self.optional))}",
+                file=sys.stderr,
+            )
 
     def _others(self, names: Sequence[str]) -> tuple[str, ...]:
         return tuple(name for name in names if name not in (*self.needed, *self.optional))
