@@ -124,6 +124,8 @@ def test_pictures_that_only_the_service_has_are_found_in_its_folder(
     if named:
         stopped = fprnet(*words)
         assert (stopped.status, "--folder" in stopped.complaint) == (2, True)
+        nowhere = fprnet(*words, "--folder", tmp_path / "nowhere")
+        assert (nowhere.status, "nowhere is no folder" in nowhere.complaint) == (2, True)
         words = (*words, "--folder", folder)
     assert fprnet(*words).status == 0
 

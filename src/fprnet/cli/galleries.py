@@ -100,11 +100,17 @@ def picture_finder(uri: str, folder: Path | None = None) -> Picture:
     Args:
         uri: Of the gallery.
         folder: Of its service; None: the default one.
+
+    Raises:
+        UsageError: There is no such folder.
     """
+    from fprnet.errors import UsageError
     from fprnet.gallery.upgrading import picture_of
     from fprnet.serving.folder import default_folder
     from fprnet.serving.pictures import Pictures
 
+    if folder is not None and not folder.is_dir():
+        raise UsageError(f"--folder {folder} is no folder; give the one of the gallery's service")
     copies = Pictures((folder or default_folder(uri)) / "images", (), 0)
 
     def find(record: GalleryRecord) -> bytes | None:
