@@ -18,7 +18,9 @@ def gallery(tmp_path):
         yield made
 
 
-def test_erasing_is_told_from_other_changes(gallery, monkeypatch):
+def test_erasing_is_told_from_other_changes(placed, monkeypatch):
+    gallery = placed
+    gallery.add(vectors(4), records(4))
     ids = [record.id for record in records(4)]
     assert gallery.erased_since(0) == (False, 0)
     gallery.remove(ids[:2])
