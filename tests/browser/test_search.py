@@ -96,6 +96,21 @@ def test_above_and_below_the_threshold(desk, double, night):
     expect(desk.page.locator("#bar")).to_contain_text("20 matches among")
 
 
+def test_likely_matches_below_the_threshold_are_not_called_other_people(desk, double, night):
+    answer = double.search
+
+    def answered(*asked):
+        made = answer(*asked)
+        first = next(match for match in made["matches"] if not match["accepted"])
+        first["probability"] = 0.75
+        return made
+
+    double.search = answered
+    desk.search(night())
+    expect(desk.page.locator("#verdict")).to_contain_text("Probably in the gallery")
+    expect(desk.page.locator("#matches > .divider.below")).to_have_text("Below the threshold")
+
+
 def test_matches_of_the_querys_own_light_have_a_threshold_and_no_probability(desk, double, night):
     answer = double.search
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import sqlite3
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ import pytest
 
 from fprnet.cli import gallery as commands
 from fprnet.gallery.gallery import Gallery
+from fprnet.serving.folder import claim
 from service_cases import IDS, image_bytes, sha256
 
 
@@ -71,6 +73,53 @@ def test_what_is_added_again_otherwise_is_left_out_or_corrected(fprnet, uri, gal
     assert "camera 8" in fprnet(*query, "--camera", 8).complaint
     shown = fprnet("gallery", "info", "--uri", uri)
     assert "dock 7: 1" in shown.out
+
+
+def test_a_difference_of_many_images_is_one_line(fprnet, uri, gallery, stock):
+    words = ("--images", stock / "day", "--modality", "infrared", "--camera", 1)
+    result = fprnet("gallery", "add", "--uri", uri, *words)
+    lines = [line for line in result.err.splitlines() if "left out" in line]
+    assert len(lines) < 12
+    assert any(
+        re.search(r"left out: 2 images \(.*\) are in .* infrared; cam", line) for line in lines
+    )
+    assert "12 left out" in result.out
+    listed = gallery("add", *words)["left_out"]
+    stems = {Path(text.split(" is in ")[0]).stem for text in listed}
+    assert stems == {str(number) for number in range(12)}
+
+
+def test_many_differences_are_counted(fprnet, uri, stock, tmp_path):
+    rows = [f"{stock / 'day' / str(i)}.png,{i},elsewhere {i}" for i in range(12)]
+    (tmp_path / "day.csv").write_text("\n".join(["path,identity,location", *rows]))
+    result = fprnet("gallery", "add", "--uri", uri, "--table", tmp_path / "day.csv")
+    lines = [line for line in result.err.splitlines() if "left out" in line]
+    assert len(lines) == 11
+    assert "2 more images" in lines[-1]
+
+
+def test_images_without_the_time_that_was_asked_for_are_said(fprnet, uri, tmp_path):
+    write_images(tmp_path / "day", 60, 61)
+    (tmp_path / "day/60.png").rename(tmp_path / "day/20260301_081500.png")
+    words = ("gallery", "add", "--uri", uri, "--images", tmp_path / "day", "--modality", "visible")
+    result = fprnet(*words, "--time-from", "%Y%m%d_%H%M%S")
+    (said,) = [line for line in result.err.splitlines() if "--time-from" in line]
+    assert ("61.png has no time" in said, "of 2 images" in said) == (True, True)
+    assert result.status == 0
+    assert "--time-from" not in fprnet(*words, "--time-from", "mtime").err
+
+
+def test_matches_stand_in_columns_whatever_cameras_are_called(fprnet, uri, gallery, stock):
+    words = ("--camera", "Einfahrt Süd, Schranke 2", "--update", "--modality", "visible")
+    gallery("add", "--images", stock / "day", *words)
+    query = ("search", stock / "day/4.png", stock / "day/5.png", "--gallery", uri)
+    result = fprnet(*query, "--modality", "infrared", "--top", 3)
+    head, *rows = result.out.splitlines()[2:6]
+    place = head.index("location")
+    assert {row[place - 2 : place] for row in rows} == {"  "}
+    assert all(row[head.index("image") :].endswith(".png") for row in rows)
+    warned = [line for line in result.err.splitlines() if "declared infrared" in line]
+    assert [line.count("4.png") for line in warned] == [1, 0]
 
 
 def test_images_that_cannot_be_read_are_named_and_the_others_added(gallery, tmp_path):
@@ -183,6 +232,21 @@ def test_a_table_is_read_in_the_time_zone_that_is_said(fprnet, uri, gallery, tmp
         assert (refused.status, said in refused.complaint) == (2, True), refused.err
 
 
+def test_a_table_of_a_european_spreadsheet(fprnet, uri, tmp_path):
+    write_images(tmp_path / "Tag", 70)
+    lines = ["sep=;", "Path;Modality;Time", "Tag\\70.png;visible;02.11.2026 08:15:33", ";;", ""]
+    (tmp_path / "vms.csv").write_bytes("\r\n".join(lines).encode("utf-16"))
+    words = ("gallery", "add", "--uri", uri, "--table", tmp_path / "vms.csv")
+    refused = fprnet(*words)
+    assert (refused.status, "--time-format" in refused.complaint) == (2, True)
+    added = fprnet(*words, "--time-format", "%d.%m.%Y %H:%M:%S", "--time-zone", "Europe/Berlin")
+    assert added.status == 0
+    assert "2026-11-02T07:15:33Z" in fprnet("gallery", "list", "--uri", uri).out
+    folder = ("gallery", "add", "--uri", uri, "--images", tmp_path / "Tag", "--modality", "visible")
+    other = fprnet(*folder, "--time-format", "%Y")
+    assert (other.status, "--time-format is of --table" in other.complaint) == (2, True)
+
+
 def test_audit_log_says_what_the_command_line_did(fprnet, uri, gallery, stock):
     gallery("remove", stock / "day" / "1.png")
     gallery("restore", IDS[1])
@@ -205,6 +269,27 @@ def test_erasing_reaches_the_copies_of_the_service(fprnet, uri, gallery, tmp_pat
     assert [file.stem for file in folder.rglob("*.png")] == [IDS[3]]
 
 
+def test_erasing_reaches_the_folder_that_is_named_unless_it_is_of_another_gallery(
+    fprnet, uri, gallery, tmp_path
+):
+    copy = tmp_path / "elsewhere" / "images" / IDS[2][:2] / f"{IDS[2]}.png"
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(image_bytes(2))
+    with Gallery.open(str(uri)) as opened:
+        claim(tmp_path / "elsewhere", opened)
+    with sqlite3.connect(uri) as connection:
+        connection.execute("UPDATE gallery SET created = created + 1")
+    for folder, said in (("elsewhere", "of another gallery"), ("nowhere", "is no folder")):
+        words = ("erase", "--uri", uri, IDS[2], "--folder", tmp_path / folder)
+        refused = fprnet("gallery", *words)
+        assert (refused.status, said in refused.complaint) == (2, True)
+    assert copy.exists()
+    with sqlite3.connect(uri) as connection:
+        connection.execute("UPDATE gallery SET created = created - 1")
+    assert gallery("erase", IDS[2], "--folder", tmp_path / "elsewhere")["changed"] == 1
+    assert not copy.exists()
+
+
 def test_erasing_that_was_interrupted_is_finished_by_saying_it_again(
     fprnet, uri, gallery, tmp_path, monkeypatch
 ):
@@ -215,7 +300,7 @@ def test_erasing_that_was_interrupted_is_finished_by_saying_it_again(
     waiting.parent.mkdir()
     waiting.write_bytes(image_bytes(3))
 
-    def interrupted(uri, gallery):
+    def interrupted(uri, folder, gallery):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -233,6 +318,7 @@ def test_mistakes_are_one_line(fprnet, uri, tmp_path):
     (tmp_path / "stranger.png").write_bytes(image_bytes(90))
     for words, said in (
         (("erase",), "no image is named"),
+        (("erase", tmp_path / "none"), "is a folder; give the images"),
         (("erase", "nothing.jpg"), "nothing.jpg"),
         (("erase", "0" * 64), "no record"),
         (("remove", IDS[1], tmp_path / "stranger.png"), "no record of " + str(tmp_path)),

@@ -85,6 +85,11 @@ def test_watching_again_adds_nothing(watch, films):
     assert not again["new"]
     assert again["id"] == first["id"]
     assert "(1 were there)" in result.err
+    # The same images of another camera stay what they are, which is not passed over.
+    result, (other,) = watch(films / "day.mp4", camera="yard")
+    assert (other["new"], other["camera"]) == (False, first["camera"])
+    assert "1 of another camera or time" in result.err
+    assert "gallery erase --tracklet" in result.err
 
 
 def test_who_is_on_the_watch_list_makes_an_event(fprnet, uri, films, tmp_path):

@@ -167,6 +167,23 @@ def test_thresholds_of_a_site(fprnet, crops, saved, tmp_path):
     assert (shared.status, "--out" in shared.complaint) == (2, True)
 
 
+def test_a_threshold_of_the_model_in_the_box_is_one_of_its_galleries(fprnet, crops, tmp_path):
+    """Galleries hold compact embeddings unless they are told not to; so does the threshold."""
+    names = {"people.db": (), "full.db": ("--full-size",)}
+    for name, words in names.items():
+        uri, out = tmp_path / name, tmp_path / f"{name}.json"
+        assert fprnet("gallery", "create", "--uri", uri, *words).status == 0
+        assert fprnet("gallery", "add", "--uri", uri, "--table", crops).status == 0
+        given = ("--unlabelled", "--crops", crops, "--apart", 5, "--out", out, *words)
+        made = fprnet("calibrate", "fprnet-people", *given)
+        assert made.status == 0, made.err
+        query = of_manifest(crops).path[0]
+        search = ("search", query, "--gallery", uri, "--modality", "visible", "--calibration")
+        assert "threshold" in fprnet(*search, out).out
+    other = fprnet(*search, tmp_path / "people.db.json")
+    assert (other.status, "another size or projection" in other.complaint) == (2, True)
+
+
 def untimed(crops, folder):
     table = folder / "manifest.csv"
     rows = [line.split(",") for line in crops.read_text().splitlines()]

@@ -105,6 +105,31 @@ def test_pictures_that_are_gone_stop_an_upgrade_and_it_goes_on_when_they_are_bac
     }
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_pictures_that_only_the_service_has_are_found_in_its_folder(
+    fprnet, address, gallery, place, trained, tmp_path, monkeypatch, named
+):
+    monkeypatch.chdir(tmp_path)
+    with gallery() as opened:
+        moved = opened.get(opened.select()[:1])[0]
+    folder = (
+        tmp_path / "elsewhere"
+        if named
+        else Path("fprnet-service" if "://" in place.uri else f"{place.uri}.service")
+    )
+    copy = folder / "images" / moved.id[:2] / f"{moved.id}.jpg"
+    copy.parent.mkdir(parents=True)
+    Path(moved.path).rename(copy)
+    words = ("gallery", "upgrade", *address, "--model", trained)
+    if named:
+        stopped = fprnet(*words)
+        assert (stopped.status, "--folder" in stopped.complaint) == (2, True)
+        nowhere = fprnet(*words, "--folder", tmp_path / "nowhere")
+        assert (nowhere.status, "nowhere is no folder" in nowhere.complaint) == (2, True)
+        words = (*words, "--folder", folder)
+    assert fprnet(*words).status == 0
+
+
 def waiting(gallery):
     """How many new embeddings wait in the gallery's database."""
     with gallery() as opened, opened.database.reading() as connection:

@@ -2,7 +2,9 @@
 
 import http.client
 import json
+import shutil
 import signal
+import sqlite3
 import time
 from contextlib import closing, contextmanager
 
@@ -147,6 +149,30 @@ def test_what_was_acknowledged_before_sigkill_is_there(revived):
         assert client.get(match["image"]).status_code == 200
         (line,) = add(client, ({"modality": "visible"}, KEPT))
         assert line["status"] == "known"
+
+
+def test_what_another_process_erases_goes_from_a_folder_elsewhere(serve, tmp_path):
+    images = [image_bytes(530), image_bytes(531)]
+    elsewhere = tmp_path / "elsewhere"
+    with serve("--rate", 0, "--folder", elsewhere) as (process, client):
+        lines = add(client, *[({"modality": "visible"}, image) for image in images])
+        assert [line["status"] for line in lines] == ["added", "added"]
+        other = process_of("--gallery", process.folder / "other.db", *MODEL, "--folder", elsewhere)
+        shutil.copy(process.folder / "people.db", process.folder / "other.db")
+        with sqlite3.connect(process.folder / "other.db") as connection:
+            connection.execute("UPDATE gallery SET created = created + 1")
+        with pytest.raises(AssertionError, match="holds the images of another gallery"), other:
+            pass  # it would erase what is not in its own gallery
+        with Gallery.open(str(process.folder / "people.db"), writable=True) as gallery:
+            gallery.erase([lines[0]["id"]])
+        deadline = time.monotonic() + 30
+        while len(copies(elsewhere)) > 1 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert copies(elsewhere) == [lines[1]["id"]]
+
+
+def copies(folder):
+    return sorted(file.stem for file in (folder / "images").rglob("*.png"))
 
 
 def test_what_a_killed_service_left_is_swept_and_old_images_are_erased(serve, stock):

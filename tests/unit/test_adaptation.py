@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from plain_neighbours import plain_jaccard
 from torch import nn
 
+from fprnet.adaptation import steps
 from fprnet.adaptation.agreement import agreement, held_out_groups
 from fprnet.adaptation.batches import ClusterSampler
 from fprnet.adaptation.clusters import NOISE, cluster, cluster_site, mean_distances
@@ -16,8 +18,12 @@ from fprnet.adaptation.memory import ProxyMemory, contrastive_loss
 from fprnet.adaptation.site import Site, check_enough, different_people, of_manifest, together
 from fprnet.adaptation.teacher import StudentAndTeacher, follow
 from fprnet.adaptation.threshold import apart_pairs, calibrate_crops
+from fprnet.embeddings.projection import Projection, projection_path, read_projection
 from fprnet.errors import DataError, FeaturesError
 from fprnet.evaluation.reranking import jaccard_distances
+from fprnet.files import sha256
+from fprnet.gallery.calibration import calibration_path, read_calibration
+from fprnet.runs.pretrained import WEIGHTS
 
 NOBODY = np.empty((0, 2), dtype=np.int64)
 
@@ -278,10 +284,12 @@ def test_nobody_is_at_two_places_at_one_time():
     assert apart_pairs(crops, 3).tolist() == [[True] * 2, [False] * 2, [False] * 2]
 
 
-def test_thresholds_are_of_the_pairs_that_time_and_place_guarantee():
-    # Two day crops of everybody at place 0, one person every 10 seconds, and two night crops at
-    # place 1, when the next person is at place 0.
-    people = 60
+def crops_of(people):
+    """Vectors, people and light of crops, and the crops with their times and without.
+
+    Two day crops of everybody at place 0, one person every 10 seconds, and two night crops at place
+    1, when the next person is at place 0.
+    """
     random = np.random.default_rng(0)
     centre = np.repeat(unit(random.standard_normal((people, 16))), 4, axis=0)
     vectors = unit(centre + 0.3 * random.standard_normal(centre.shape))
@@ -289,7 +297,49 @@ def test_thresholds_are_of_the_pairs_that_time_and_place_guarantee():
     night = np.tile([False, False, True, True], people)
     time = 10.0 * np.where(night, (person + 1) % people, person)
     crops = site(night, location=night.astype(int), time=time)
-    timeless = site(night, location=night.astype(int))
+    return vectors, person, night, crops, site(night, location=night.astype(int))
+
+
+def test_a_model_that_stays_as_it_was_keeps_its_threshold(tmp_path, monkeypatch):
+    """One that only clusters suggest is no better: where they split people, nobody is found."""
+    vectors, person, _, crops, timeless = crops_of(60)
+    (tmp_path / WEIGHTS).write_bytes(b"weights")
+    digest = sha256(tmp_path / WEIGHTS)
+    projection = Projection(np.eye(16, 8, dtype=np.float32), "b" * 64)
+    before = calibrate_crops(vectors, timeless, person, "b" * 64, projection=projection)
+    assert before.projection_sha256 == projection.sha256
+    monkeypatch.setattr(steps, "find_calibration", lambda model, embedder: before)
+    embedder = SimpleNamespace(projection=projection, compact=lambda: None)
+    # Its clusters are the two halves of each person.
+    clusters = SimpleNamespace(label=np.arange(len(person)) // 4 * 2 + np.arange(len(person)) % 2)
+
+    def calibrated(crops, *, kept, vectors=vectors):
+        outcome = SimpleNamespace(kept=kept, embeddings=vectors, clusters=clusters)
+        found, doubt = steps._calibrate(embedder, "model", crops, tmp_path, outcome, 0.0)
+        assert read_calibration(calibration_path(tmp_path / WEIGHTS)).threshold(0.01, 120) == (
+            found.threshold(0.01, 120)
+        )
+        return found, doubt
+
+    found, doubt = calibrated(timeless, kept=False)
+    assert (found.checkpoint_sha256, found.measured["strangers"]) == (digest, "as before")
+    assert found.threshold(0.01, 120) == before.threshold(0.01, 120) < 1
+    assert doubt == ""
+    kept = read_projection(projection_path(tmp_path / WEIGHTS))
+    assert (kept.sha256, kept.checkpoint_sha256) == (projection.sha256, digest)
+    found, _ = calibrated(crops, kept=False)
+    assert found.measured["strangers"] == "time and place"
+    assert found.projection_sha256 == projection.sha256
+    alike = np.repeat(vectors[::4], 4, axis=0)  # the crops of a person, and so the two halves
+    found, doubt = calibrated(timeless, kept=True, vectors=alike)
+    assert (found.measured["strangers"], found.projection_sha256) == ("clusters", "")
+    assert found.threshold(0.01, 120) == 1
+    assert "no image reaches the threshold" in doubt
+
+
+def test_thresholds_are_of_the_pairs_that_time_and_place_guarantee():
+    people = 60
+    vectors, person, night, crops, timeless = crops_of(people)
     by_clusters = calibrate_crops(vectors, timeless, person, "a" * 64)
     assert by_clusters.measured["strangers"] == "clusters"
     found = calibrate_crops(vectors, crops, person, "a" * 64, guaranteed=True)
@@ -320,7 +370,7 @@ def test_teacher_follows_the_student():
     torch.testing.assert_close(networks.teacher.weight, networks.student.weight)
 
 
-def test_table_of_crops(tmp_path):
+def test_table_of_crops(tmp_path, capsys):
     (tmp_path / "manifest.csv").write_text(
         "path,modality,camera,location,time,tracklet,identity\n"
         "a.png,visible,gate,,2026-11-25T08:00:00,7,somebody\n"
@@ -333,6 +383,13 @@ def test_table_of_crops(tmp_path):
     assert (crops.tracklet.tolist(), crops.person.tolist()) == ([0, -1], [-1, -1])
     assert crops.time[0] == 1795593600.0
     assert np.isnan(crops.time[1])
+    (tmp_path / "manifest.csv").write_text(
+        "path;modality;Cam;identity;time\na.png;visible;gate;7;25.11.2026 08:00\n"
+    )
+    european = of_manifest(tmp_path, pattern="%d.%m.%Y %H:%M")
+    assert european.time[0] == crops.time[0]
+    said = capsys.readouterr().err
+    assert ("left alone: cam;" in said, "identity" in said) == (True, False)
     both = together(crops, crops)
     assert both.camera.tolist() == [0, 1, 2, 3]
     assert both.tracklet.tolist() == [0, -1, 1, -1]

@@ -1,6 +1,7 @@
 """``check``: one sound folder counted by hand, then every kind of fault, all in one report."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -194,12 +195,23 @@ def test_number_of_threads_changes_nothing(root: Path) -> None:
 
 
 def test_wrong_folder_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"is no folder; give the folder that holds cam1 to cam6"):
+    with pytest.raises(DataError, match=r"is no folder; give the folder of a data set"):
         check(tmp_path / "nowhere")
 
 
-def test_empty_folder_lists_cameras_and_split_files(tmp_path: Path) -> None:
-    report = check(tmp_path, progress=False)
+def test_folder_of_no_known_layout_is_one_line_with_what_to_do(tmp_path: Path) -> None:
+    noise(20, 40).save(tmp_path / "0001.jpg")
+    manifest = re.escape(str(tmp_path / "manifest.csv"))
+    with pytest.raises(
+        DataError,
+        match=rf"none of the known layouts: SYSU-MM01 \(cam1 .*RegDB.*; .*--layout .*{manifest}.*"
+        r"path, identity, modality$",
+    ):
+        check(tmp_path, progress=False)
+
+
+def test_empty_folder_that_should_be_sysu_lists_cameras_and_split_files(tmp_path: Path) -> None:
+    report = check(tmp_path, layout="sysu-mm01", progress=False)
     assert len(report.problems) == 10  # four split files, six cameras
     assert isinstance(report, Report)
     assert report.counts == ()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from layout_cases import write_llcm, write_manifest, write_regdb
 
+from fprnet.cli.arguments import existing_data_set
 from fprnet.data import llcm, regdb
 from fprnet.data.data_set import VALIDATION_EVERY, open_data_set, read_records, recognise
 from fprnet.data.manifest import read_manifest
@@ -335,6 +336,12 @@ def test_layouts_are_recognised_by_what_is_there(tmp_path, regdb_root, llcm_root
         recognise(tmp_path / "nowhere")
     with pytest.raises(UsageError, match="is llcm, which has one split; leave --split out"):
         open_data_set(llcm_root, split=1)
+
+
+def test_the_ending_of_a_manifest_may_be_in_capitals(tmp_path) -> None:
+    file = write_manifest(tmp_path).joinpath("manifest.csv").rename(tmp_path / "CROPS.CSV")
+    assert existing_data_set(str(file)) == file
+    assert recognise(file) == "manifest"
 
 
 def test_every_eighth_training_identity_validates_where_no_list_says_who_does(tmp_path) -> None:

@@ -21,7 +21,39 @@ ROWS = [
 def test_tables_as_spreadsheets_write_them(tmp_path, separator, start):
     text = start + "\n".join(separator.join(row) for row in ROWS)
     (tmp_path / "day.csv").write_text(text, encoding="utf-8")
-    first, second, third = of_table(tmp_path / "day.csv")
+    check_rows(tmp_path, *of_table(tmp_path / "day.csv"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize(
+    ("separator", "hint"),
+    [(";", "sep=;"), (",", "SEP=,"), ("|", '"sep=|"'), ("\t", "sep=\t"), (";", None)],
+)
+def test_tables_of_spreadsheets_in_other_countries(tmp_path, encoding, separator, hint):
+    rows = [*ROWS, ["" for _ in ROWS[0]]]  # a line that was emptied stays behind
+    lines = [*([] if hint is None else [hint]), *(separator.join(row) for row in rows)]
+    text = "\r\n".join(lines) + "\r\n"
+    mark = "\ufeff" if encoding == "utf-16-be" else ""  # "utf-16" and "utf-8-sig" write their own
+    (tmp_path / "day.csv").write_bytes((mark + text).encode(encoding))
+    check_rows(tmp_path, *of_table(tmp_path / "day.csv"))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("path;location\na.png;hall\nb.png;Straße\n".encode("cp1252"), "line 3 holds byte 0xdf"),
+        (b"PK\x03\x04\x14\x00\x06\x00", "is a workbook"),
+        ("path\na.png\n".encode("utf-16-le"), "zero bytes"),  # without its mark
+        (b"\xff\xfep\x00a", "UTF-16 is damaged"),
+    ],
+)
+def test_what_is_no_csv_is_named_with_what_to_do(tmp_path, content, said):
+    (tmp_path / "day.csv").write_bytes(content)
+    with pytest.raises(DataError, match=rf"day\.csv cannot be read as CSV .*{said}.*; save it as"):
+        of_table(tmp_path / "day.csv")
+
+
+def check_rows(tmp_path, first, second, third):
     assert first.as_dict() == {
         "path": str(tmp_path / "day/1.png"),
         "modality": "visible",
@@ -47,6 +79,22 @@ def test_times_of_a_table_that_name_no_zone_are_in_the_one_that_is_said(tmp_path
         ["2026-07-01T08:00:00Z", "2026-07-01T08:00:00Z", "2026-12-01T00:00:00Z"],
         ["2026-07-01T06:00:00Z", "2026-07-01T08:00:00Z", "2026-11-30T23:00:00Z"],
     ]
+
+
+def test_times_as_the_table_writes_them(tmp_path, capsys):
+    text = "path;time\na.png;02.11.2026 09:03:06\nb.png;\n"
+    (tmp_path / "day.csv").write_text(text)
+    written = "%d.%m.%Y %H:%M:%S"
+    times = [
+        [image.as_dict()["time"] for image in of_table(tmp_path / "day.csv", **given)]
+        for given in ({"pattern": written}, {"pattern": written, "zone": ZoneInfo("Europe/Berlin")})
+    ]
+    assert times == [["2026-11-02T09:03:06Z", None], ["2026-11-02T08:03:06Z", None]]
+    with pytest.raises(DataError, match=r"row 0: .*'02\.11\.2026 09:03:06' is no .*--time-format"):
+        of_table(tmp_path / "day.csv")
+    for wrong in ("%m/%d/%Y", "%Q"):
+        with pytest.raises(DataError, match=f"row 0: .* not written as --time-format '{wrong}'"):
+            of_table(tmp_path / "day.csv", pattern=wrong)
 
 
 def test_parquet_with_numbers_and_times(tmp_path):

@@ -56,7 +56,7 @@ class NoGallery:
 
 def recorder(lines, done, embedder=None):
     return Recorder(
-        NoGallery, embedder or Embedder(), lines.append, lambda source, one: done.append(one)
+        NoGallery, embedder or Embedder(), lines.append, lambda source, given, one: done.append(one)
     )
 
 

@@ -20,10 +20,10 @@ from fprnet.data.image_formats import find_images
 from fprnet.data.manifest import manifest_file
 from fprnet.data.records import MODALITIES, Modality, Records
 from fprnet.data.tables import TableKind
-from fprnet.errors import DataError, FilterError
+from fprnet.errors import DataError
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.records import GalleryRecord
-from fprnet.gallery.times import parse_time
+from fprnet.gallery.times import table_times
 from fprnet.gallery.tracklet_rows import tracklet_numbers
 from fprnet.gallery.tracklets import stored_image
 from fprnet.gallery.upgrading import Picture, picture_of
@@ -44,6 +44,7 @@ TABLE = TableKind(
     optional=("camera", "location", "time", "timestamp", "tracklet"),
     fault=DataError,
 )
+NOT_LOOKED_AT = ("identity", "split", "role", "id", "hidden")  # of manifests and of a gallery
 UNKNOWN = -1
 LEAST = 32  # crops of a modality
 
@@ -131,12 +132,17 @@ def of_folders(visible: Sequence[Path], infrared: Sequence[Path]) -> Site:
     )
 
 
-def of_manifest(root: Path) -> Site:
+def of_manifest(root: Path, *, pattern: str | None = None) -> Site:
     """Return the crops of a table: a CSV or Parquet file, or the folder of ``manifest.csv``.
 
     Columns: ``path`` (from the table's folder, or absolute) and ``modality``; and where they are
     known ``camera``, ``location``, ``time`` or ``timestamp`` (ISO 8601) and ``tracklet`` (any text;
-    one person seen by one camera). Identities are not looked at.
+    one person seen by one camera). Identities are not looked at. Columns that are left alone are
+    named on stderr.
+
+    Args:
+        root: The table, or its folder.
+        pattern: How the table writes times, see `fprnet.gallery.times.table_times`.
 
     Raises:
         DataError: The table cannot be understood: the message names the row.
@@ -145,8 +151,8 @@ def of_manifest(root: Path) -> Site:
     table = TABLE.read(file)
     if not table.length:
         raise DataError(f"{file} lists no crops; write one row for each")
+    TABLE.mention_others(table, but=NOT_LOOKED_AT)
     words = table.words("modality", MODALITIES)
-    when = "time" if "time" in table.columns else "timestamp"
     cameras, locations = table.names("camera"), table.names("location")
     both = list(zip(cameras, locations, strict=True))
     return Site(
@@ -154,7 +160,7 @@ def of_manifest(root: Path) -> Site:
         infrared=np.array([word == MODALITIES[1] for word in words]),
         camera=_coded(cameras),
         location=_coded([camera if place is None else place for camera, place in both]),
-        time=np.array([_seconds(text, file, row) for row, text in enumerate(table.moments(when))]),
+        time=np.array([_stamp(time) for time in table_times(table, pattern=pattern)]),
         tracklet=_coded(table.names("tracklet")),
         person=np.full(table.length, UNKNOWN, dtype=np.int64),
     )
@@ -302,15 +308,6 @@ def _coded(names: Sequence[str | None]) -> Numbers:
     """Return numbers for names in their order; -1 where there is none."""
     codes = {name: code for code, name in enumerate(sorted({n for n in names if n is not None}))}
     return np.array([UNKNOWN if name is None else codes[name] for name in names], dtype=np.int64)
-
-
-def _seconds(text: str, file: Path, row: int) -> float:
-    if not text:
-        return float("nan")
-    try:
-        return parse_time(text).timestamp()
-    except FilterError as error:
-        raise DataError(f"{file} row {row}: {error}") from error
 
 
 def _stamp(time: datetime | None) -> float:

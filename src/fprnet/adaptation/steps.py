@@ -16,7 +16,7 @@ from fprnet.adaptation.adapting import (
 )
 from fprnet.adaptation.config import AdaptationConfig
 from fprnet.adaptation.crops import cluster_crops, embed_crops
-from fprnet.adaptation.report import summary_of, write_report
+from fprnet.adaptation.report import RATE, summary_of, write_report
 from fprnet.adaptation.site import Site, labelled_crops, together
 from fprnet.adaptation.threshold import calibrate_crops
 from fprnet.config import preset_names
@@ -24,9 +24,11 @@ from fprnet.cores import available_cores
 from fprnet.data.cache import open_cache
 from fprnet.embeddings.embedder import Embedder
 from fprnet.embeddings.loading import load_model
+from fprnet.embeddings.projection import projection_path, write_projection
 from fprnet.errors import ConfigError, DataError, FeaturesError, UsageError
 from fprnet.files import locked, sha256
 from fprnet.gallery.calibration import Calibration, calibration_path, write_calibration
+from fprnet.gallery.opening import find_calibration
 from fprnet.pretrained import DEFAULT_MODEL, shipped_models
 from fprnet.runs.model_card import front_matter
 from fprnet.runs.pretrained import HUB, WEIGHTS, weights_file, write_pretrained
@@ -51,7 +53,7 @@ class Adapted:
     Attributes:
         summary: What ``report/report.json`` says.
         calibration: What was written beside the weights; None where it cannot be fitted.
-        doubt: Why it could not be; "" where it was.
+        doubt: Why it could not be, or is of no use; "" where it is.
     """
 
     summary: dict[str, Any]
@@ -97,7 +99,7 @@ def adapt(
     out.mkdir(parents=True, exist_ok=True)
     try:
         with locked(out / ".lock"):
-            return _adapt(embedder, site, out, config, seconds)
+            return _adapt(embedder, model, site, out, config, seconds)
     except DataError:
         shutil.rmtree(out / CROPS, ignore_errors=True)  # nothing will go on with them
         raise
@@ -139,7 +141,12 @@ def calibration_target(model: str | Path, out: Path | None = None) -> Path:
 
 
 def calibrate_unlabelled(
-    model: str | Path, site: Site, *, seconds: float = 0.0, out: Path | None = None
+    model: str | Path,
+    site: Site,
+    *,
+    seconds: float = 0.0,
+    out: Path | None = None,
+    compact: bool = True,
 ) -> Calibration:
     """Give a model the threshold of a site, from pairs that time and place guarantee.
 
@@ -148,6 +155,7 @@ def calibrate_unlabelled(
         site: Crops with locations and times.
         seconds: How long anybody needs from one location to another at least.
         out: File of the calibration; None is the one beside the model.
+        compact: Of compact embeddings, which galleries of the model hold, if it has a projection.
 
     Raises:
         UsageError: The model is not trained, or shared with others.
@@ -171,13 +179,19 @@ def calibrate_unlabelled(
         str(embedder.about["checkpoint_sha256"]),
         seconds=seconds,
         guaranteed=True,
+        projection=embedder.projection if compact else None,
     )
     write_calibration(target, calibration)
     return calibration
 
 
 def _adapt(
-    embedder: Embedder, site: Site, out: Path, config: AdaptationConfig, seconds: float
+    embedder: Embedder,
+    model: str | Path,
+    site: Site,
+    out: Path,
+    config: AdaptationConfig,
+    seconds: float,
 ) -> Adapted:
     outcome = adapt_network(embedder, site, out / FOLDER, config)
     about = embedder.about
@@ -190,24 +204,58 @@ def _adapt(
         trained_identities=about["trained_identities"],
         card=_card(embedder, site, outcome),
     )
-    own = np.flatnonzero(site.person < 0)
-    calibration, doubt = None, ""
-    try:
-        calibration = calibrate_crops(
-            outcome.embeddings[own],
-            site.where(own),
-            outcome.clusters.label[own],
-            sha256(out / WEIGHTS),
-            seconds=seconds,
-        )
-        write_calibration(calibration_path(out / WEIGHTS), calibration)
-    except FeaturesError as error:
-        doubt = f"{out} has no calibration: {error}"
+    calibration, doubt = _calibrate(embedder, model, site, out, outcome, seconds)
     images = _images(site, embedder, out / CROPS)
     summary = write_report(out / REPORT, site, images, outcome, calibration)
     del images
     shutil.rmtree(out / CROPS, ignore_errors=True)  # people's pictures: not kept for nothing
     return Adapted(summary, calibration, doubt)
+
+
+def _calibrate(
+    embedder: Embedder,
+    model: str | Path,
+    site: Site,
+    out: Path,
+    outcome: Adaptation,
+    seconds: float,
+) -> tuple[Calibration | None, str]:
+    """Write the calibration beside the model, and return it; or why there is none, or a bad one.
+
+    A model that is as it was before keeps its projection, and its calibration, too, unless time and
+    place guarantee a threshold: one that clusters only suggest is no better than its own.
+    """
+    digest = sha256(out / WEIGHTS)
+    projection = before = None
+    if not outcome.kept:
+        before = find_calibration(model, embedder.compact() if embedder.projection else embedder)
+        if embedder.projection is not None:
+            projection = replace(embedder.projection, checkpoint_sha256=digest)
+            write_projection(projection_path(out / WEIGHTS), projection)
+    own = np.flatnonzero(site.person < 0)
+    try:
+        calibration = calibrate_crops(
+            outcome.embeddings[own],
+            site.where(own),
+            outcome.clusters.label[own],
+            digest,
+            seconds=seconds,
+            guaranteed=before is not None,
+            projection=projection,
+        )
+    except (DataError, FeaturesError) as error:
+        if before is None:
+            return None, f"{out} has no calibration: {error}"
+        pairs = before.measured.get("pairs")
+        about = {**before.measured, "strangers": "as before", "stranger_pairs": pairs}
+        calibration = replace(before, checkpoint_sha256=digest, measured=about)
+    write_calibration(calibration_path(out / WEIGHTS), calibration)
+    if calibration.threshold(RATE, int((~site.infrared[own]).sum())) < 1:
+        return calibration, ""
+    return calibration, (
+        f"no image reaches the threshold of {out} at a false-match rate of {RATE}: the clusters "
+        "have split people; give the crops' locations and times, or a calibration of your own"
+    )
 
 
 def _embedder(model: str | Path) -> Embedder:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from fprnet.adaptation.site import Site
 from fprnet.embeddings.extract import features_of
+from fprnet.embeddings.projection import Projection
 from fprnet.errors import DataError, FeaturesError
 from fprnet.gallery.calibrating import calibrate_features
 from fprnet.gallery.calibration import Calibration
@@ -56,6 +57,7 @@ def calibrate_crops(
     *,
     seconds: float = 0.0,
     guaranteed: bool = False,
+    projection: Projection | None = None,
 ) -> Calibration:
     """Fit a calibration on crops without labels.
 
@@ -68,6 +70,7 @@ def calibrate_crops(
         guaranteed: Whether pairs that time and place guarantee are needed; where there are too few
             of them, pairs of different clusters stand for strangers otherwise. Such may be one
             person whom the clusters have split, which makes the threshold higher.
+        projection: Makes the embeddings compact, as a gallery holds them; None compares full ones.
 
     Returns:
         The calibration; ``measured`` says what stood for strangers, ``strangers``, and how many
@@ -94,10 +97,11 @@ def calibrate_crops(
         )
     records = site.where(rows).records(cluster[rows])
     features = features_of(records, embeddings[rows], {})
-    calibration, _ = calibrate_features(features, records.location, None, checkpoint_sha256)
+    calibration, _ = calibrate_features(features, records.location, projection, checkpoint_sha256)
     about: dict[str, Any] = {"labels": "clusters", "strangers": "clusters", "people": len(both)}
     if count >= LEAST_PAIRS:
-        similarity = embeddings[site.infrared] @ embeddings[~site.infrared].T
+        held = embeddings if projection is None else projection(embeddings)
+        similarity = held[site.infrared] @ held[~site.infrared].T
         strangers = fit_strangers(similarity[apart].astype(np.float64))
         calibration = replace(
             calibration,

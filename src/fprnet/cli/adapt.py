@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from fprnet.cli.arguments import (
     add_command,
     add_json,
+    add_time_format,
     existing_data_set,
     existing_folder,
     positive,
@@ -93,6 +94,7 @@ def add_crops(parser: argparse.ArgumentParser) -> None:
         help="table of crops, or the folder of manifest.csv: path, modality, and camera, location, "
         "time, tracklet where they are known",
     )
+    add_time_format(parser, "--crops")
     parser.add_argument(
         "--gallery",
         metavar="URI",
@@ -128,10 +130,12 @@ def read_site(args: argparse.Namespace, crops: Path) -> Site:
         raise UsageError(
             "name the crops in one way: --visible and --infrared, or --crops, or --gallery"
         )
+    if args.time_format is not None and args.crops is None:
+        raise UsageError("--time-format is of --crops")
     if not args.apart >= 0:
         raise UsageError(f"--apart is {args.apart}; give seconds, 0 or more")
     if args.crops is not None:
-        return of_manifest(args.crops)
+        return of_manifest(args.crops, pattern=args.time_format)
     if args.gallery is not None:
         site, missing = of_gallery(
             args.gallery, crops, name=args.name, picture=picture_finder(args.gallery)
@@ -208,11 +212,14 @@ def _text(summary: dict[str, Any], out: Path) -> str:
     ]
     if "threshold" in summary:
         threshold = summary["threshold"]
+        pairs = f"by {threshold['stranger_pairs']} pairs that"
+        by = {
+            "time and place": f"{pairs} time and place guarantee",
+            "clusters": f"{pairs} clusters suggest",
+        }.get(threshold["strangers"], threshold["strangers"])
         lines.append(
             f"threshold   {threshold['similarity']:.3f} for a false-match rate of "
-            f"{threshold['false_match_rate']} among {threshold['candidates']}, by "
-            f"{threshold['stranger_pairs']} pairs that {threshold['strangers']} "
-            f"{'guarantee' if threshold['strangers'] != 'clusters' else 'suggest'}"
+            f"{threshold['false_match_rate']} among {threshold['candidates']}, {by}"
         )
     kind = "the adapted model" if summary["adapted"] else "the model as it was before"
     lines.append(

@@ -23,6 +23,7 @@ __all__ = [
     "add_json",
     "add_layout",
     "add_runtime",
+    "add_time_format",
     "add_workers",
     "existing_data_set",
     "existing_folder",
@@ -114,11 +115,21 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
 def existing_data_set(text: str) -> Path:
     """Take the path of a folder that is there, or of a manifest."""
     path = Path(text)
-    if not path.is_dir() and not (path.is_file() and path.suffix in (".csv", ".parquet")):
+    if not path.is_dir() and not (path.is_file() and path.suffix.lower() in (".csv", ".parquet")):
         raise argparse.ArgumentTypeError(
             f"{text} is no folder and no .csv or .parquet file; check the path"
         )
     return path
+
+
+def add_time_format(parser: argparse.ArgumentParser, table: str) -> None:
+    """Declare how a table writes its times."""
+    parser.add_argument(
+        "--time-format",
+        metavar="PATTERN",
+        help=f"how {table} writes its times, e.g. '%%d.%%m.%%Y %%H:%%M:%%S' as spreadsheets in "
+        "Europe do (default: as ISO 8601 says)",
+    )
 
 
 def existing_folder(text: str) -> Path:

@@ -47,7 +47,7 @@ def add_parser(subcommands: Subcommands) -> None:
         help="people to calibrate on (%(default)s); they must not be tested on afterwards",
     )
     parser.add_argument(
-        "--full-size", action="store_true", help="leave the embeddings as large as they are"
+        "--full-size", action="store_true", help="calibrate full embeddings, and no compact ones"
     )
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="folder of the data set's resized images"
@@ -69,8 +69,11 @@ def run(args: argparse.Namespace) -> int:
     """Write the calibration, and print how good it is."""
     if args.unlabelled:
         return _run_unlabelled(args)
-    if args.visible or args.infrared or args.crops is not None or args.gallery is not None:
-        raise UsageError("--visible, --infrared, --crops and --gallery are of --unlabelled")
+    of_crops = (args.crops, args.time_format, args.gallery)
+    if args.visible or args.infrared or any(given is not None for given in of_crops):
+        raise UsageError(
+            "--visible, --infrared, --crops, --time-format and --gallery are of --unlabelled"
+        )
     from fprnet.files import replacing
     from fprnet.gallery.calibration import calibration_path
     from fprnet.gallery.steps import calibrate
@@ -110,7 +113,9 @@ def _run_unlabelled(args: argparse.Namespace) -> int:
     out = calibration_target(args.model, args.out)
     with removing_copies(out.parent / CROPS):
         site = read_site(args, out.parent / CROPS)
-        calibration = calibrate_unlabelled(args.model, site, seconds=args.apart, out=out)
+        calibration = calibrate_unlabelled(
+            args.model, site, seconds=args.apart, out=out, compact=not args.full_size
+        )
     if args.json:
         print(json.dumps(calibration.as_dict()))
         return 0

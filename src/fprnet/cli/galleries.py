@@ -10,6 +10,7 @@ from fprnet.cli.arguments import add_command
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from fprnet.cli.arguments import Subcommands
     from fprnet.gallery.audit import AuditEntry
@@ -20,11 +21,14 @@ __all__ = [
     "COMMAND_LINE",
     "add_action",
     "add_address",
+    "add_service_folder",
     "audit_entry",
+    "named",
     "picture_finder",
     "user_name",
 ]
 
+NAMED = 3  # images that a message names
 COMMAND_LINE = "command line"
 """The role of whoever uses it, in the audit log."""
 
@@ -72,12 +76,42 @@ def audit_entry(event: str, **values: Any) -> AuditEntry:  # noqa: ANN401 - thos
     return AuditEntry(event, user_name(), COMMAND_LINE, **values)
 
 
-def picture_finder(uri: str) -> Picture:
-    """Return what finds a record's picture: where it was, or among the copies of a service."""
+def add_service_folder(parser: argparse._ActionsContainer, use: str) -> None:
+    """Declare the folder of a gallery's service, and what it is used for."""
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        metavar="DIR",
+        help=f"folder of the gallery's service: {use} (default: the gallery's file with .service; "
+        "of a server, fprnet-service)",
+    )
+
+
+def named(images: Sequence[str]) -> str:
+    """Return one image's name, or how many there are with the first names."""
+    if len(images) == 1:
+        return images[0]
+    return f"{len(images)} images ({', '.join(images[:NAMED])}{', ...' if images[NAMED:] else ''})"
+
+
+def picture_finder(uri: str, folder: Path | None = None) -> Picture:
+    """Return what finds a record's picture: where it was, or among the copies of a service.
+
+    Args:
+        uri: Of the gallery.
+        folder: Of its service; None: the default one.
+
+    Raises:
+        UsageError: There is no such folder.
+    """
+    from fprnet.errors import UsageError
     from fprnet.gallery.upgrading import picture_of
+    from fprnet.serving.folder import default_folder
     from fprnet.serving.pictures import Pictures
 
-    copies = Pictures(Path(f"{uri.rstrip('/')}.service") / "images", (), 0)
+    if folder is not None and not folder.is_dir():
+        raise UsageError(f"--folder {folder} is no folder; give the one of the gallery's service")
+    copies = Pictures((folder or default_folder(uri)) / "images", (), 0)
 
     def find(record: GalleryRecord) -> bytes | None:
         kept = copies.kept(record.id)

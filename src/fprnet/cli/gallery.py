@@ -15,7 +15,14 @@ from fprnet.cli.arguments import (
     add_json,
     positive,
 )
-from fprnet.cli.galleries import COMMAND_LINE, add_action, audit_entry, user_name
+from fprnet.cli.galleries import (
+    COMMAND_LINE,
+    add_action,
+    add_service_folder,
+    audit_entry,
+    named,
+    user_name,
+)
 from fprnet.pretrained import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -48,7 +55,6 @@ INFO = "Count what is in a gallery."
 INFO_EXAMPLE = "  fprnet gallery info --uri people.db --json"
 AUDIT = "Print the audit log, one JSON object a line: who did what, when."
 AUDIT_EXAMPLE = "  fprnet gallery audit --uri people.db"
-NAMED = 3  # images that a message names
 
 
 def add_parser(subcommands: Subcommands) -> None:
@@ -107,12 +113,15 @@ def add_parser(subcommands: Subcommands) -> None:
             help="all images of the tracklet of that number (repeatable)",
         )
         change.add_argument("--until", metavar="TIME", help="all images taken then or before")
+        if name == "erase":
+            add_service_folder(change, "copies of what is erased go from there, too")
         add_json(change)
         change.set_defaults(run=run_change, change=name)
     expire = add_action(inner, "expire", EXPIRE, EXPIRE_EXAMPLE)
     expire.add_argument(
         "--keep-days", type=positive, metavar="N", help="let the gallery keep images N days first"
     )
+    add_service_folder(expire, "copies of what is erased go from there, too")
     add_json(expire)
     expire.set_defaults(run=run_expire)
     info = add_action(inner, "info", INFO, INFO_EXAMPLE)
@@ -164,7 +173,7 @@ def run_change(args: argparse.Namespace) -> int:
         gallery = Gallery.open(args.uri, name=args.name, writable=True)
         ending.callback(gallery.close)
         if erase:  # also where the records are gone: who was interrupted may have left the rest
-            ending.callback(_sweep, args.uri, gallery)
+            ending.callback(_sweep, args.uri, _folder_of_service(args, gallery), gallery)
         if args.identity or args.until is not None:
             until = None if args.until is None else parse_time(args.until, end=True)
             ids += gallery.select(Filters(until=until), identities=args.identity)
@@ -196,24 +205,42 @@ def _require(gallery: Gallery, images: Sequence[str], ids: Sequence[str]) -> Non
     absent = [image for image, id in zip(images, own, strict=True) if id not in known]
     if absent:
         raise GalleryMissingError(
-            f"there is no record of {', '.join(absent[:NAMED])}{', ...' if absent[NAMED:] else ''} "
-            f"in gallery {gallery.uri}; nothing was changed, leave them out"
+            f"there is no record of {named(absent)} in gallery {gallery.uri}; nothing was changed, "
+            "leave them out"
         )
 
 
-def _sweep(uri: str, gallery: Gallery) -> None:
-    """Erase what a service's own folder still has of erased images; say where others have it."""
+def _folder_of_service(args: argparse.Namespace, gallery: Gallery) -> Path | None:
+    """Return the folder that holds copies of the gallery's images; None where there is none.
+
+    A folder that nobody named and that does not say whose it is, is only taken where its name does.
+    """
+    from fprnet.errors import UsageError
+    from fprnet.gallery.database import is_server
+    from fprnet.serving.folder import check_owner, default_folder, owner_of
+
+    if args.folder is not None:
+        if not args.folder.is_dir():
+            raise UsageError(f"--folder {args.folder} is no folder; nothing was erased")
+        check_owner(args.folder, gallery)
+        return Path(args.folder)
+    folder = default_folder(args.uri)
+    owner = owner_of(folder)
+    named = owner is None and not is_server(args.uri)
+    return folder if folder.is_dir() and (named or owner == gallery.created) else None
+
+
+def _sweep(uri: str, folder: Path | None, gallery: Gallery) -> None:
+    """Erase what a service's folder still has of erased images; say where others have it."""
     from fprnet.gallery.database import is_server
 
     if is_server(uri):
         print(
             "fprnet: replicas follow; archives of the write-ahead log, backups and the folders of "
-            "services on other machines still hold what was erased, each until it is renewed",
+            "services that do not run still hold what was erased, each until it is renewed",
             file=sys.stderr,
         )
-        return
-    folder = Path(f"{uri.rstrip('/')}.service")
-    if folder.is_dir():
+    if folder is not None:
         from fprnet.serving.feedback import FeedbackStore
         from fprnet.serving.pictures import Pictures
 
@@ -227,6 +254,7 @@ def run_expire(args: argparse.Namespace) -> int:
     from fprnet.gallery.gallery import Gallery
 
     with Gallery.open(args.uri, name=args.name, writable=True) as gallery:
+        folder = _folder_of_service(args, gallery)
         if args.keep_days is not None:
             details = {"keep_days": args.keep_days}
             entry = audit_entry("keep", details=details)
@@ -237,7 +265,7 @@ def run_expire(args: argparse.Namespace) -> int:
                 f"gallery {gallery.uri} keeps images for ever; give --keep-days N to change that"
             )
         erased = gallery.expire(user_name(), COMMAND_LINE)
-        _sweep(args.uri, gallery)
+        _sweep(args.uri, folder, gallery)
         count = len(gallery)
     if args.json:
         print(json.dumps({"changed": erased, "keep_days": days, "records": count}))
@@ -275,7 +303,8 @@ def _id(text: str) -> str:
     try:
         check_id(text)
     except GalleryError as error:
-        raise UsageError(f"{text} is no file and no id of a record; correct the path") from error
+        what = "a folder" if Path(text).is_dir() else "no file and no id of a record"
+        raise UsageError(f"{text} is {what}; give the images' paths, or their ids") from error
     return text
 
 

@@ -89,6 +89,7 @@ def run_backup(args: argparse.Namespace) -> int:
     from fprnet.gallery.database import is_server
     from fprnet.gallery.gallery import Gallery
     from fprnet.gallery.sqlite import SqliteFile
+    from fprnet.serving.folder import default_folder
 
     if is_server(args.uri):
         raise UsageError(
@@ -104,6 +105,6 @@ def run_backup(args: argparse.Namespace) -> int:
     else:
         print(
             f"{args.out} is a copy of {args.uri}, where {count} images can be found; back up "
-            f"{args.uri}.service, too, where a service has made that folder"
+            f"{default_folder(args.uri)}, too, where a service has made that folder"
         )
     return 0

@@ -229,8 +229,9 @@ def _found(
         false_match_rate=args.false_match_rate,
         confirmed=args.confirmed,
     )
-    of = f"{images[0]}: " if several else ""
     for warning in answer.warnings:
+        named = any(str(image) in warning for image in images)
+        of = f"{images[0]}: " if several and not named else ""
         print(f"fprnet: {of}{warning}", file=sys.stderr)
     explained = _explanations(args, searcher, images[0], answer, find) if args.explain else {}
     return _Found(images, answer, explained)
@@ -345,6 +346,24 @@ def _limits(answer: Answer, decision: Decision) -> str:
     return within if len(modalities) == 1 else f"{between} ({within} of {answer.modality} ones)"
 
 
+def _table(matches: Sequence[RankedMatch]) -> str:
+    """Return a line for each match; a star marks those that reach the threshold."""
+    from fprnet.text_table import text_table
+
+    rows = []
+    for match in matches:
+        record = match.as_dict()
+        known = [record[name] for name in ("camera", "location", "time", "identity")]
+        facts = ["-" if value is None else str(value) for value in known]
+        probability = "" if match.probability is None else f"{match.probability:.3f}"
+        mark = "*" if match.accepted else ""
+        rows.append(
+            [str(match.rank), f"{match.similarity:.4f}", probability, mark, *facts, match.path]
+        )
+    head = ["rank", "similarity", "probability", "", "camera", "location", "time", "identity"]
+    return text_table([*head, "image"], rows, left=(3, 4, 5, 6, 7, 8))
+
+
 def _text(answer: Answer, explained: dict[int, Explanation]) -> str:
     lines = []
     if answer.decision is not None:
@@ -364,20 +383,7 @@ def _text(answer: Answer, explained: dict[int, Explanation]) -> str:
             f"{answer.candidates} images searched; 'fprnet calibrate' gives probabilities and "
             "whether the person is there at all"
         )
-    lines.append(
-        f"{'rank':>4} {'similarity':>10} {'probability':>11}  {'camera':>6} {'location':>8}  "
-        f"{'time':<24} {'identity':>8}  image"
-    )
-    for match in answer.matches:
-        record = match.as_dict()
-        probability = "" if match.probability is None else f"{match.probability:.3f}"
-        mark = "*" if match.accepted else " "
-        known = {name: "-" if value is None else str(value) for name, value in record.items()}
-        lines.append(
-            f"{match.rank:>4} {match.similarity:>10.4f} {probability:>11}{mark} "
-            f"{known['camera']:>6} {known['location']:>8}  {known['time']:<24} "
-            f"{known['identity']:>8}  {match.path}"
-        )
+    lines.append(_table(answer.matches))
     for person in answer.people:
         who = "unknown" if person.identity is None else person.identity
         ranks = ", ".join(str(rank) for rank in person.matches)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fprnet.cli.arguments import add_command, existing_folder, mention_untrained, positive
-from fprnet.cli.galleries import add_address
+from fprnet.cli.galleries import add_address, add_service_folder
 
 if TYPE_CHECKING:
     from fprnet.cli.arguments import Subcommands
@@ -85,13 +85,7 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="show gallery images that lie under it; may be repeated",
     )
-    group.add_argument(
-        "--folder",
-        type=Path,
-        metavar="DIR",
-        help="folder of the service: uploaded images, and query images with feedback "
-        "(default: the gallery's, with .service)",
-    )
+    add_service_folder(group, "uploaded images, and query images with feedback, lie there")
     group.add_argument(
         "--audit",
         type=Path,
@@ -157,16 +151,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
+    from fprnet.serving.folder import default_folder
     from fprnet.serving.settings import MEGABYTE, Settings
 
-    folder = args.folder
-    if folder is None:
-        server = "://" in args.uri
-        folder = Path("fprnet-service" if server else f"{args.uri.rstrip('/')}.service")
     return Settings(
         host=args.host,
         port=args.port,
-        folder=folder,
+        folder=args.folder or default_folder(args.uri),
         audit=args.audit,
         keys=args.keys,
         image_roots=tuple(args.images),

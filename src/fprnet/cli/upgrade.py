@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 from fprnet.cli.arguments import add_json
-from fprnet.cli.galleries import add_action, picture_finder, user_name
+from fprnet.cli.galleries import add_action, add_service_folder, picture_finder, user_name
 
 if TYPE_CHECKING:
     from fprnet.cli.arguments import Subcommands
@@ -35,6 +35,7 @@ def add_parser(subcommands: Subcommands) -> None:
         action="store_true",
         help="keep full embeddings, even if the model was calibrated with compact ones",
     )
+    add_service_folder(parser, "uploaded images are looked for there")
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
             gallery,
             embedder,
             remembered_as(args.model),
-            picture=picture_finder(args.uri),
+            picture=picture_finder(args.uri, args.folder),
             by=user_name(),
         )
     if args.json:

@@ -234,6 +234,11 @@ def _text(count: Counts) -> str:
     rejected = ", ".join(f"{reason} {number}" for reason, number in count.rejected.most_common())
     dropped = f", {count.dropped} dropped" if count.dropped else ""
     already = f" ({count.already} were there)" if count.already else ""
+    if count.differing:
+        already = (
+            f" ({count.already} were there, {count.differing} of another camera or time; to "
+            "correct them, erase them with 'fprnet gallery erase --tracklet N' and watch again)"
+        )
     return (
         f"{count.camera or count.source}: {count.frames} frames{dropped}, {count.boxes} boxes, "
         f"{count.tracks} tracks, {count.tracklets} tracklets in the gallery{already}, "

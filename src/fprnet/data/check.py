@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from fprnet.data.checks.findings import Findings, Problem, Seen
-from fprnet.data.data_set import AUTO, recognise, signs_of
+from fprnet.data.data_set import AUTO, recognise
 from fprnet.data.image_doubts import doubts_about, is_coloured
 from fprnet.data.images import ImageFacts, inspect_image, map_with_bar
 from fprnet.data.reader import PARTS
-from fprnet.data.readers import DEFAULT_LAYOUT, reader_of
+from fprnet.data.readers import reader_of
 from fprnet.data.records import Modality
 from fprnet.errors import DataError
 from fprnet.text_table import text_table
@@ -120,8 +120,7 @@ def check(
 
     Args:
         root: The data set's folder, or a manifest.
-        layout: A reader's name or import path; "auto" recognises it, and looks at a folder
-            without any sign as SYSU-MM01.
+        layout: A reader's name or import path; "auto" recognises it by what is there.
         workers: Threads that decode.
         progress: Show a progress bar on stderr.
 
@@ -129,13 +128,13 @@ def check(
         The report; nothing on the disk is changed.
 
     Raises:
-        DataError: ``root`` is no folder, or looks like several layouts.
+        DataError: ``root`` is no folder, or looks like several layouts, or like none.
     """
     root = Path(root)
     if not root.exists():
-        raise DataError(f"{root} is no folder; give the folder that holds cam1 to cam6")
+        raise DataError(f"{root} is no folder; give the folder of a data set")
     if layout == AUTO:
-        layout = recognise(root) if root.is_file() or signs_of(root) else DEFAULT_LAYOUT
+        layout = recognise(root)
     reader = reader_of(layout)
     findings = Findings(root)
     lists, images = reader.look(findings)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fprnet.data import manifest
 from fprnet.data.reader import PARTS, Part, Reader, Split
 from fprnet.data.readers import READERS, layout_component
 from fprnet.data.records import Records
@@ -166,8 +167,9 @@ def recognise(root: Path) -> str:
         return found[0]
     examples = ", ".join(reader.example for reader in READERS.values())
     raise DataError(
-        f"{root} holds none of the known layouts: {examples}; give another "
-        "folder, or name a reader of your own with --layout"
+        f"{root} holds none of the known layouts: {examples}; give another folder, say with "
+        f"--layout which it should be, or list its images in {root / manifest.FILES[0]}, a table "
+        f"with the columns {', '.join(manifest.MANIFEST.needed)}"
     )
 
 

@@ -24,7 +24,7 @@ from fprnet.data.records import MODALITIES, Records, positions
 from fprnet.data.tables import Table, TableKind
 from fprnet.errors import DataError
 
-__all__ = ["FILES", "ManifestSplit", "manifest_file", "read_manifest"]
+__all__ = ["FILES", "MANIFEST", "ManifestSplit", "manifest_file", "read_manifest"]
 
 FILES = ("manifest.csv", "manifest.parquet")
 MANIFEST = TableKind(

@@ -27,7 +27,7 @@ from fprnet.errors import DataError, UsageError
 from fprnet.filling import parse_component
 from fprnet.kinds import READER
 
-__all__ = ["DEFAULT_LAYOUT", "READERS", "layout_component", "reader_of"]
+__all__ = ["READERS", "layout_component", "reader_of"]
 
 
 class SysuMm01(Reader):
@@ -180,8 +180,6 @@ READERS: dict[str, type[Reader]] = {
     "manifest": Manifest,
 }
 """Name of a layout -> its reader."""
-
-DEFAULT_LAYOUT = "sysu-mm01"  # of a folder without any sign, for `fprnet data check`
 
 
 def layout_component(layout: str) -> Component:

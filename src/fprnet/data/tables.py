@@ -6,8 +6,11 @@ Shapes: N rows.
 
 from __future__ import annotations
 
+import codecs
 import csv
+import io
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -24,6 +27,7 @@ __all__ = ["Table", "TableKind"]
 INT64 = (-(2**63), 2**63 - 1)
 LONGEST_NAME = 200
 SEPARATORS = ",;\t"
+HINT = re.compile(r'"?sep=(.)"?\r?\n?', re.IGNORECASE)  # a first line for spreadsheets
 
 
 @dataclass(frozen=True)
@@ -188,23 +192,30 @@ class TableKind:
         return (self.read_parquet if file.suffix.lower() == ".parquet" else self.read_csv)(file)
 
     def read_csv(self, file: Path) -> Table:
-        """Read a CSV file: UTF-8, a header in letters of any size; commas, semicolons or tabs.
+        """Read a CSV file as spreadsheets save it: a header in letters of any size.
+
+        Commas, semicolons or tabs, or what a first line ``sep=;`` names; UTF-8, or UTF-16 with its
+        mark. Rows without any value are left out.
 
         Raises:
             FprnetError: It cannot be read, a column is missing or there twice, or a row is longer
                 or shorter than the header; the class is ``fault``.
         """
         try:
-            with file.open(encoding="utf-8-sig", newline="") as lines:
-                first = lines.readline()
+            lines = io.StringIO(_decoded(file.read_bytes()), newline="")
+            first = lines.readline()
+            if hint := HINT.fullmatch(first):
+                separator = hint[1]
+            else:
                 separator = max(SEPARATORS, key=first.count)
                 lines.seek(0)
-                reader = csv.reader(lines, strict=True, delimiter=separator)
-                header = [name.strip().lower() for name in next(reader, [])]
-                rows = [row for row in reader if row]
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            reader = csv.reader(lines, strict=True, delimiter=separator)
+            header = [name.strip().lower() for name in next(reader, [])]
+            rows = [row for row in reader if any(value.strip() for value in row)]
+        except (OSError, ValueError, csv.Error) as error:
             raise self.fault(
-                f"{file} cannot be read as CSV ({error}); save it as UTF-8 with commas"
+                f"{file} cannot be read as CSV ({error}); save it as UTF-8 with commas, in a "
+                "spreadsheet as 'CSV UTF-8'"
             ) from error
         self._check_columns(file, header)
         for number, row in enumerate(rows):
@@ -256,6 +267,16 @@ class TableKind:
         others = self._others(table.column_names)
         return Table(file, columns, len(table), self.fault, others)
 
+    def mention_others(self, table: Table, *, but: Sequence[str] = ()) -> None:
+        """Say on stderr which columns of a table are left alone, all ``but`` some."""
+        others = [name for name in table.others if name not in but]
+        if others:
+            print(
+                f"{table.file}: columns that are not known are left alone: {', '.join(others)}; "
+                f"known are {', '.join((*self.needed, *self.optional))}",
+                file=sys.stderr,
+            )
+
     def _others(self, names: Sequence[str]) -> tuple[str, ...]:
         return tuple(name for name in names if name not in (*self.needed, *self.optional))
 
@@ -270,3 +291,26 @@ class TableKind:
         twice = sorted({name for name in known if known.count(name) > 1})
         if twice:
             raise self.fault(f"{file} has the column {twice[0]} twice; keep one of them")
+
+
+def _decoded(content: bytes) -> str:
+    """Return the text of a CSV file: UTF-16 where its mark says so, else UTF-8.
+
+    Raises:
+        ValueError: It is neither; the message says what it is, or from which line on it is not.
+    """
+    if content.startswith(b"PK\x03\x04"):
+        raise ValueError("it is a workbook, or another ZIP archive")
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = content.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        if wide:
+            raise ValueError("its UTF-16 is damaged") from error
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"line {line} holds byte {content[error.start]:#04x}, which is not UTF-8"
+        ) from error
+    if "\0" in text:
+        raise ValueError("it holds zero bytes, as no text does")
+    return text

@@ -6,7 +6,7 @@ A run that was stopped goes on where it was: what is in the gallery is not embed
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -42,8 +42,9 @@ class AddedImages:
         updated: Records that were corrected.
         already: Images whose record was there and says the same, or more.
         hidden: How many of the records that were there are hidden, and stay so.
-        left_out: A sentence for each file that cannot be read as an image, and for each image
-            whose record says something else; the others were added.
+        unread: A sentence for each file that cannot be read as an image.
+        differing: What a record says otherwise -> paths of the images that it is about, which were
+            left out, too.
         doubts: A sentence for each kind of image that was added but looks odd.
     """
 
@@ -51,8 +52,19 @@ class AddedImages:
     updated: int
     already: int
     hidden: int
-    left_out: tuple[str, ...]
+    unread: tuple[str, ...]
+    differing: Mapping[str, tuple[str, ...]]
     doubts: tuple[str, ...]
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """A sentence for each image that was not added, and is not there as it was given."""
+        differing = (
+            f"{path} is in the gallery with {what}; --update corrects it"
+            for what, paths in self.differing.items()
+            for path in paths
+        )
+        return (*self.unread, *differing)
 
 
 def add_images(
@@ -82,12 +94,13 @@ def add_images(
     gallery.require(ModelIdentity.of(embedder))
     workers = workers or os.cpu_count() or 1
     new = updated = already = hidden = 0
-    left_out: list[str] = []
+    unread: list[str] = []
+    differing: dict[str, list[str]] = {}
     doubts = DoubtCounter()
     with tqdm(total=len(images), desc="add", unit=" images", disable=not progress) as bar:
         for start in range(0, len(images), CHUNK):
             some = images[start : start + CHUNK]
-            hashed = _outcomes(sha256, [Path(image.path) for image in some], workers, left_out)
+            hashed = _outcomes(sha256, [Path(image.path) for image in some], workers, unread)
             records: dict[str, GalleryRecord] = {}
             for image, id in zip(some, hashed, strict=True):
                 if id is not None and id in records:
@@ -95,19 +108,17 @@ def add_images(
                 elif id is not None:
                     path = str(Path(image.path).resolve())
                     if not _is_text(path):
-                        left_out.append(f"the name of {image.path} is not UTF-8; rename it")
+                        unread.append(f"the name of {image.path} is not UTF-8; rename it")
                         continue
                     records[id] = GalleryRecord(**{**dict(image), "path": path}, id=id)
             planned = gallery.plan(list(records.values()), update=update)
             already += len(planned.already)
             hidden += len(planned.hidden)
-            left_out += [
-                f"{records[id].path} is in the gallery with {text}; --update corrects it"
-                for id, text in planned.differing.items()
-            ]
+            for id, text in planned.differing.items():
+                differing.setdefault(text, []).append(records[id].path)
             wanted = [records[id] for id in (*planned.new, *planned.updated)]
             read = partial(read_with_facts, size=embedder.size, depth_range=embedder.depth_range)
-            decoded = _outcomes(read, [Path(one.path) for one in wanted], workers, left_out)
+            decoded = _outcomes(read, [Path(one.path) for one in wanted], workers, unread)
             ready = []
             for record, outcome in zip(wanted, decoded, strict=True):
                 if outcome is not None:
@@ -125,7 +136,9 @@ def add_images(
                 new += len(added.new)
                 updated += len(added.updated)
             bar.update(len(some))
-    return AddedImages(new, updated, already, hidden, tuple(left_out), tuple(doubts.lines()))
+    others = {text: tuple(paths) for text, paths in differing.items()}
+    lines = tuple(doubts.lines())
+    return AddedImages(new, updated, already, hidden, tuple(unread), others, lines)
 
 
 def _outcomes(

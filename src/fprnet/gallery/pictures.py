@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,7 @@ __all__ = ["below", "draw_answer", "draw_explanations", "overlay", "png", "scale
 TILE = (160, 80)  # height and width of an image in the picture, pixels
 GAP = 6
 LINE = 13  # of text
+SIZE = 9  # of its letters
 LINES = 4  # under an image
 COLUMNS = 10
 PAGE, INK, PALE = (245, 245, 243), (40, 40, 40), (150, 150, 150)
@@ -159,7 +162,9 @@ def _verdict(answer: Answer) -> str:
 
 def _caption(match: RankedMatch) -> tuple[str, ...]:
     probability = "" if match.probability is None else f"  p {match.probability:.2f}"
-    camera = "" if match.camera is None else f"camera {match.camera}"
+    camera = match.camera or ""
+    if camera.isdecimal():
+        camera = f"camera {camera}"
     when = "" if match.time is None else f"{match.time:%y-%m-%d %H:%M}"
     tick = " *" if match.accepted else ""
     return (f"{match.rank}{tick}", f"{match.similarity:.3f}{probability}", camera, when)
@@ -190,8 +195,21 @@ def _tile(
 def _write(canvas: ImageDraw.ImageDraw, lines: Sequence[str], column: int, top: int) -> None:
     left = GAP + column * (TILE[1] + GAP)
     for number, line in enumerate(lines):
-        canvas.text((left, top + TILE[0] + 1 + number * LINE), line, INK, _font())
+        canvas.text((left, top + TILE[0] + 1 + number * LINE), _fitted(canvas, line), INK, _font())
 
 
-def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size=10)
+def _fitted(canvas: ImageDraw.ImageDraw, line: str) -> str:
+    """Return as much of a line as is not wider than an image: its neighbour has a caption, too."""
+    if canvas.textlength(line, _font()) <= TILE[1]:
+        return line
+    while line and canvas.textlength(f"{line}...", _font()) > TILE[1]:
+        line = line[:-1]
+    return f"{line}..."
+
+
+@cache
+def _font() -> ImageFont.FreeTypeFont:
+    """Return Matplotlib's font: Pillow's own has no letters but the English ones."""
+    import matplotlib
+
+    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf", SIZE)

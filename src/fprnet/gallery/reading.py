@@ -28,7 +28,15 @@ from fprnet.gallery.records import (
     Match,
     ModelIdentity,
 )
-from fprnet.gallery.rows import ASKED_ROWS, FIELDS, plan_of, record_of, required_rows, rows_of
+from fprnet.gallery.rows import (
+    ASKED_ROWS,
+    FIELDS,
+    erased_since,
+    plan_of,
+    record_of,
+    required_rows,
+    rows_of,
+)
 from fprnet.gallery.search import open_search
 from fprnet.gallery.times import milliseconds
 
@@ -55,6 +63,7 @@ class GalleryReader:
         self.database = database
         self.uri = database.uri
         self.name = name
+        self.created: int = row["created"]  # in milliseconds since 1970; no two galleries' is alike
         self.model = ModelIdentity(
             checkpoint_sha256=row["checkpoint_sha256"],
             preset=row["preset"],
@@ -103,6 +112,15 @@ class GalleryReader:
         with self.database.reading() as connection:
             rows = rows_of(connection, self._tables, [record.id for record in records])
             return plan_of(rows, records, update)
+
+    def erased_since(self, change: int) -> tuple[bool, int]:
+        """Return whether anybody has erased a record since a change, and the newest change.
+
+        Args:
+            change: What this method returned before; 0 the first time.
+        """
+        with self.database.reading() as connection:
+            return erased_since(connection, self._tables, change)
 
     def known(self, ids: Iterable[str]) -> set[str]:
         """Return those of the ids that are in the gallery, hidden or not."""

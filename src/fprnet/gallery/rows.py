@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, exists, func, insert, select, update
 
 from fprnet.errors import GalleryMissingError
 from fprnet.gallery.records import Added, GalleryRecord, check_id
@@ -81,6 +81,24 @@ def log_changes(connection: Connection, tables: Tables, numbers: Sequence[int]) 
     connection.execute(insert(table), [{"record": number} for number in numbers])
     newest = connection.scalar(select(func.max(table.c.number))) or 0
     connection.execute(delete(table).where(table.c.number <= newest - KEPT_CHANGES))
+
+
+def erased_since(connection: Connection, tables: Tables, number: int) -> tuple[bool, int]:
+    """Return whether a record was erased after a change, and the number of the newest change.
+
+    Args:
+        connection: Sees one state.
+        tables: The gallery's.
+        number: Of the change; where the log no longer goes back so far, a record counts as erased.
+    """
+    change, record = tables.change, tables.record
+    newest = connection.scalar(select(func.max(change.c.number))) or 0
+    if newest <= number:
+        return False, newest
+    oldest = connection.scalar(select(func.min(change.c.number))) or 0
+    there = exists().where(record.c.number == change.c.record)
+    erased = exists().where(change.c.number > number, ~there)
+    return oldest > number + 1 or bool(connection.scalar(select(erased))), newest
 
 
 def record_of(row: Row[Any]) -> GalleryRecord:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from pathlib import Path
@@ -10,9 +9,9 @@ from pathlib import Path
 from fprnet.data.image_formats import find_images
 from fprnet.data.records import MODALITIES, Modality, Records
 from fprnet.data.tables import TableKind
-from fprnet.errors import DataError, FilterError, GalleryError
+from fprnet.errors import DataError, GalleryError
 from fprnet.gallery.records import ImageFacts
-from fprnet.gallery.times import TimeReader, parse_time
+from fprnet.gallery.times import TimeReader, table_times
 
 __all__ = ["LISTED", "TABLE", "of_folder", "of_records", "of_table", "only"]
 
@@ -71,45 +70,39 @@ def of_table(
     modality: Modality = "visible",
     times: TimeReader | None = None,
     zone: tzinfo = UTC,
+    pattern: str | None = None,
 ) -> list[ImageFacts]:
     """Return the images of a CSV or Parquet table; on stderr, which columns are left alone.
 
     Columns: ``path`` (from the table's folder, or absolute); and where they are known
     ``modality``, ``camera``, ``location`` (the camera itself where there is no such column),
-    ``time`` or ``timestamp`` (ISO 8601) and ``identity``.
+    ``time`` or ``timestamp`` (ISO 8601, or as ``pattern`` says) and ``identity``.
 
     Args:
         file: The table.
         modality: Modality of rows that do not say.
         times: Reads the time of rows that do not say.
         zone: Time zone of times in the table that name none.
+        pattern: How the table writes times, see `fprnet.gallery.times.table_times`.
 
     Raises:
         DataError: The table cannot be understood: the message names the row.
     """
     table = TABLE.read(file)
-    others = [name for name in table.others if name not in LISTED]
-    if others:
-        print(
-            f"{file}: columns that are not known are left alone: {', '.join(others)}; known "
-            f"are {', '.join((*TABLE.needed, *TABLE.optional))}",
-            file=sys.stderr,
-        )
-    when = "time" if "time" in table.columns else "timestamp"
+    TABLE.mention_others(table, but=LISTED)
     columns = zip(
         table.paths(),
         table.words("modality", MODALITIES, empty=True),
         table.names("camera"),
         table.names("location"),
         table.names("identity"),
-        table.moments(when),
+        table_times(table, zone=zone, pattern=pattern),
         strict=True,
     )
     images = []
-    for row, (path, word, camera, location, identity, text) in enumerate(columns):
+    for row, (path, word, camera, location, identity, time) in enumerate(columns):
         image = file.parent / path
         try:
-            time = parse_time(text, zone=zone) if text else None
             if time is None and times is not None:
                 time = times(image)
             images.append(
@@ -122,7 +115,7 @@ def of_table(
                     identity=identity,
                 )
             )
-        except (FilterError, GalleryError) as error:
+        except GalleryError as error:
             raise DataError(f"{file} row {row}: {error}") from error
     if not images:
         raise DataError(f"{file} lists no images; write one row for each")

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from PIL import ExifTags, Image
 
+from fprnet.data.tables import Table
 from fprnet.errors import FilterError, UsageError
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "milliseconds",
     "parse_time",
     "parse_zone",
+    "table_times",
     "time_reader",
 ]
 
@@ -64,6 +66,49 @@ def parse_time(text: str, *, end: bool = False, zone: tzinfo = UTC) -> datetime:
             f"time {text!r} is no date or time; write e.g. 2026-11-25 or 2026-11-25T18:30+08:00"
         ) from error
     return aware
+
+
+def table_times(
+    table: Table, *, zone: tzinfo = UTC, pattern: str | None = None
+) -> list[datetime | None]:
+    """Read the column ``time`` or ``timestamp`` of N rows.
+
+    Args:
+        table: Of images.
+        zone: Of times that name none.
+        pattern: How the times are written, in the letters of ``strptime``, e.g.
+            ``%d.%m.%Y %H:%M:%S``; None: as ISO 8601 says.
+
+    Returns:
+        N times, None where the row does not say.
+
+    Raises:
+        FprnetError: A row has another text; the class is the table's ``fault``.
+    """
+    name = "time" if "time" in table.columns else "timestamp"
+    times: list[datetime | None] = []
+    for row, text in enumerate(table.moments(name)):
+        try:
+            if not text:
+                times.append(None)
+            elif pattern is None:
+                times.append(parse_time(text, zone=zone))
+            else:
+                read = datetime.strptime(text, pattern)
+                aware = read if read.tzinfo is not None else read.replace(tzinfo=zone)
+                aware.astimezone(UTC)
+                times.append(aware)
+        except FilterError as error:
+            raise table.fault(
+                f"{table.file} row {row}: {error}, or say with --time-format how the table writes "
+                "it, e.g. '%d.%m.%Y %H:%M:%S'"
+            ) from error
+        except (ValueError, OverflowError) as error:
+            raise table.fault(
+                f"{table.file} row {row}: time {text!r} is not written as --time-format "
+                f"{pattern!r} says; correct one of them"
+            ) from error
+    return times
 
 
 def parse_zone(text: str) -> tzinfo:

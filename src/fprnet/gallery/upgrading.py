@@ -220,8 +220,9 @@ def _embed(
         raise GalleryError(
             f"{len(absent)} of the {len(numbers)} pictures of gallery {gallery.uri} are not where "
             f"they were, were changed, or cannot be read ({named}); bring them back, say where "
-            "they are now with 'fprnet gallery add --update', or erase their records with 'fprnet "
-            "gallery erase', and give the same command again"
+            "they are now with 'fprnet gallery add --update' (those that a service keeps: with "
+            "--folder), or erase their records with 'fprnet gallery erase', and give the same "
+            "command again"
         )
     return count
 

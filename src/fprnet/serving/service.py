@@ -32,6 +32,8 @@ from fprnet.serving.batching import Batcher, ClosedError, FullError
 from fprnet.serving.callers import Caller
 from fprnet.serving.decoding import Decoders
 from fprnet.serving.feedback import FeedbackStore
+from fprnet.serving.folder import claim
+from fprnet.serving.housekeeping import Housekeeper
 from fprnet.serving.images import Upload, decode_upload
 from fprnet.serving.keys import list_keys
 from fprnet.serving.metrics import Metrics
@@ -46,7 +48,6 @@ DECODERS = 2  # processes; decoding is short beside the model
 GALLERY_THREADS = 8
 SERVER_PATIENCE = 20.0  # seconds that a search waits for a database server
 HEALTH_PATIENCE = 5.0
-HOUSEKEEPING = 3600.0  # seconds between two looks for old images
 FULL_PAUSE = 0.05  # seconds until an upload tries again to get into the queue
 FACTS_REST = 20  # counting is repeated after so many times the time that it took
 FACTS_SECONDS = (1.0, 60.0)  # at least and at most
@@ -97,6 +98,8 @@ class Service:
                 f"nobody has a key of gallery {database.uri}; make one with "
                 "'fprnet keys add NAME --role search --gallery URI'"
             )
+        if searcher.gallery.writable:
+            claim(settings.folder, searcher.gallery)
         self.audit = open_audit(database, settings.audit)
         self.pictures = Pictures(
             settings.folder / "images",
@@ -126,8 +129,7 @@ class Service:
         self._counting = threading.Lock()
         self._facts: tuple[float, GalleryInfo] | None = None  # good until, what
         self.metrics.watch(queue=lambda: len(self.batcher), records=self._records)
-        self._stopping = threading.Event()
-        self._housekeeper = threading.Thread(target=self._keep_house, name="housekeeper")
+        self._housekeeper = Housekeeper(searcher.gallery, self.expire, self.sweep)
         if searcher.gallery.writable:
             self.sweep()
             self._housekeeper.start()
@@ -135,9 +137,7 @@ class Service:
     def close(self) -> None:
         """Finish what was accepted, and stop."""
         self.accepting = False
-        self._stopping.set()
-        if self._housekeeper.is_alive():
-            self._housekeeper.join()
+        self._housekeeper.stop()
         self.batcher.close()
         self._decoding_threads.shutdown()
         self._decoders.close()
@@ -303,18 +303,8 @@ class Service:
         return len(ids)
 
     def sweep(self) -> int:
-        """Erase copies whose record is gone, which a killed process left; returns how many."""
+        """Erase copies whose record is gone, whoever has erased it; returns how many."""
         return self.pictures.sweep(self.searcher.gallery.known) + self.feedback.sweep()
-
-    def _keep_house(self) -> None:
-        while True:
-            try:
-                self.expire()
-                self.sweep()
-            except (FprnetError, OSError) as error:
-                log.error("old images could not be erased: %s; the service tries again", error)
-            if self._stopping.wait(HOUSEKEEPING):
-                return
 
     async def record(self, caller: Caller, entry: AuditEntry) -> None:
         """Write into the audit log; it is on the disk afterwards.

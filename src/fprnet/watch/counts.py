@@ -21,6 +21,7 @@ class Counts:
         tracks: People who were followed.
         tracklets: Tracks that are in the gallery now.
         already: Those of them that were there before.
+        differing: Those of them that are there as of another camera or time, and stay so.
         without_crop: Tracks of which no crop was good enough.
         rejected: Crops that were not good enough or could not be had, by reason.
         fault: Why it ended early; "" where it did not.
@@ -34,6 +35,7 @@ class Counts:
     tracks: int = 0
     tracklets: int = 0
     already: int = 0
+    differing: int = 0
     without_crop: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     fault: str = ""

@@ -30,8 +30,8 @@ __all__ = ["Done", "Recorder", "Seen"]
 JPEG_QUALITY = 95
 LONGEST_WAIT = 30.0  # seconds between two attempts to reach a gallery
 
-Done = Callable[[int, TrackletRecord], None]
-"""Takes the number of the source and what the gallery has of a tracklet now."""
+Done = Callable[[int, Tracklet, TrackletRecord], None]
+"""Takes the number of the source, a tracklet, and what the gallery has of it now."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +178,7 @@ class Recorder:
                 continue
             if is_said:
                 self._say(f"gallery {self._gallery.uri} answers again")
-            self._done(seen.source, record)
+            self._done(seen.source, tracklet, record)
             return
 
     def _stored(self, tracklet: Tracklet, location: str | None) -> TrackletRecord:

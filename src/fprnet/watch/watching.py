@@ -17,7 +17,9 @@ from fprnet.embeddings.embedder import Embedder
 from fprnet.errors import FprnetError
 from fprnet.events.dispatcher import Alarm
 from fprnet.gallery.gallery import Gallery
+from fprnet.gallery.times import milliseconds
 from fprnet.gallery.tracklets import TrackletRecord
+from fprnet.tracklets import Tracklet
 from fprnet.watch.counts import Counts
 from fprnet.watch.detections import Detections, Detector
 from fprnet.watch.following import Follower
@@ -134,9 +136,11 @@ def watch(
     inbox = Inbox(len(watched), options.queue)
     stop = stop or threading.Event()
 
-    def kept(source: int, record: TrackletRecord) -> None:
+    def kept(source: int, tracklet: Tracklet, record: TrackletRecord) -> None:
         counts[source].tracklets += 1
         counts[source].already += not record.new
+        given = tracklet.camera, milliseconds(tracklet.start)
+        counts[source].differing += given != (record.camera, milliseconds(record.start))
         done(record)
 
     recorder = Recorder(gallery, embedder, say, kept, alarm=alarm)

@@ -233,7 +233,7 @@ function threshold(matches) {
   if (matches.every((match) => match.accepted !== false)) return new Map();
   // Re-ranked matches are not in the order of their similarities: the line is below all accepted.
   const first = matches.findLastIndex((match) => match.accepted) + 1;
-  const unsure = first === 0 && bestProbability(matches) >= LIKELY;
+  const unsure = bestProbability(matches.slice(first)) >= LIKELY;
   const text = say(unsure ? "matches.below.unsure" : "matches.below");
   return new Map([[first, divider("below", text)]]);
 }
