@@ -151,3 +151,33 @@ def test_other_depths_and_strides_are_refused() -> None:
         ResNet(34)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="last_stride is 3"):
         ResNet(18, last_stride=3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("block", [BasicBlock(128, 256, 2), Bottleneck(128, 64, 2)])
+@pytest.mark.parametrize("width", [1, 2, 3, 4])
+def test_a_stage_of_one_column_is_right_in_bfloat16_too(block, width):
+    """Where oneDNN 3.12 reads memory that nobody wrote, which is NaN here."""
+    torch.manual_seed(0)
+    block = block.eval().to(memory_format=torch.channels_last)
+    images = torch.randn(8, 128, 4, width).contiguous(memory_format=torch.channels_last)
+    with torch.no_grad():
+        exact = block(images)
+        with torch.autocast("cpu", torch.bfloat16):
+            poison = [
+                torch.full((size,), torch.nan, dtype=torch.bfloat16) for size in (10**4, 10**6)
+            ]
+            del poison
+            found = block(images)
+    assert exact.shape == (8, 256, 2, (width + 1) // 2)
+    assert float((found - exact).abs().max()) < 0.02 * float(exact.abs().max())
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 4])
+def test_a_stage_of_one_column_is_the_convolution(width):
+    torch.manual_seed(0)
+    block = BasicBlock(3, 4, 2).double().eval()
+    seen = {}
+    block.bn1.register_forward_hook(lambda layer, inputs, output: seen.update(x=inputs[0]))
+    images = torch.randn(2, 3, 5, width, dtype=torch.float64)
+    block(images)
+    torch.testing.assert_close(seen["x"], block.conv1(images))
