@@ -350,6 +350,19 @@ def test_a_file_that_imports_files_beside_it(helped, tmp_path):
     assert Path(sys.modules["my_helper"].__file__).parent == kept
 
 
+def test_a_run_that_failed_at_once_begins_anew_with_code_that_was_mended(mine, tmp_path):
+    allow_plugins([str(mine)])
+    words = ("--loss.ranking", "my_loss:Shrink")
+    with training_folder(tmp_path / "run", config_with(*words)).opened():
+        pass  # the loss fails in the first step
+    mine.write_text(MINE + "# mended\n")
+    forget_plugins()
+    allow_plugins([str(mine)])
+    with training_folder(tmp_path / "run", config_with(*words)).opened():
+        kept = tmp_path / "run" / "code" / "my_loss.py"
+        assert kept.read_text() == mine.read_text()
+
+
 def forget_plugins() -> None:
     """Another process has imported and allowed nothing yet."""
     os.environ[VARIABLE] = ""
