@@ -101,7 +101,7 @@ class RunFolder(Generic[Config]):
         Raises:
             ConfigError: It has other keys.
         """
-        own = parse_yaml(self._kind.to_yaml(self._config))
+        own: Any = parse_yaml(self._kind.to_yaml(self._config))
         if values.keys() != own.keys():
             key = min(values.keys() ^ own.keys(), key=str)
             raise ConfigError(f"{key} is {'no key of one' if key in values else 'missing'}")
