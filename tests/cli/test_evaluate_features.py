@@ -222,7 +222,7 @@ def test_options_that_do_not_fit_features(fprnet, split_folder, features_file, w
         (["f.npz"], "--data ROOT is missing"),
         (["f.npz", "--compare", "a.json", "b.json"], "does not use f.npz; leave it out"),
         (["--compare", "a.json", "b.json", "--rerank"], "does not use --rerank; leave it out"),
-        (["--compare", "a.json", "b.json"], "a.json does not exist; write it with"),
+        (["--compare", "a.json", "b.json"], "a.json does not exist; write one with"),
         (["--compare", "a.json"], "nothing to compare a.json with; give the results of two"),
         (["--compare"], "--compare: expected at least one argument"),
         (["f.npz", "--data", ".", "--names", "ours"], "--names are those of the results of"),

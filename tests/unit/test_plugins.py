@@ -12,9 +12,10 @@ import torch
 
 import fprnet
 from fprnet import plugin_files, plugins
-from fprnet.config import config_as_dict, config_from_dict, load_config
+from fprnet.config import config_as_dict, config_from_dict, config_of_graphs, load_config
+from fprnet.embeddings.embedder import Embedder
 from fprnet.errors import CheckpointError, ConfigError, UsageError
-from fprnet.methods.network import untrained
+from fprnet.methods.network import build_network, untrained
 from fprnet.plugins import VARIABLE, allow_plugins, load_module, source_of
 from fprnet.runs.trained_model import REIDENTIFICATION, load_trained
 from fprnet.training.run_folder import training_folder
@@ -426,3 +427,28 @@ def test_a_folder_beside_a_plugin_is_no_helper(mine, monkeypatch):
 def test_a_run_of_fprnets_own_code_keeps_none(tmp_path):
     with training_folder(tmp_path / "run", config_with()).opened():
         assert not (tmp_path / "run" / "code").exists()
+
+
+def test_a_saved_model_says_whose_code_its_network_is(tmp_path):
+    file = tmp_path / "my_net.py"
+    file.write_text(
+        "from fprnet.models.backbones import resnet18\n\n\n"
+        "def small(input_channels: int = 3, *, width: int = 8):\n"
+        "    return resnet18(input_channels, width=width)\n"
+    )
+    allow_plugins([str(file)])
+    config = config_with("--model.backbone", "my_net:small", "--loss.ranking", "circle")
+    about = {"step": 1, "selection": "last", "trained_identities": 2, "checkpoint_sha256": "0"}
+    model = Embedder(
+        build_network(config.model, 2), config, about, runtime="pytorch", precision="float32"
+    )
+    model.save_pretrained(tmp_path / "saved")
+    source = config.model.options["backbone"].source
+    assert f"needs the code of {source}: " in (tmp_path / "saved" / "README.md").read_text()
+    assert fprnet.load_model(tmp_path / "saved").embedding_size == model.embedding_size
+    forget_plugins()
+    with pytest.raises(CheckpointError, match=r"my_net.*add --plugin my_net\.py") as error:
+        fprnet.load_model(tmp_path / "saved")
+    assert "version of fprnet" not in str(error.value)
+    recorded = config_of_graphs(config_as_dict(config))  # as an export says it
+    assert config_as_dict(recorded) == config_as_dict(config)

@@ -268,7 +268,9 @@ def test_other_identities_are_refused(tmp_path: Path) -> None:
 )
 def test_files_that_are_no_results(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "a.json"
-    with pytest.raises(UsageError, match="does not exist; write it with"):
+    with pytest.raises(UsageError, match="is a folder, no result file; write one with"):
+        compare({"a": [tmp_path], "b": [tmp_path]})
+    with pytest.raises(UsageError, match="does not exist; write one with"):
         compare({"a": [file], "b": [file]})
     file.write_text(text)
     with pytest.raises(UsageError, match=message):

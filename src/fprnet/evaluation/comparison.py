@@ -165,7 +165,9 @@ def read_result(path: Path) -> dict[str, Any]:
     """
     path = Path(path)
     if not path.is_file():
-        raise UsageError(f"{path} does not exist; write it with 'fprnet evaluate ... --out {path}'")
+        what = "is a folder, no result file" if path.is_dir() else "does not exist"
+        out = f"{path}.json" if path.is_dir() else path
+        raise UsageError(f"{path} {what}; write one with 'fprnet evaluate ... --out {out}'")
     try:
         result = parse_json(path.read_text(encoding="utf-8"))
     except ValueError as error:
