@@ -438,7 +438,8 @@ def test_a_saved_model_says_whose_code_its_network_is(tmp_path):
     )
     allow_plugins([str(file)])
     config = config_with("--model.backbone", "my_net:small")
-    about = {"step": 1, "selection": "last", "trained_identities": 2, "checkpoint_sha256": "0"}
+    about = {"trained": True, "step": 1, "selection": "last", "trained_identities": 2}
+    about["checkpoint_sha256"] = "0"
     model = Embedder(
         build_network(config.model, 2), config, about, runtime="pytorch", precision="float32"
     )
