@@ -157,7 +157,7 @@ def _difference(score: MethodScore) -> list[str]:
     return [f"{100 * score.difference:+.2f}", f"{100 * low:+.2f} to {100 * high:+.2f}"]
 
 
-def read_result(path: Path) -> dict[str, Any]:
+def read_result(path: str | Path) -> dict[str, Any]:
     """Read what ``fprnet evaluate --json`` or ``--out`` left.
 
     Raises:
@@ -193,7 +193,7 @@ def read_result(path: Path) -> dict[str, Any]:
 
 
 def compare(
-    methods: Mapping[str, Sequence[Path]], *, resamples: int = RESAMPLES, seed: int = 0
+    methods: Mapping[str, Sequence[str | Path]], *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Comparison:
     """Compare the results of several methods row by row with those of the first.
 
@@ -215,7 +215,7 @@ def compare(
         )
     results = {name: [read_result(file) for file in files] for name, files in methods.items()}
     every = [result for runs in results.values() for result in runs]
-    files = [file for runs in methods.values() for file in runs]
+    files = [Path(file) for runs in methods.values() for file in runs]
     for file, result in zip(files[1:], every[1:], strict=True):
         _check_comparable(files[0], file, every[0], result)
     for name, runs in results.items():

@@ -194,9 +194,17 @@ def untrained(network: Component) -> Component:
 
 def classifier_keys(network: Component) -> set[str]:
     """Return the keys of the weights whose shape depends on how many people there are."""
-    with torch.device("meta"):
-        one, two = (untrained(network).build(count).state_dict() for count in (1, 2))
-    return {key for key, value in one.items() if value.shape != two[key].shape}
+    try:
+        one, two = (_shapes(network, count, "meta") for count in (1, 2))
+    except Exception:  # a network of somebody's own may need numbers when it is made
+        one, two = (_shapes(network, count, "cpu") for count in (1, 2))
+    return {key for key, shape in one.items() if shape != two[key]}
+
+
+def _shapes(network: Component, identities: int, device: str) -> dict[str, torch.Size]:
+    with torch.random.fork_rng(devices=[]), torch.device(device):
+        state = untrained(network).build(identities).state_dict()
+    return {key: value.shape for key, value in state.items()}
 
 
 def players_of(network: nn.Module) -> dict[str, dict[str, list[nn.Parameter]]]:
