@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fprnet.data.data_set import open_data_set
     from fprnet.embeddings.loading import from_pretrained, load_model
     from fprnet.embeddings.store import Features
+    from fprnet.errors import FprnetError
     from fprnet.evaluation.scores import Scores
     from fprnet.gallery.opening import open_searcher
     from fprnet.gallery.steps import calibrate, create_gallery, fill_gallery
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Features": "fprnet.embeddings.store",
+    "FprnetError": "fprnet.errors",
     "Run": "fprnet.api",
     "Scores": "fprnet.evaluation.scores",
     "allow_plugins": "fprnet.plugins",
@@ -48,6 +50,7 @@ _HOMES = {
 }
 __all__ = [
     "Features",
+    "FprnetError",
     "Run",
     "Scores",
     "__version__",

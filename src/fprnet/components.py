@@ -54,12 +54,16 @@ class Kind:
         called_with: Names of the arguments that what a component returns is called with; () where
             it is not called. A plain function may then be the component itself: it takes these
             arguments by position, and its other parameters are its options.
+        parts: Names of the attributes and methods that what a component returns has to have.
+        described: Import path of the protocol or class that says what these are.
     """
 
     noun: str
     where: str
     supplied: tuple[str, ...] = ()
     called_with: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+    described: str = ""
 
     @property
     def members(self) -> Mapping[str, Callable[..., Any]]:
@@ -95,11 +99,21 @@ class Component:
 
         Components among the options that need nothing from the program are built before; the
         others are passed as they are, for the component to build.
+
+        Raises:
+            ConfigError: What it returns lacks something that its kind has to have.
         """
         options = {name: _built(value) for name, value in self.options.items()}
         if _is_itself(self.kind, self.target):
             return functools.partial(self.target, **options)
-        return self.target(*supplied, **options)
+        made = self.target(*supplied, **options)
+        lacking = [name for name in self.kind.parts if not hasattr(made, name)]
+        if lacking:
+            raise ConfigError(
+                f"{self.kind.noun} {self.name} has no {' and no '.join(lacking)}; "
+                f"{self.kind.described} says what it needs"
+            )
+        return made
 
     def with_options(self, **options: Any) -> Component:
         """Return it with some options replaced."""

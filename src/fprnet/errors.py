@@ -24,7 +24,16 @@ __all__ = [
 
 
 class FprnetError(Exception):
-    """A mistake that its user can mend; the command line prints it as one line, exit status 2."""
+    """A mistake that its user can mend; the command line prints it as one line, exit status 2.
+
+    Examples:
+        A script that goes on with its next data set::
+
+            try:
+                fprnet.train("agw", folder, f"runs/{folder}")
+            except fprnet.FprnetError as error:
+                print(folder, error)
+    """
 
 
 class UsageError(FprnetError):

@@ -187,26 +187,37 @@ def _type_of_default(default: Any) -> Any:
     return str if isinstance(default, str) else Any
 
 
-def _known(hints: Mapping[str, Any], prefix: str) -> list[str]:
-    """Return the keys of a section and of those inside it, without options of components."""
+def _known(hints: Mapping[str, Any], filled: Mapping[str, Any], prefix: str) -> list[str]:
+    """Return the keys of a section, of those inside it, and of the components that were chosen."""
     known: list[str] = []
     for name, hint in hints.items():
-        known.append(f"{prefix}{name}")
-        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-            inner = typing.get_type_hints(hint, include_extras=True)
-            known += _known(inner, f"{prefix}{name}.")
+        key, value = f"{prefix}{name}", filled.get(name)
+        known.append(key)
+        section = type(value) if dataclasses.is_dataclass(value) else hint
+        if isinstance(value, Component):
+            known += _known(dict.fromkeys(value.options), value.options, f"{key}.")
+        elif dataclasses.is_dataclass(section) and isinstance(section, type):
+            inner = typing.get_type_hints(section, include_extras=True)
+            known += _known(inner, vars(value) if value is not None else {}, f"{key}.")
     return known
 
 
 def _nearest_key(prefix: str, name: Any, known: Sequence[str]) -> str:
-    """Return " (did you mean ...?)" with the key that looks most like it, or ends like it."""
+    """Return " (did you mean ...?)" with the key that ends like it, or looks most like it."""
+    word = str(name).replace("-", "_")
     ends = {key.rpartition(".")[2]: key for key in reversed(known)}
-    siblings = [key.removeprefix(prefix) for key in known if "." not in key.removeprefix(prefix)]
-    for names in (siblings, list(ends)):
-        matches = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
-        if matches:
-            return f" (did you mean {ends.get(matches[0], prefix + matches[0])}?)"
-    return ""
+    initials = {"".join(part[:1] for part in end.split("_")): end for end in reversed(ends)}
+    siblings = {key.removeprefix(prefix): key for key in known if "." not in key[len(prefix) :]}
+    near = [
+        *([ends[word]] if word in ends else []),
+        *([ends[initials[word]]] if len(word) > 1 and word in initials else []),
+        *(
+            names[match]
+            for names, cutoff in ((siblings, 0.6), (ends, 0.75))
+            for match in difflib.get_close_matches(word, names, n=1, cutoff=cutoff)
+        ),
+    ]
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def _parse(
@@ -261,12 +272,6 @@ def _fill(
 ) -> tuple[dict[str, Any], list[str]]:
     filled: dict[str, Any] = {}
     faults: list[str] = []
-    for name in values:
-        if name not in defaults:
-            whose = f" of {owner}" if owner else ""
-            what = "an option" if owner else "a key"
-            known = _known(hints, prefix) if owner is None else [f"{prefix}{n}" for n in defaults]
-            faults.append(f"{prefix}{name} is not {what}{whose}{_nearest_key(prefix, name, known)}")
     for name, default in defaults.items():
         key = f"{prefix}{name}"
         if name not in values and default is dataclasses.MISSING:
@@ -277,7 +282,16 @@ def _fill(
         value = values.get(name, default)
         filled[name], wrong = _checked(hints[name], value, default, key)
         faults += wrong
-    return filled, faults
+    what = f"an option of {owner}" if owner else "a key"
+    known = _known({name: hints.get(name) for name in defaults}, filled, prefix)
+    return filled, [
+        *(
+            f"{prefix}{name} is not {what}{_nearest_key(prefix, name, known)}"
+            for name in values
+            if name not in defaults
+        ),
+        *faults,
+    ]
 
 
 def _checked(hint: Any, value: Any, default: Any, key: str) -> tuple[Any, list[str]]:

@@ -15,8 +15,7 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
@@ -26,6 +25,12 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from fprnet.errors import UsageError
+from fprnet.plugin_files import (
+    code_of_file,
+    load_file,
+    source_of_file,
+    without_working_directory,
+)
 
 __all__ = [
     "NOT_ALLOWED",
@@ -33,7 +38,7 @@ __all__ = [
     "advice",
     "allow_plugins",
     "allowed",
-    "file_of",
+    "code_of",
     "find",
     "load_module",
     "offer",
@@ -48,7 +53,6 @@ NOT_ALLOWED = "code that is not part of fprnet and not allowed"
 OWN = ("fprnet", "fprnet_lab")
 IN_PYTHON = ", in Python by fprnet.allow_plugins"
 _OFFERED: dict[str, tuple[Callable[..., Any], str]] = {}
-_IMPORTED: dict[Path, str] = {}  # files of plugins, as they were when they were imported
 
 
 def allow_plugins(names: Sequence[str | Callable[..., Any]]) -> None:
@@ -97,9 +101,9 @@ def load_module(name: str) -> ModuleType | None:
         for word in allowed():
             _check(word)
             if word.endswith(".py") and Path(word).stem == name:
-                return _load_file(Path(word))
+                return load_file(Path(word))
             if not word.endswith(".py") and _belongs(top, word):
-                with _without_working_directory():
+                with without_working_directory():
                     return importlib.import_module(name)
     except ImportError as error:
         raise UsageError(f"module {name} cannot be imported ({error}); correct its name") from error
@@ -171,22 +175,27 @@ def source_of(module: str) -> str | None:
         return None
     for word in allowed():
         if word.endswith(".py") and Path(word).stem == module:
-            return _source_of_file(Path(word))
+            return source_of_file(Path(word))
         if not word.endswith(".py") and _belongs(top, word):
             return f"{distribution(word).name} {distribution(word).version}"
     return None
 
 
-def file_of(thing: Callable[..., Any], source: str) -> Path | None:
-    """Return the single file that defines a component; None of a distribution's or a notebook's.
+def code_of(thing: Callable[..., Any], source: str) -> list[Path]:
+    """Return the file that defines a component and those beside it that it imports.
 
     Args:
         thing: The function or class.
         source: Whose code it is, as `source_of` says it.
+
+    Returns:
+        The files; none of a distribution's or a notebook's.
     """
     file = getattr(sys.modules.get(str(getattr(thing, "__module__", None))), "__file__", None)
     path = None if file is None else Path(file)
-    return path if path is not None and path.is_file() and _source_of_file(path) == source else None
+    if path is None or not path.is_file() or source_of_file(path) != source:
+        return []
+    return code_of_file(path)
 
 
 def advice(module: str, source: str | None = None) -> str:
@@ -243,7 +252,7 @@ def _source_of_object(thing: Any, named: Any) -> str:  # noqa: ANN401
         for owner in _owners().get(top, []):
             if _belongs(top, owner):
                 return f"{distribution(owner).name} {distribution(owner).version}"
-        return _source_of_file(Path(file))
+        return source_of_file(Path(file))
     try:
         text = inspect.getsource(named)
     except (OSError, TypeError):  # typed at a prompt
@@ -256,10 +265,6 @@ def _source_of_object(thing: Any, named: Any) -> str:  # noqa: ANN401
 @cache
 def _owners() -> Mapping[str, list[str]]:
     return packages_distributions()
-
-
-def _source_of_file(file: Path) -> str:
-    return f"{file.name} sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
 
 
 def allowed() -> list[str]:
@@ -291,7 +296,7 @@ def _belongs(top: str, name: str) -> bool:
     folder = Path(str(distribution(name).locate_file(""))).resolve() if project is None else project
     if top not in (_installed_packages(name) if project is None else _importable(project)):
         return False
-    with _without_working_directory():
+    with without_working_directory():
         spec = importlib.util.find_spec(top)
     if spec is None:
         return False
@@ -320,39 +325,3 @@ def _importable(folder: Path) -> set[str]:
     """Return the names of packages and modules in a project's folder, or in its ``src``."""
     entries = [entry for place in (folder, folder / "src") for entry in place.glob("*")]
     return {entry.name.removesuffix(".py") for entry in entries}
-
-
-def _load_file(path: Path) -> ModuleType:
-    known = sys.modules.get(path.stem)
-    if known is not None:
-        if Path(known.__file__ or "").resolve() == path:
-            if _IMPORTED.get(path, _source_of_file(path)) != _source_of_file(path):
-                raise UsageError(f"plugin {path} has changed since it was imported; restart Python")
-            return known
-        raise UsageError(f"plugin {path} has the name of another module; rename the file")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"plugin {path} is no Python file; give another")
-    module = importlib.util.module_from_spec(spec)
-    _IMPORTED[path] = _source_of_file(path)
-    sys.modules[path.stem] = module  # classes look up their module, e.g. to be pickled
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[path.stem]
-        raise UsageError(f"plugin {path} fails when imported ({error}); correct it") from error
-    return module
-
-
-@contextmanager
-def _without_working_directory() -> Iterator[None]:
-    """Hide the working directory from imports: a file there may bear a plugin's name."""
-    before = list(sys.path)
-    here = str(Path.cwd())
-    script = sys.path[:1]  # where 'python -m' and interactive sessions put it
-    if script and script[0] in ("", here):
-        sys.path[:1] = []
-    try:
-        yield
-    finally:
-        sys.path[:] = before

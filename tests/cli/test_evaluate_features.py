@@ -101,14 +101,39 @@ def test_compare(fprnet, split_folder, features_file, tmp_path):
     assert comparison == json.loads((tmp_path / "c.json").read_text())
     assert (comparison["identities"], comparison["resamples"]) == (3, 10_000)
     first, second = (json.loads(file.read_text())["scores"]["plain"] for file in files)
-    for name, metric in comparison["scores"]["plain"].items():
+    for name, metric in comparison["methods"][str(files[1])]["scores"]["plain"].items():
         expected = second[name]["mean"] - first[name]["mean"]
         assert metric["difference"] == pytest.approx(expected)
         assert metric["ci95"][0] <= metric["ci95"][1]
     table = fprnet("evaluate", "--compare", *files).out.splitlines()
-    assert [line.split()[:2] for line in table[2:8]] == [
-        ["plain", name] for name in ("rank-1", "rank-5", "rank-10", "rank-20", "mAP", "mINP")
+    assert [line.split()[:3] for line in table[1:13]] == [
+        ["plain", name, str(file)]
+        for name in ("rank-1", "rank-5", "rank-10", "rank-20", "mAP", "mINP")
+        for file in files
     ]
+
+
+def test_compare_names_methods_and_groups_their_runs(fprnet, split_folder, tmp_path):
+    files = []
+    for number in range(4):
+        features = archive(
+            tmp_path / f"{number}.npz",
+            features=np.random.default_rng(number).normal(size=FEATURES.features.shape).astype("f"),
+        )
+        files.append(tmp_path / f"{number}.json")
+        words = ("--data", split_folder, "--out", files[-1])
+        assert fprnet("evaluate", features, *words).status == 0
+    names = ("--names", "theirs", "theirs", "ours", "ours")
+    result = fprnet("evaluate", "--compare", *files, *names, "--json")
+    assert result.status == 0, result.err
+    comparison = json.loads(result.out)
+    assert comparison["reference"] == "theirs"
+    assert comparison["methods"]["ours"]["files"] == [str(file) for file in files[2:]]
+    table = fprnet("evaluate", "--compare", *files, *names)
+    assert "ours is the mean of 2 runs" in table.out
+    other = fprnet("evaluate", "--compare", *files, "--names", "theirs", "ours")
+    assert (other.status, other.out) == (2, "")
+    assert "2 names for 4 results; give one for each" in other.complaint
 
 
 def test_compare_refuses_another_protocol(fprnet, split_folder, features_file, tmp_path):
@@ -197,8 +222,10 @@ def test_options_that_do_not_fit_features(fprnet, split_folder, features_file, w
         (["f.npz"], "--data ROOT is missing"),
         (["f.npz", "--compare", "a.json", "b.json"], "does not use f.npz; leave it out"),
         (["--compare", "a.json", "b.json", "--rerank"], "does not use --rerank; leave it out"),
-        (["--compare", "a.json", "b.json"], "a.json does not exist; write it with"),
-        (["--compare", "a.json"], "--compare: expected 2 arguments"),
+        (["--compare", "a.json", "b.json"], "a.json does not exist; write one with"),
+        (["--compare", "a.json"], "nothing to compare a.json with; give the results of two"),
+        (["--compare"], "--compare: expected at least one argument"),
+        (["f.npz", "--data", ".", "--names", "ours"], "--names are those of the results of"),
     ],
 )
 def test_commands_that_are_incomplete(fprnet, words, message, tmp_path, monkeypatch):

@@ -66,6 +66,7 @@ def test_a_loss_that_learns_and_remembers_goes_on_where_it_was(
     assert_same_run(*runs)
     end, record = checkpoint(runs[1] / "checkpoints" / "last.pt"), history(runs[1])[0]
     assert record["moved"] is True
+    assert [epoch["last_begun"] for epoch in history(runs[1])] == [5, 11, 17]
     assert record["learning_rates"]["loss"] == pytest.approx(
         0.5 * record["learning_rates"]["trunk"]
     )

@@ -14,18 +14,24 @@ class Centres(nn.Module):
         self.centres = nn.Parameter(torch.randn(people, size))
         self.register_buffer("seen", torch.zeros(people, size))
 
+    def begin_step(self, progress):
+        self.weight = 0.001 * min(1.0, progress.epochs)  # warms up over the first epoch
+
     def forward(self, output):
         features, labels = output.features, output.labels
         gaps = (features - self.centres[labels]) + 0.1 * (features - self.seen[labels])
         self.seen[labels] = features.detach()
-        return 0.001 * gaps.square().sum(dim=1).mean()
+        return self.weight * gaps.square().sum(dim=1).mean()
 
 
 class Watching(Callback):
     """Says whether each step moved a weight between its two calls."""
 
     def __init__(self, model) -> None:
-        self.weight, self.moved = next(model.parameters()), []
+        self.weight, self.moved, self.steps = next(model.parameters()), [], []
+
+    def begin_step(self, progress):
+        self.steps.append(progress.step)
 
     def after_backward(self, epoch):
         self.before = self.weight.detach().clone()
@@ -34,4 +40,4 @@ class Watching(Callback):
         self.moved.append(not torch.equal(self.before, self.weight))
 
     def record(self):
-        return {"moved": all(self.moved)}
+        return {"moved": all(self.moved), "last_begun": self.steps[-1]}

@@ -25,6 +25,7 @@ LAYERS = (
         "tracklets",
         "agglomeration",
     ),
+    ("plugin_files",),
     ("plugins", "typed_values", "tensor_files", "precision", "pretrained"),
     ("components",),
     ("filling",),

@@ -125,3 +125,12 @@ def test_uneven_share_names_the_option() -> None:
 def test_impossible_numbers_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(UsageError, match="is not possible"):
         sampler(**wrong)
+
+
+def test_a_sampler_of_ones_own_chooses_the_people_alone():
+    one = sampler(identities=2, images=3)
+    batch = one.batch_of(np.array([3, 0]), np.random.default_rng(0))
+    assert batch.label.tolist() == [3, 3, 3, 0, 0, 0]
+    people = [9, 9, 9, 3, 3, 3]  # the fourth and the first of 3, 5, 7, 9
+    assert VISIBLE[batch.visible].tolist() == people
+    assert INFRARED[batch.infrared].tolist() == people

@@ -10,6 +10,7 @@ from fprnet.components import Component, Kind, components_in, options_of, plain
 from fprnet.errors import ConfigError
 from fprnet.filling import fill, parse_component
 from fprnet.kinds import KINDS
+from fprnet.plugins import offer
 from fprnet.ranges import LayerSizes, Positive, PositiveInt
 
 SHAPE = Kind("shape", f"{__name__}:SHAPES", ("scale",))
@@ -216,3 +217,26 @@ def test_options_without_annotations_have_the_type_of_their_default(monkeypatch)
         value = {"class_path": "plain-function", "init_args": {option: wrong}}
         with pytest.raises(ConfigError, match=f"shape.{option} is {wrong}, expected"):
             parse_component(SHAPE, value, key="shape")
+
+
+class Half:
+    """What a stranger takes for a sampler, a callback, a backbone, a head or a network."""
+
+    def __init__(self, *supplied) -> None:
+        self.batch = self.embed = self.stages = supplied
+
+
+@pytest.mark.parametrize(
+    ("kind", "lacking"),
+    [
+        ("sampler", "has no identity and no left_out and no steps_per_epoch"),
+        ("callback", "has no begin_epoch and no set_modes and no begin_step"),
+        ("backbone", "has no input_channels and no stage_channels and no stage_ends;"),
+        ("head", "has no main_features"),
+        ("network", "has no embedding_size;"),
+    ],
+)
+def test_what_a_component_lacks_is_named(kind, lacking):
+    component = Component(KINDS[kind], offer(Half))
+    with pytest.raises(ConfigError, match=rf"^{kind} .*:Half {lacking}.*{KINDS[kind].described}"):
+        component.build(*KINDS[kind].supplied)

@@ -170,6 +170,11 @@ def test_a_file_may_be_the_preset(tmp_path, monkeypatch):
         load_config("gone.yaml")
 
 
+def test_a_word_that_is_like_no_key_suggests_none():
+    with pytest.raises(ConfigError, match=r"workers is not a key$"):
+        load_config("fprnet", scale="tiny", overrides=["--workers", "4"])
+
+
 def test_without_anything_it_is_the_default_preset():
     assert load_config() == load_config("fprnet", scale="full", seed=0)
 
@@ -179,6 +184,10 @@ def test_without_anything_it_is_the_default_preset():
     [
         (["--training.epoch", "3"], ["training.epoch", "did you mean training.epochs?"]),
         (["--epochs", "3"], ["epochs", "did you mean training.epochs?"]),
+        (["--lr", "3"], ["lr is not", "did you mean optimizer.learning_rate?"]),
+        (["--learning-rate", "3"], ["did you mean optimizer.learning_rate?"]),
+        (["--weights", "none"], ["weights is not", "did you mean model.weights?"]),
+        (["--model.width", "8"], ["model.width", "did you mean model.backbone.width?"]),
         (["--optimiser.momentum", "3"], ["optimiser", "did you mean optimizer?"]),
         (["--optimizer.momentun", "3"], ["optimizer.momentun", "did you mean optimizer.momentum?"]),
         (["--zzz.qqq", "3"], ["zzz"]),

@@ -20,7 +20,7 @@ from fprnet.losses.ranking import (
     euclidean_distances,
     weighted_regularised_triplet,
 )
-from fprnet.losses.state import modules_in
+from fprnet.losses.state import Progress, followers_in, modules_in
 from fprnet.losses.terms import LossTerms, as_terms
 from fprnet.losses.weighted_sum import weighted_sum
 from fprnet.methods.cmgan.objective import AdversarialLoss
@@ -373,3 +373,34 @@ def test_modules_with_a_state_are_found_wherever_they_stand():
 def test_losses_without_a_state_have_no_modules():
     for loss in (LevelLoss(BatchHardTriplet()), nn.TripletMarginLoss(), lambda outputs: 0):
         assert len(modules_in(loss)) == 0
+
+
+def test_progress_worked_by_hand():
+    progress = Progress(step=9, steps_per_epoch=6)
+    assert (progress.epoch, progress.epochs) == (1, 1.5)
+
+
+class Growing(nn.Module):
+    """A loss whose weight follows the training; its memory stands inside another object."""
+
+    def __init__(self, *parts: object) -> None:
+        super().__init__()
+        self.parts, self.told = parts, []
+
+    def begin_step(self, progress):
+        self.told.append(progress.step)
+
+    def forward(self, output):
+        return self.parts[0](output)
+
+
+def test_parts_that_follow_the_training_are_found_wherever_they_stand():
+    memory = nn.BatchNorm1d(2)
+    inner = Growing(memory)
+    outer = Growing(partial(weighted_sum, losses={"a": inner, "b": BatchHardTriplet()}), inner)
+    loss = LevelLoss(outer)
+    for tell in followers_in(loss):
+        tell(Progress(step=4, steps_per_epoch=2))
+    assert (outer.told, inner.told) == ([4], [4])
+    assert list(modules_in(loss)) == [memory]
+    assert followers_in(LevelLoss(BatchHardTriplet())) == []

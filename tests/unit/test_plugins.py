@@ -11,10 +11,11 @@ import pytest
 import torch
 
 import fprnet
-from fprnet import plugins
-from fprnet.config import config_as_dict, config_from_dict, load_config
+from fprnet import plugin_files, plugins
+from fprnet.config import config_as_dict, config_from_dict, config_of_graphs, load_config
+from fprnet.embeddings.embedder import Embedder
 from fprnet.errors import CheckpointError, ConfigError, UsageError
-from fprnet.methods.network import untrained
+from fprnet.methods.network import build_network, untrained
 from fprnet.plugins import VARIABLE, allow_plugins, load_module, source_of
 from fprnet.runs.trained_model import REIDENTIFICATION, load_trained
 from fprnet.training.run_folder import training_folder
@@ -41,6 +42,7 @@ class Shrink:
 def nothing_allowed(monkeypatch, tmp_path):
     """Each test begins in an empty folder, as a user who has allowed nothing."""
     monkeypatch.setenv(VARIABLE, "")
+    monkeypatch.setattr(plugin_files, "_HELPERS", {})
     monkeypatch.chdir(tmp_path)
     before = set(sys.modules)
     yield
@@ -308,6 +310,146 @@ def test_a_run_keeps_the_file_whose_code_it_names(mine, tmp_path):
     assert config_from_dict(written) == config
 
 
+@pytest.fixture
+def helped(mine) -> Path:
+    """A plugin that imports a file beside it, which imports another inside a function."""
+    (mine.parent / "my_margin.py").write_text("SCALE = 2.0\n")
+    (mine.parent / "my_helper.py").write_text(
+        "def scale():\n    from my_margin import SCALE\n\n    return SCALE\n"
+    )
+    (mine.parent / "my_other.py").write_text("1 / 0  # nobody imports it\n")
+    mine.write_text(MINE.replace("import os ", "import my_helper, os ").replace("1.0", "2.0"))
+    return mine
+
+
+def test_a_file_that_imports_files_beside_it(helped, tmp_path):
+    (tmp_path / "my_helper.py").write_text("1 / 0  # of the working directory\n")
+    allow_plugins([str(helped)])
+    config = config_with("--loss.ranking", "my_loss:Shrink")
+    names = ("my_loss.py", "my_helper.py", "my_margin.py")
+    lines = [
+        f"{hashlib.sha256((helped.parent / name).read_bytes()).hexdigest()}  {name}\n"
+        for name in names
+    ]
+    digest = hashlib.sha256("".join(lines).encode()).hexdigest()
+    assert config.loss.options["ranking"].source == f"my_loss.py sha256:{digest}"
+    assert sys.modules["my_helper"].scale() == 2
+    with training_folder(tmp_path / "run", config).opened():
+        kept = tmp_path / "run" / "code"
+        assert {file.name for file in kept.iterdir()} == set(names)
+    written = config_as_dict(config)
+    (helped.parent / "my_margin.py").write_text("SCALE = 3.0\n")
+    with pytest.raises(ConfigError, match="or a file that it imports, has changed since"):
+        config_from_dict(written)
+    forget_plugins()
+    allow_plugins([str(helped)])
+    with pytest.raises(ConfigError, match=r"give that version of it .*code"):
+        config_from_dict(written)
+    forget_plugins()
+    allow_plugins([str(kept / "my_loss.py")])
+    assert config_from_dict(written) == config
+    assert Path(sys.modules["my_helper"].__file__).parent == kept
+
+
+def test_a_run_that_failed_at_once_begins_anew_with_code_that_was_mended(mine, tmp_path):
+    allow_plugins([str(mine)])
+    words = ("--loss.ranking", "my_loss:Shrink")
+    with training_folder(tmp_path / "run", config_with(*words)).opened():
+        pass  # the loss fails in the first step
+    mine.write_text(MINE + "# mended\n")
+    forget_plugins()
+    allow_plugins([str(mine)])
+    with training_folder(tmp_path / "run", config_with(*words)).opened():
+        kept = tmp_path / "run" / "code" / "my_loss.py"
+        assert kept.read_text() == mine.read_text()
+
+
+def forget_plugins() -> None:
+    """Another process has imported and allowed nothing yet."""
+    os.environ[VARIABLE] = ""
+    plugin_files._HELPERS.clear()
+    for name in [name for name in sys.modules if name.startswith("my_")]:
+        del sys.modules[name]
+
+
+def test_a_file_beside_with_the_name_of_another_module(helped):
+    (helped.parent / "numpy.py").write_text("")
+    helped.write_text("import numpy\n" + helped.read_text())
+    allow_plugins([str(helped)])
+    with pytest.raises(ConfigError, match=r"numpy\.py has the name of another module; rename"):
+        config_with("--loss.ranking", "my_loss:Shrink")
+    assert "my_loss" not in sys.modules
+
+
+def test_files_of_one_name_beside_two_plugins(helped, tmp_path):
+    (tmp_path / "my_helper.py").write_text("")
+    (tmp_path / "my_second.py").write_text("import my_helper\n\ndef loss(output): ...\n")
+    allow_plugins([str(helped), str(tmp_path / "my_second.py")])
+    config_with("--loss.ranking", "my_loss:Shrink")
+    with pytest.raises(ConfigError, match=r"my_helper\.py.*rename"):
+        config_with("--loss.ranking", "my_second:loss")
+
+
+def test_a_helper_is_read_again_after_its_plugin_has_failed(helped):
+    whole = helped.read_text()
+    helped.write_text("import my_helper\n1 / 0\n")
+    allow_plugins([str(helped)])
+    with pytest.raises(ConfigError, match="division by zero"):
+        config_with("--loss.ranking", "my_loss:Shrink")
+    (helped.parent / "my_helper.py").write_text("def scale():\n    return 'mended'\n")
+    helped.write_text(whole)
+    config_with("--loss.ranking", "my_loss:Shrink")
+    assert sys.modules["my_helper"].scale() == "mended"
+
+
+def test_a_helper_that_has_changed_is_refused_for_another_plugin_too(helped):
+    second = helped.with_name("my_second.py")
+    second.write_text("import my_helper\n\ndef loss(output): ...\n")
+    allow_plugins([str(helped), str(second)])
+    config_with("--loss.ranking", "my_loss:Shrink")
+    (helped.parent / "my_helper.py").write_text("def scale():\n    return 4\n")
+    with pytest.raises(ConfigError, match=r"my_helper\.py.*has changed since it was imported"):
+        config_with("--loss.ranking", "my_second:loss")
+
+
+def test_a_folder_beside_a_plugin_is_no_helper(mine, monkeypatch):
+    package = mine.parent / "my_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    mine.write_text("from my_package import layers\n" + MINE)
+    monkeypatch.chdir(mine.parent)
+    monkeypatch.syspath_prepend("")  # where 'python -m fprnet' puts the working directory
+    allow_plugins([str(mine)])
+    with pytest.raises(ConfigError, match=r"not folders: make my_package .*pip install -e"):
+        config_with("--loss.ranking", "my_loss:Shrink")
+
+
 def test_a_run_of_fprnets_own_code_keeps_none(tmp_path):
     with training_folder(tmp_path / "run", config_with()).opened():
         assert not (tmp_path / "run" / "code").exists()
+
+
+def test_a_saved_model_says_whose_code_its_network_is(tmp_path):
+    file = tmp_path / "my_net.py"
+    file.write_text(
+        "from fprnet.models.backbones import resnet18\n\n\n"
+        "def small(input_channels: int = 3, *, width: int = 8):\n"
+        "    return resnet18(input_channels, width=width)\n"
+    )
+    allow_plugins([str(file)])
+    config = config_with("--model.backbone", "my_net:small")
+    about = {"trained": True, "step": 1, "selection": "last", "trained_identities": 2}
+    about["checkpoint_sha256"] = "0"
+    model = Embedder(
+        build_network(config.model, 2), config, about, runtime="pytorch", precision="float32"
+    )
+    model.save_pretrained(tmp_path / "saved")
+    source = config.model.options["backbone"].source
+    assert f"needs the code of {source}: " in (tmp_path / "saved" / "README.md").read_text()
+    assert fprnet.load_model(tmp_path / "saved").embedding_size == model.embedding_size
+    forget_plugins()
+    with pytest.raises(CheckpointError, match=r"my_net.*add --plugin my_net\.py") as error:
+        fprnet.load_model(tmp_path / "saved")
+    assert "version of fprnet" not in str(error.value)
+    recorded = config_of_graphs(config_as_dict(config))  # as an export says it
+    assert config_as_dict(recorded) == config_as_dict(config)

@@ -8,12 +8,17 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 import fprnet
 from fprnet import pretrained as shipped
+from fprnet.components import Component
 from fprnet.embeddings.embedder import Embedder
 from fprnet.embeddings.loading import from_pretrained, load_model
 from fprnet.errors import CheckpointError, UsageError
+from fprnet.kinds import NETWORK
+from fprnet.methods.network import classifier_keys
+from fprnet.plugins import offer
 from fprnet.runs import pretrained
 from fprnet.runs.pretrained import CONFIG, WEIGHTS, read_pretrained, weights_file
 from models_cases import IDENTITIES, pictures, preset
@@ -288,3 +293,25 @@ def test_how_a_gallery_remembers_its_model(tmp_path, monkeypatch, saved):
     assert weights_file("mine") == saved / WEIGHTS
     assert weights_file(tmp_path) == tmp_path / "checkpoints" / "best.pt"
     assert weights_file("runs/a.pt").name == "a.pt"
+
+
+class Centred(nn.Module):
+    """A network that looks at its own weights when it is made."""
+
+    def __init__(self, identities: int) -> None:
+        super().__init__()
+        self.embedding_size = 3
+        self.body = nn.Linear(3, 3)
+        self.classifier = nn.Linear(3, identities)
+        self.scale = self.body.weight.abs().mean().item()
+
+    def forward(self, visible, infrared, visible_labels, infrared_labels): ...
+
+    def embed(self, images, modality): ...
+
+
+def test_weights_of_a_network_that_needs_numbers_when_it_is_made():
+    network = Component(NETWORK, offer(Centred))
+    state = torch.get_rng_state()
+    assert classifier_keys(network) == {"classifier.weight", "classifier.bias"}
+    assert torch.equal(torch.get_rng_state(), state)

@@ -61,3 +61,11 @@ def test_a_run_that_failed_before_its_first_checkpoint_is_begun_with_other_value
         folder.save(state_of(second, 60), best=True)
     with pytest.raises(ConfigError, match=r"epochs 3 .not 6"):
         training_folder(tmp_path / "run", load_config("fprnet", scale="tiny"))
+
+
+def test_a_config_of_something_else_is_no_run_that_failed(tmp_path):
+    (tmp_path / "config.yaml").write_text("epochs: 3\n")
+    config = load_config("fprnet", scale="tiny")
+    with pytest.raises(ConfigError, match=r"cannot be used as the config of a run: .*--out"):
+        training_folder(tmp_path, config)
+    assert (tmp_path / "config.yaml").read_text() == "epochs: 3\n"

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -288,6 +289,21 @@ def test_batches_that_a_sampler_must_not_give_are_named(records, changes, fault)
         seed=0,
     )
     with pytest.raises(ConfigError, match=f"batch of step 3 has {fault}"):
+        made.plan(3)
+
+
+def test_a_sampler_that_returns_no_batch_is_named(records):
+    sampler = FOUR_PEOPLE.build(*[np.array([1, 2, 3, 4])] * 2, 0)
+    sampler.batch = lambda step: (np.arange(4), np.arange(4))
+    made = TrainingSet(
+        np.zeros((len(records), 8, 4, 3), np.uint8),
+        records,
+        rows=np.flatnonzero(records.identity <= PEOPLE),
+        batches=SimpleNamespace(build=lambda *supplied: sampler),
+        changes=AugmentationConfig(),
+        seed=0,
+    )
+    with pytest.raises(ConfigError, match=r"batch of step 3 is a tuple; return a fprnet\.data"):
         made.plan(3)
 
 

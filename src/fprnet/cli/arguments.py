@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fprnet.cores import available_cores
+from fprnet.errors import UsageError
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -29,6 +31,7 @@ __all__ = [
     "existing_folder",
     "finite",
     "mention_untrained",
+    "names_of",
     "positive",
     "size",
 ]
@@ -174,3 +177,25 @@ def size(text: str) -> tuple[int, int]:
     if not x:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size; write height x width: 128x64")
     return positive(height), positive(width)
+
+
+def names_of(
+    names: Sequence[str] | None, results: Sequence[Path], default: Callable[[Path], str]
+) -> list[str]:
+    """Return the name of the method of each result file.
+
+    Args:
+        names: What ``--names`` gave; None where it was left out.
+        results: Result files.
+        default: Name of a file's method where no names were given.
+
+    Raises:
+        UsageError: There are more or fewer names than results.
+    """
+    if names is None:
+        return [default(file) for file in results]
+    if len(names) != len(results):
+        raise UsageError(
+            f"there are {len(names)} names for {len(results)} results; give one for each"
+        )
+    return list(names)

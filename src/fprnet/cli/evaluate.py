@@ -16,6 +16,7 @@ from fprnet.cli.arguments import (
     add_runtime,
     existing_data_set,
     mention_untrained,
+    names_of,
 )
 from fprnet.cli.corruption import add_corruption, corruption_of
 from fprnet.cli.evaluate_options import (
@@ -46,7 +47,8 @@ EXAMPLE = """\
   fprnet evaluate runs/fprnet --data SYSU-MM01 --open-set --det det.png
   fprnet evaluate runs/fprnet --data SYSU-MM01 --corrupt mixed --corrupt-modality visible
   fprnet evaluate feature_folder --data SYSU-MM01/exp --metric cosine --rerank --out ours.json
-  fprnet evaluate --compare theirs.json ours.json"""
+  fprnet evaluate --compare theirs.json ours.json
+  fprnet evaluate --compare a-0.json a-1.json b-0.json b-1.json --names a a b b"""
 
 OF_A_MODEL = {
     "flip": False,
@@ -72,10 +74,18 @@ def add_parser(subcommands: Subcommands) -> None:
     )
     parser.add_argument(
         "--compare",
-        nargs=2,
+        nargs="+",
         type=Path,
-        metavar=("A.json", "B.json"),
-        help="instead of a model: two results of --out; B minus A with bootstrap intervals",
+        metavar="RESULT.json",
+        help="instead of a model: two or more results of --out; how far each method is above the "
+        "first, with bootstrap intervals",
+    )
+    parser.add_argument(
+        "--names",
+        nargs="+",
+        metavar="NAME",
+        help="--compare: name of each result's method; results of one name are runs that differ in "
+        "their seed (default: every file is a method of its own)",
     )
     parser.add_argument(
         "--data",
@@ -125,7 +135,7 @@ def add_parser(subcommands: Subcommands) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the scores, or the differences of two results, on stdout."""
+    """Print the scores, or the differences of results, on stdout."""
     from fprnet.files import write_text
 
     if args.json and args.format not in (None, "json"):
@@ -133,6 +143,8 @@ def run(args: argparse.Namespace) -> int:
     form: Form = "json" if args.json else args.format or "text"
     if args.compare is not None:
         result: Any = _compare(args)
+    elif args.names is not None:
+        raise UsageError("--names are those of the results of --compare; add it")
     elif args.model is None or args.data is None:
         missing = "MODEL_OR_FEATURES" if args.model is None else "--data ROOT"
         raise UsageError(f"{missing} is missing; see '{args.prog} --help'")
@@ -157,10 +169,16 @@ def _compare(args: argparse.Namespace) -> Any:  # noqa: ANN401 - a Comparison
     if args.format in ("markdown", "latex"):
         raise UsageError(f"--compare has no {args.format} row; use 'fprnet table'")
     for name, default in args.defaults.items():
-        if name not in ("compare", "json", "out", "format") and getattr(args, name) != default:
+        if (
+            name not in ("compare", "names", "json", "out", "format")
+            and getattr(args, name) != default
+        ):
             what = f"--{name.replace('_', '-')}" if name != "model" else args.model
-            raise UsageError(f"--compare reads two results and does not use {what}; leave it out")
-    return compare(*args.compare)
+            raise UsageError(f"--compare reads results and does not use {what}; leave it out")
+    methods: dict[str, list[Path]] = {}
+    for name, file in zip(names_of(args.names, args.compare, str), args.compare, strict=True):
+        methods.setdefault(name, []).append(file)
+    return compare(methods)
 
 
 def _evaluate(args: argparse.Namespace) -> Scores:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fprnet.cli.arguments import add_command
+from fprnet.cli.arguments import add_command, names_of
 
 if TYPE_CHECKING:
     from fprnet.cli.arguments import Subcommands
@@ -45,15 +45,10 @@ def add_parser(subcommands: Subcommands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the table on stdout."""
-    from fprnet.errors import UsageError
     from fprnet.evaluation.comparison import read_result
     from fprnet.evaluation.result_rows import result_table
 
-    names = args.names or [file.stem for file in args.results]
-    if len(names) != len(args.results):
-        raise UsageError(
-            f"there are {len(names)} names for {len(args.results)} results; give one for each"
-        )
+    names = names_of(args.names, args.results, lambda file: file.stem)
     results = [read_result(file) for file in args.results]
     pairs = list(zip(names, results, strict=True))
     print(result_table(pairs, args.format, metrics=args.metrics))

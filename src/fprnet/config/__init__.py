@@ -3,6 +3,7 @@
 from fprnet.config.loading import (
     config_as_dict,
     config_from_dict,
+    config_of_graphs,
     config_to_embed,
     load_config,
     override_config,
@@ -17,6 +18,7 @@ __all__ = [
     "Scale",
     "config_as_dict",
     "config_from_dict",
+    "config_of_graphs",
     "config_to_embed",
     "load_config",
     "override_config",

@@ -25,6 +25,7 @@ from fprnet.filling import as_recorded, faults_text, fill
 __all__ = [
     "config_as_dict",
     "config_from_dict",
+    "config_of_graphs",
     "config_to_embed",
     "load_config",
     "override_config",
@@ -147,6 +148,18 @@ def config_to_embed(values: Mapping[str, Any]) -> RunConfig:
     """
     training = {name: value for name, value in values.items() if name != "model"}
     return config_from_dict({**values, **as_recorded(RunConfig, training)})
+
+
+def config_of_graphs(values: Mapping[str, Any]) -> RunConfig:
+    """Return the config of a model whose graphs embed: no code that it names need be there.
+
+    Args:
+        values: As `config_from_dict`.
+
+    Raises:
+        ConfigError: As `config_from_dict`.
+    """
+    return config_from_dict(as_recorded(RunConfig, values))
 
 
 def to_yaml(config: RunConfig) -> str:

@@ -160,6 +160,15 @@ class IdentitySampler:
         """Return the whole batch of a step, counted from 0 over the entire run."""
         random = np.random.default_rng([self.seed, step])
         label = random.choice(len(self.identity), self.identities, replace=False)
+        return self.batch_of(label, random)
+
+    def batch_of(self, label: NDArray[np.int64], random: np.random.Generator) -> Batch:
+        """Return a batch of these people, for a sampler that derives from this one.
+
+        Args:
+            label: ``(P,)``, 0..M-1: positions in ``identity``.
+            random: Draws the K images of each of them.
+        """
         visible = self._draw(random, self._visible, label)
         infrared = None if self._infrared is None else self._draw(random, self._infrared, label)
         return Batch(np.repeat(label, self.images), visible, infrared, self.images)

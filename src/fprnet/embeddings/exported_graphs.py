@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fprnet.config import config_to_embed
+from fprnet.config import config_of_graphs
 from fprnet.config.schema import RunConfig
 from fprnet.data.records import MODALITIES, Modality
 from fprnet.embeddings.backend import Backend, Choice, Runtime
@@ -123,7 +123,7 @@ def open_graphs(
         threads=threads,
     )
     about = {**visible["model"], "exported": visible["weights"]}
-    return ExportedGraphs(backend, config_to_embed(visible["config"]), about, metadata)
+    return ExportedGraphs(backend, config_of_graphs(visible["config"]), about, metadata)
 
 
 def _files(path: Path) -> dict[Modality, Path]:

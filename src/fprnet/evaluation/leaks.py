@@ -55,7 +55,8 @@ class Leaks:
         if self.near_duplicates:
             warnings.append(
                 f"warning: {self.near_duplicates} queries see a gallery image that is nearly the "
-                "same; remove duplicates from the gallery"
+                "same; remove duplicates from the gallery, or train on where the network embeds "
+                "all images alike"
             )
         if self.same_instant:
             warnings.append(

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from fprnet.errors import UsageError
 
-__all__ = ["RowFormat", "result_table"]
+__all__ = ["RowFormat", "check_runs", "result_table"]
 
 RowFormat = Literal["markdown", "latex"]
 DEFAULT = ("rank-1", "rank-10", "rank-20", "mAP", "mINP")
@@ -48,7 +48,7 @@ def result_table(
     for name, result in results:
         row, earlier = cells.setdefault(name, {}), runs.setdefault((name, _protocol(result)), [])
         for other in earlier:
-            _check_runs(name, result, other)
+            check_runs(name, result, other)
         earlier.append(result)
         for column, value in _columns(result, metrics):
             row.setdefault(column, []).append(value)
@@ -70,8 +70,13 @@ def result_table(
     return _markdown(ordered, rows) if form == "markdown" else _latex(ordered, rows)
 
 
-def _check_runs(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> None:
+def check_runs(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> None:
     """Refuse a mean over results of one protocol that are no runs of one method.
+
+    Args:
+        name: What messages call the method.
+        one: What ``fprnet evaluate --json`` printed of one run.
+        other: The same of another run.
 
     Raises:
         UsageError: They are of one model, or were ranked by different rules.

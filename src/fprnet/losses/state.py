@@ -1,16 +1,42 @@
-"""An objective becomes the modules in it that learn or remember: centres, proxies, memories."""
+"""An objective becomes those of its parts that remember something, or follow the training."""
 
 from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from torch import nn
 
-__all__ = ["modules_in"]
+__all__ = ["Progress", "followers_in", "modules_in"]
 
 CODE = (type, types.FunctionType, types.BuiltinFunctionType)  # holds nothing that learns
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training is, before one of its steps.
+
+    It does not say how long the training will be: that may grow when a run is continued.
+
+    Attributes:
+        step: Optimiser steps that are done, 0 before the first.
+        steps_per_epoch: Optimiser steps of an epoch.
+    """
+
+    step: int
+    steps_per_epoch: int
+
+    @property
+    def epoch(self) -> int:
+        """Number of the epoch, counted from 0."""
+        return self.step // self.steps_per_epoch
+
+    @property
+    def epochs(self) -> float:
+        """Epochs that are done, with the share of the one that is not."""
+        return self.step / self.steps_per_epoch
 
 
 def modules_in(objective: object) -> nn.ModuleList:
@@ -24,17 +50,29 @@ def modules_in(objective: object) -> nn.ModuleList:
         objective: What a config's ``loss`` has built: a function, a module, or an object with such
             among its attributes.
     """
-    return nn.ModuleList(_modules(objective, set()))
+    modules = [part for part in _parts(objective, set()) if isinstance(part, nn.Module)]
+    inner = {id(part) for module in modules for part in module.modules() if part is not module}
+    return nn.ModuleList(m for m in modules if id(m) not in inner and m.state_dict())
 
 
-def _modules(value: object, seen: set[int]) -> Iterator[nn.Module]:
+def followers_in(objective: object) -> list[Callable[[Progress], None]]:
+    """Return the methods ``begin_step`` of an objective's parts, which are called before each step.
+
+    So a loss, alone or inside another, may follow the training, as a weight that warms up does.
+    What it sets must depend on the progress and on its options alone.
+
+    Args:
+        objective: As of `modules_in`.
+    """
+    parts = _parts(objective, set())
+    return [part.begin_step for part in parts if callable(getattr(part, "begin_step", None))]  # type: ignore[attr-defined]
+
+
+def _parts(value: object, seen: set[int]) -> Iterator[object]:
+    """Yield the objects that an objective calls, itself first; functions hold nothing."""
     if id(value) in seen or isinstance(value, CODE):
         return
     seen.add(id(value))
-    if isinstance(value, nn.Module):
-        if value.state_dict():
-            yield value
-        return
     inner: object = ()
     if isinstance(value, Mapping):
         inner = value.values()
@@ -43,6 +81,7 @@ def _modules(value: object, seen: set[int]) -> Iterator[nn.Module]:
     elif isinstance(value, functools.partial):
         inner = (value.func, *value.args, *value.keywords.values())
     elif callable(value):
+        yield value
         inner = vars(value).values() if hasattr(value, "__dict__") else ()
     for one in inner:  # type: ignore[attr-defined]
-        yield from _modules(one, seen)
+        yield from _parts(one, seen)

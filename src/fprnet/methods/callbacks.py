@@ -1,9 +1,11 @@
-"""What else happens at the beginning and end of epochs, after backward passes and after steps."""
+"""What else happens at the beginning and end of epochs and of steps, and after backward passes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+from fprnet.losses.state import Progress
 
 __all__ = ["Callback"]
 
@@ -25,6 +27,9 @@ class Callback:
 
     def set_modes(self, epoch: int) -> None:
         """Change modes of modules after ``model.train()``, whenever steps of an epoch begin."""
+
+    def begin_step(self, progress: Progress) -> None:
+        """Change the model before each step, as a strength that grows over the epochs does."""
 
     def after_backward(self, epoch: int) -> None:
         """Change gradients before the optimisers step."""

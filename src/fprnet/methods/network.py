@@ -34,10 +34,6 @@ __all__ = [
 ]
 
 Stages = Annotated[int, "0 to 5"]
-DESCRIBED = {
-    "backbone": "fprnet.models.backbones.Backbone",
-    "network": "fprnet.methods.network.Network",
-}
 
 
 class Network(Protocol):
@@ -125,7 +121,6 @@ def streams(
     """
     zero_padded = input == "zero-padded"
     trunk = backbone.build(2 if zero_padded else 3)
-    _check_parts(backbone, trunk, ("input_channels", "stage_channels", "stage_ends", "stages"))
     if weights != "none":
         trunk.load_pretrained(weights)
     channels = trunk.stage_channels
@@ -178,22 +173,12 @@ def build_network(network: Component, identities: int) -> Any:  # noqa: ANN401 -
         CheckpointError: Its first weights are not to be had.
     """
     model = network.build(identities)
-    _check_parts(network, model, ("embedding_size", "embed"))
     if not isinstance(model, nn.Module) or type(model).forward is nn.Module.forward:
         raise ConfigError(
             f"network {network.name} is no nn.Module with a forward; "
             "fprnet.methods.network.Network says what it takes and returns"
         )
     return model
-
-
-def _check_parts(component: Component, made: object, names: Iterable[str]) -> None:
-    lacking = [name for name in names if not hasattr(made, name)]
-    if lacking:
-        raise ConfigError(
-            f"{component.kind.noun} {component.name} has no {' and no '.join(lacking)}; "
-            f"{DESCRIBED[component.kind.noun]} says what it needs"
-        )
 
 
 def untrained(network: Component) -> Component:
@@ -209,9 +194,17 @@ def untrained(network: Component) -> Component:
 
 def classifier_keys(network: Component) -> set[str]:
     """Return the keys of the weights whose shape depends on how many people there are."""
-    with torch.device("meta"):
-        one, two = (untrained(network).build(count).state_dict() for count in (1, 2))
-    return {key for key, value in one.items() if value.shape != two[key].shape}
+    try:
+        one, two = (_shapes(network, count, "meta") for count in (1, 2))
+    except Exception:  # a network of somebody's own may need numbers when it is made
+        one, two = (_shapes(network, count, "cpu") for count in (1, 2))
+    return {key for key, shape in one.items() if shape != two[key]}
+
+
+def _shapes(network: Component, identities: int, device: str) -> dict[str, torch.Size]:
+    with torch.random.fork_rng(devices=[]), torch.device(device):
+        state = untrained(network).build(identities).state_dict()
+    return {key: value.shape for key, value in state.items()}
 
 
 def players_of(network: nn.Module) -> dict[str, dict[str, list[nn.Parameter]]]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fprnet.components import Component, components_in
 from fprnet.config import to_yaml
 from fprnet.config.schema import RunConfig
 
 __all__ = ["front_matter", "short_card"]
+
+ALLOWED = "whoever has it names it to `fprnet.allow_plugins` first, or by `--plugin`"
 
 
 def front_matter(tags: tuple[str, ...] = (), *, licence: str | None = None) -> str:
@@ -33,6 +36,8 @@ def short_card(config: RunConfig, about: Mapping[str, Any]) -> str:
         config: Config of its run.
         about: What `fprnet.embeddings.embedder.Embedder.about` says of it.
     """
+    code = sorted(set(_foreign(config.model)))
+    needs = f"\nIts network needs the code of {', '.join(code)}: {ALLOWED}.\n" if code else ""
     return f"""{front_matter()}
 # {config.preset}: visible-infrared person re-identification
 
@@ -47,7 +52,7 @@ import fprnet
 model = fprnet.load_model("FOLDER")  # or "hf:OWNER/NAME"
 embeddings = model.embed(["night/0001.jpg"], modality="infrared")
 ```
-
+{needs}
 **Not said here**: on which data set and under which licence it was trained, how well it does on
 people and cameras that it has never seen, and for whom it does worse. Whoever publishes it adds
 that.
@@ -58,3 +63,11 @@ that.
 {to_yaml(config).strip()}
 ```
 """
+
+
+def _foreign(component: Component) -> Iterator[str]:
+    """Yield whose code a component and those among its options are, where they are not fprnet's."""
+    if component.source is not None:
+        yield component.source
+    for inner in components_in(component.options):
+        yield from _foreign(inner)

@@ -21,9 +21,10 @@ from torch import Tensor, nn
 from fprnet import pretrained as shipped
 from fprnet.config import config_as_dict, config_to_embed
 from fprnet.config.schema import RunConfig
-from fprnet.errors import CheckpointError, ConfigError
+from fprnet.errors import CheckpointError
 from fprnet.files import remove_leftovers_of, replacing, sha256
 from fprnet.methods.network import classifier_keys, untrained
+from fprnet.runs.checkpoint_file import config_of
 from fprnet.runs.trained_model import load_weights
 
 __all__ = [
@@ -273,13 +274,7 @@ def read_pretrained(folder: Path) -> PretrainedModel:
             the config.
     """
     content = _read_config(folder / CONFIG)
-    try:
-        config = config_to_embed(content["config"])
-    except ConfigError as error:
-        raise CheckpointError(
-            f"the config in {folder / CONFIG} is not one of this fprnet ({error}); "
-            "use the version of fprnet that wrote it"
-        ) from error
+    config = config_of(content, folder / CONFIG, config_to_embed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model: nn.Module = untrained(config.model).build(1)

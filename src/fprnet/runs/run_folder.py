@@ -82,6 +82,10 @@ class RunFolder(Generic[Config]):
             values = parse_yaml(file.read_text(encoding="utf-8"))
             if not isinstance(values, dict):
                 raise ConfigError("it holds no keys")
+            if not self.last.exists() and not self.best.exists():
+                # Its first epoch has failed: begin anew, perhaps with code that was mended since.
+                self._check_keys(values)
+                return
             there = self._kind.from_dict(values)
         except (ConfigError, ValueError, OSError) as error:
             reason = " ".join(str(error).split())
@@ -89,8 +93,18 @@ class RunFolder(Generic[Config]):
                 f"{file} cannot be used as the config of a {self._kind.noun}: "
                 f"{reason.removeprefix('config: ')}; or give another folder with --out"
             ) from error
-        if self.last.exists() or self.best.exists():  # else its first epoch has failed: begin anew
-            self._refuse_changes(there, f"{self.path} holds")
+        self._refuse_changes(there, f"{self.path} holds")
+
+    def _check_keys(self, values: Mapping[str, Any]) -> None:
+        """Refuse what cannot be a config of this kind, whatever code it names.
+
+        Raises:
+            ConfigError: It has other keys.
+        """
+        own: Any = parse_yaml(self._kind.to_yaml(self._config))
+        if values.keys() != own.keys():
+            key = min(values.keys() ^ own.keys(), key=str)
+            raise ConfigError(f"{key} is {'no key of one' if key in values else 'missing'}")
 
     def _refuse_changes(self, there: Config, beginning: str) -> None:
         old, new = (self._kind.keys(config) for config in (there, self._config))

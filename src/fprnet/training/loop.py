@@ -20,6 +20,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from fprnet.losses.state import Progress
 from fprnet.losses.terms import LossTerms
 from fprnet.methods.callbacks import Callback
 from fprnet.runs.run_folder import RunFolder
@@ -96,6 +97,7 @@ class Task:
         epochs: Number of epochs; each ends with a record and a checkpoint.
         steps_per_epoch: Optimiser steps of an epoch.
         loss_modules: What the loss itself learns or remembers; it is in the checkpoint.
+        loss_followers: Parts of the loss that are told the progress before each step.
         total_steps: Steps of the run, where the last epoch is shorter; None: all epochs whole.
         clip_norm: Longest gradient, over a player's parameters; None: any.
         checkpoint_every: Steps between checkpoints inside an epoch; 0: only at its end.
@@ -114,6 +116,7 @@ class Task:
     epochs: int
     steps_per_epoch: int
     loss_modules: nn.ModuleList = field(default_factory=nn.ModuleList)
+    loss_followers: Sequence[Callable[[Progress], None]] = ()
     total_steps: int | None = None
     clip_norm: float | None = None
     checkpoint_every: int = 0
@@ -260,6 +263,9 @@ def _epoch(run: _Run, state: TrainState, last_step: int, board: SummaryWriter | 
 
 
 def _step(run: _Run, state: TrainState, epoch: int) -> None:
+    begun = Progress(state.step, run.task.steps_per_epoch)
+    for follow in (*(c.begin_step for c in run.task.callbacks), *run.task.loss_followers):
+        follow(begun)
     batch = run.task.data.batch(
         state.step,
         device=run.fabric.device,

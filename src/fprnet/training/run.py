@@ -31,7 +31,7 @@ from fprnet.embeddings.pytorch_backend import PyTorchBackend
 from fprnet.errors import CheckpointError, ConfigError
 from fprnet.evaluation.data_set_protocol import make_protocol
 from fprnet.evaluation.scores import score
-from fprnet.losses.state import modules_in
+from fprnet.losses.state import followers_in, modules_in
 from fprnet.losses.terms import LossTerms, Objective, as_terms
 from fprnet.methods.network import build_network, untrained
 from fprnet.models.batch_norm import synchronise_batch_norm
@@ -135,6 +135,7 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
         epochs=training.epochs,
         steps_per_epoch=training.steps_per_epoch or training_set.steps_per_epoch,
         loss_modules=loss_modules,
+        loss_followers=followers_in(objective),
         clip_norm=training.clip_norm,
         checkpoint_every=training.checkpoint_every,
         callbacks=[callback.build(model) for callback in config.callbacks.values()],

@@ -13,7 +13,7 @@ from fprnet.components import CLASS_PATH, INIT_ARGS, components_in
 from fprnet.config import RunConfig, config_as_dict, config_from_dict, to_yaml
 from fprnet.data.data_set import AUTO
 from fprnet.data.readers import layout_component
-from fprnet.plugins import file_of
+from fprnet.plugins import code_of
 from fprnet.runs.run_folder import RunFolder, RunKind
 from fprnet.runs.trained_model import REIDENTIFICATION
 
@@ -70,12 +70,10 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _code(value: Any) -> Iterator[Path]:  # noqa: ANN401 - a config, or values in it
-    """Yield the single files whose components a config names, each as often as it does."""
+    """Yield the files of single plugins whose components a config names, as often as it does."""
     for component in components_in(value):
         if component.source is not None:
-            file = file_of(component.target, component.source)
-            if file is not None:
-                yield file
+            yield from code_of(component.target, component.source)
         yield from _code(component.options)
 
 

@@ -174,8 +174,14 @@ class TrainingSet:
         """Refuse a sampler's batch that is not what the sampler itself has promised.
 
         Raises:
-            ConfigError: A modality is missing or has too few rows, or a row or label is none.
+            ConfigError: It is none, a modality is missing or has too few rows, or a row or label is
+                none.
         """
+        if not isinstance(batch, Batch):
+            raise ConfigError(
+                f"the sampler's batch of step {step} is {_shape(batch)}; return a "
+                "fprnet.data.batches.Batch"
+            )
         if not self._visible_only and batch.infrared is None:
             raise ConfigError(
                 f"the sampler's batch of step {step} has no infrared rows, but data.modalities is "
