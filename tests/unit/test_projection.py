@@ -56,6 +56,8 @@ def test_file_comes_back_as_it_was(tmp_path):
     given = Projection(matrix, SHA, {6: 0.5, 3: 0.4})
     file = tmp_path / "best.projection.safetensors"
     write_projection(file, given)
+    (tmp_path / "usual").touch()
+    assert file.stat().st_mode == (tmp_path / "usual").stat().st_mode  # others may read it as well
     back = read_projection(file)
     np.testing.assert_array_equal(back.matrix, matrix)
     assert (back.sha256, back.checkpoint_sha256, back.measured) == (

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from fprnet.data.records import Modality
 from fprnet.embeddings.backend import Backend, Embeddings, Pixels, Precision, Runtime
@@ -136,7 +136,8 @@ def write_projection(path: Path, projection: Projection) -> None:
     }
     with replacing(path) as temporary:
         matrix = np.ascontiguousarray(projection.matrix)
-        save_file({TENSOR: matrix}, temporary, {"fprnet": json.dumps(about)})
+        # Not save_file, whose files only their owner may read.
+        temporary.write_bytes(save({TENSOR: matrix}, {"fprnet": json.dumps(about)}))
 
 
 def read_projection(path: Path) -> Projection:
