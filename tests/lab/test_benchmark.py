@@ -218,13 +218,13 @@ def test_small_benchmark_of_embedding(fprnet, monkeypatch):
 
 
 def test_operations_of_an_embedding_are_those_of_its_convolutions():
-    """A 7x7 and 52 other convolutions of a ResNet-50 on 32 x 32 pixels, and a linear layer."""
-    size, width = (32, 32), 8
+    """A 7x7 and 52 other convolutions of a ResNet-50 on 64 x 64 pixels, and a linear layer."""
+    size, width = (64, 64), 8
     images, identity = seeded_people(8, size)
     assert identity.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
     assert (images["infrared"] == images["infrared"][..., :1]).all()
     model = released_model(images, width, torch.device("cpu"))
-    total, inputs, side = 16 * 16 * 49 * 3 * width, width, 8
+    total, inputs, side = 32 * 32 * 49 * 3 * width, width, 16
     for stage, blocks in enumerate((3, 4, 6, 3)):
         planes = width * 2**stage
         for block in range(blocks):

@@ -4,10 +4,19 @@ from dataclasses import replace
 
 import pytest
 
+from fprnet.adaptation import crops
 from fprnet.adaptation.config import AdaptationConfig
 from fprnet_lab.benchmarking.adaptation import _site, measure_adaptation
 
-STILL = AdaptationConfig(epochs=1, learning_rate=1e-9, limit=0.7)
+STILL = AdaptationConfig(epochs=1, learning_rate=1e-9, limit=0.6)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _float32():
+    """The clusters of a barely trained model lie near the limits; the same on every machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(crops, "bfloat16_is_faster", lambda: False)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -35,24 +44,24 @@ def test_with_labels_the_clusters_are_the_people(tiny_set, saved, still, tmp_pat
 
 
 def test_cases_change_the_crops(tiny_set, tmp_path):
-    def crops(case):
+    def crops_of(case):
         found = _site(tiny_set, tmp_path / case, None, case, 0)
         assert (found.crops.person == -1).all()  # nobody is told who they are
         return found.crops, found.person
 
-    plain, person = crops("plain")
+    plain, person = crops_of("plain")
     people = set(person.tolist())
     assert len(people) == 12
-    single, of_single = crops("one modality")
+    single, of_single = crops_of("one modality")
     by_day, by_night = (
         people - set(of_single[single.infrared == dark].tolist()) for dark in (True, False)
     )
     assert (len(by_day), len(by_night), len(by_day & by_night)) == (2, 2, 0)
-    strange, of_strange = crops("distractors")
+    strange, of_strange = crops_of("distractors")
     added = round(0.1 * len(plain))
     assert len(strange) == len(plain) + added
     assert len(set(of_strange.tolist()) - people) == added
-    known, of_known = crops("tracklets")
+    known, of_known = crops_of("tracklets")
     seen = {*zip(of_known.tolist(), known.camera.tolist(), strict=True)}
     assert len(set(known.tracklet.tolist())) == len(seen)
-    assert len(crops("unequal")[0]) < len(plain)
+    assert len(crops_of("unequal")[0]) < len(plain)

@@ -196,7 +196,9 @@ def test_calibrated_model_fills_a_compact_gallery_and_exports_it(
         ids = gallery.select()
         scores = gallery.embeddings(ids) @ query[0]
     assert found["matches"][0]["id"] == ids[scores.argmax()]
-    assert found["matches"][0]["similarity"] == pytest.approx(scores.max(), abs=1e-3)
+    assert found["matches"][0]["similarity"] == pytest.approx(
+        scores.max(), abs=5e-3
+    )  # bfloat16 here
     assert fprnet("export", run, "--format", "onnx", "--out", tmp_path / "onnx").status == 0
     again = json.loads(fprnet(*words, "--model", tmp_path / "onnx").out)
     assert again["matches"][0]["id"] == found["matches"][0]["id"]
