@@ -155,7 +155,8 @@ def calibrate_unlabelled(
         site: Crops with locations and times.
         seconds: How long anybody needs from one location to another at least.
         out: File of the calibration; None is the one beside the model.
-        compact: Of compact embeddings, which galleries of the model hold, if it has a projection.
+        compact: Whether the calibration is of compact embeddings, which galleries of the model hold
+            if it has a projection; False: of full ones.
 
     Raises:
         UsageError: The model is not trained, or shared with others.

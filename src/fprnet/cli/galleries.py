@@ -98,8 +98,8 @@ def picture_finder(uri: str, folder: Path | None = None) -> Picture:
     """Return what finds a record's picture: where it was, or among the copies of a service.
 
     Args:
-        uri: Of the gallery.
-        folder: Of its service; None: the default one.
+        uri: Address of the gallery whose records are meant.
+        folder: Folder of the gallery's service, with copies of images; None: the default one.
 
     Raises:
         UsageError: There is no such folder.

@@ -76,7 +76,7 @@ def check_runs(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> N
     Args:
         name: What messages call the method.
         one: What ``fprnet evaluate --json`` printed of one run.
-        other: The same of another run.
+        other: What ``fprnet evaluate --json`` printed of another run of that method.
 
     Raises:
         UsageError: They are of one model, or were ranked by different rules.

@@ -89,7 +89,8 @@ def erased_since(connection: Connection, tables: Tables, number: int) -> tuple[b
     Args:
         connection: Sees one state.
         tables: The gallery's.
-        number: Of the change; where the log no longer goes back so far, a record counts as erased.
+        number: Number of the change after which records count; where the log no longer goes back so
+            far, a record counts as erased.
     """
     change, record = tables.change, tables.record
     newest = connection.scalar(select(func.max(change.c.number))) or 0

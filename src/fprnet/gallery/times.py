@@ -74,7 +74,7 @@ def table_times(
     """Read the column ``time`` or ``timestamp`` of N rows.
 
     Args:
-        table: Of images.
+        table: Table with a row for each image, as it was read.
         zone: Of times that name none.
         pattern: How the times are written, in the letters of ``strptime``, e.g.
             ``%d.%m.%Y %H:%M:%S``; None: as ISO 8601 says.
