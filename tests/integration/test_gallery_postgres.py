@@ -19,7 +19,7 @@ from fprnet.errors import (
     GalleryMissingError,
     GalleryUnavailableError,
 )
-from fprnet.gallery import postgres
+from fprnet.gallery import postgres, server_search
 from fprnet.gallery.audit import AuditEntry, read_entries
 from fprnet.gallery.gallery import Gallery
 from fprnet.gallery.records import Added, Filters, GalleryRecord, ModelIdentity
@@ -85,7 +85,7 @@ FILTERS = [
 
 @pytest.mark.parametrize("exact", [10**9, 0], ids=["exact", "graph"])
 def test_a_server_answers_as_a_file_does(gallery, tmp_path, monkeypatch, exact):
-    monkeypatch.setattr(postgres, "EXACT", exact)
+    monkeypatch.setattr(server_search, "EXACT", exact)
     some, known = some_records(200), vectors(200)
     with Gallery.create(str(tmp_path / "people.db"), MODEL) as file:
         for one in (gallery, file):
@@ -114,7 +114,7 @@ def test_a_server_answers_as_a_file_does(gallery, tmp_path, monkeypatch, exact):
 
 
 def test_a_server_counts_after_each_change_of_anybody(server, gallery, name, tmp_path, monkeypatch):
-    monkeypatch.setattr(postgres, "COUNTED", 3)  # fewer than are asked for
+    monkeypatch.setattr(server_search, "COUNTED", 3)  # fewer than are asked for
     some, known = some_records(60), vectors(60)
     changes = [
         lambda one: one.add(known[:20], some[:20]),
@@ -141,7 +141,7 @@ def test_a_server_counts_after_each_change_of_anybody(server, gallery, name, tmp
 
 
 def test_a_graph_that_is_built_last_finds_the_same(server, name, monkeypatch):
-    monkeypatch.setattr(postgres, "EXACT", 0)
+    monkeypatch.setattr(server_search, "EXACT", 0)
     monkeypatch.setattr(measuring, "DURABLE", 20)
     monkeypatch.setattr(measuring, "ALONE", 5)
     speed = measuring.measure_gallery(server.uri, 300, 8, name=name, graph_last=True)
@@ -153,7 +153,7 @@ def test_a_graph_that_is_built_last_finds_the_same(server, name, monkeypatch):
 
 def test_a_larger_gallery_is_searched_beyond_one_pass_of_its_graph(server, name, monkeypatch):
     for constant, value in (("EXACT", 0), ("EXPLORED", 20), ("MAX_EXPLORED", 20)):
-        monkeypatch.setattr(postgres, constant, value)
+        monkeypatch.setattr(server_search, constant, value)
     generator = np.random.default_rng(0)  # nobody is like anybody, which is hard for a graph
     drawn = generator.standard_normal((2020, 64)).astype(np.float32)
     drawn /= np.linalg.norm(drawn, axis=1, keepdims=True)
@@ -164,7 +164,7 @@ def test_a_larger_gallery_is_searched_beyond_one_pass_of_its_graph(server, name,
         gallery.add(known, records(2000))
         recall = {}
         for per_candidate in (10**9, 10):  # one pass of 20 candidates, and 200 of the 2,000 records
-            monkeypatch.setattr(postgres, "PER_CANDIDATE", per_candidate)
+            monkeypatch.setattr(server_search, "PER_CANDIDATE", per_candidate)
             matches = gallery.search(queries, top=10).matches
             found = [{number[match.record.id] for match in some} for some in matches]
             recall[per_candidate] = sum(map(len, map(set.__and__, found, expected))) / 200

@@ -22,8 +22,8 @@ from fprnet.evaluation.scores import score
 from fprnet.export.export import export_model
 from fprnet.kinds import HEAD
 from fprnet.training.run import run_training
-from fprnet_lab.reproduction.experiment import Base, Request
 from fprnet_lab.reproduction.published import read_table
+from fprnet_lab.reproduction.request import Base, Request
 
 RUNTIMES = ("openvino", "pytorch")
 FLOAT32 = 2e-5  # largest difference of numbers in rows of unit length

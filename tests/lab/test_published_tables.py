@@ -9,9 +9,9 @@ import torch
 
 from fprnet.config import config_as_dict, load_config
 from fprnet.methods.paper.fusion import FusionSpec
-from fprnet_lab.reproduction.experiment import Request
 from fprnet_lab.reproduction.figures import FIGURE_4, FIGURE_5, FIGURE_6
 from fprnet_lab.reproduction.published import read_table
+from fprnet_lab.reproduction.request import Request
 
 REQUEST = Request(Path("data"), Path("out"))
 TABLES = ("table3", "table4", "table5", "table6", "table8")

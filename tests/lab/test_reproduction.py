@@ -10,10 +10,10 @@ from fprnet.errors import ConfigError, UsageError
 from fprnet_lab.cli.reproduce import NAMES
 from fprnet_lab.jobs import Training
 from fprnet_lab.reporting.page import Collection, TablePage, render_collection, render_tables
-from fprnet_lab.reproduction.experiment import Request
 from fprnet_lab.reproduction.figures import epochs_to_share
 from fprnet_lab.reproduction.published import Row, read_table
 from fprnet_lab.reproduction.registry import EXPERIMENTS
+from fprnet_lab.reproduction.request import Request
 from fprnet_lab.reproduction.rows import (
     Measured,
     failures_of,

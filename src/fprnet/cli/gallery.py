@@ -216,7 +216,7 @@ def _folder_of_service(args: argparse.Namespace, gallery: Gallery) -> Path | Non
     A folder that nobody named and that does not say whose it is, is only taken where its name does.
     """
     from fprnet.errors import UsageError
-    from fprnet.gallery.database import is_server
+    from fprnet.gallery.addresses import is_server
     from fprnet.serving.folder import check_owner, default_folder, owner_of
 
     if args.folder is not None:
@@ -232,7 +232,7 @@ def _folder_of_service(args: argparse.Namespace, gallery: Gallery) -> Path | Non
 
 def _sweep(uri: str, folder: Path | None, gallery: Gallery) -> None:
     """Erase what a service's folder still has of erased images; say where others have it."""
-    from fprnet.gallery.database import is_server
+    from fprnet.gallery.addresses import is_server
 
     if is_server(uri):
         print(

@@ -86,7 +86,7 @@ def _records(gallery: Gallery) -> Iterator[dict[str, object]]:
 def run_backup(args: argparse.Namespace) -> int:
     """Write the copy."""
     from fprnet.errors import UsageError
-    from fprnet.gallery.database import is_server
+    from fprnet.gallery.addresses import is_server
     from fprnet.gallery.gallery import Gallery
     from fprnet.gallery.sqlite import SqliteFile
     from fprnet.serving.folder import default_folder

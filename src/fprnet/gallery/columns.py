@@ -16,7 +16,7 @@ from sqlalchemy import Connection, LargeBinary, Row, func, select, type_coerce
 
 from fprnet.gallery.conditions import condition
 from fprnet.gallery.database import Database
-from fprnet.gallery.records import Filters
+from fprnet.gallery.records import Best, Filters
 
 __all__ = ["Coded", "Columns", "FollowedColumns"]
 
@@ -113,7 +113,7 @@ class Columns:
 
     def search(
         self, queries: NDArray[np.float32], filters: Filters, top: int
-    ) -> tuple[list[tuple[NDArray[np.int64], NDArray[np.float32]]], int, float]:
+    ) -> tuple[Best, int, float]:
         """Find the records of largest inner product with each of ``(q, D)`` queries, exactly.
 
         Returns:

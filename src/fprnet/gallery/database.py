@@ -1,12 +1,10 @@
-"""An address becomes an open database: transactions, and one line for whatever goes wrong."""
+"""The database of a gallery: transactions, and one line for whatever goes wrong."""
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, select
@@ -18,16 +16,14 @@ from fprnet.errors import (
     GalleryError,
     GalleryLockedError,
     GalleryMissingError,
-    UsageError,
 )
 from fprnet.gallery.damage import is_row_of_gallery
 from fprnet.gallery.schema import MIGRATIONS, VERSION, Tables, gallery_table
 
-__all__ = ["Database", "damaged_text", "is_server", "open_database"]
+__all__ = ["Database", "damaged_text"]
 
 WAIT = 30.0  # seconds for another writer to finish
 CONNECTIONS = 12
-NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
 class Database(ABC):
@@ -173,50 +169,6 @@ class Database(ABC):
     @abstractmethod
     def translate(self, error: DBAPIError) -> FprnetError:
         """Return the project's own error for the driver's."""
-
-
-def is_server(uri: str) -> bool:
-    """Whether an address is a server's and not a file's."""
-    return "://" in uri
-
-
-def open_database(uri: str, name: str = "gallery") -> Database:
-    """Open what an address names.
-
-    Args:
-        uri: Path of an SQLite file, or ``postgresql://USER@HOST/DATABASE``.
-        name: Name of the gallery in a PostgreSQL database: its schema.
-
-    Raises:
-        GalleryMissingError: There is nothing.
-        GalleryUnavailableError: The server does not answer.
-        UsageError: The address is none, or a package is missing.
-    """
-    check_name(name)
-    if is_server(uri):
-        from fprnet.gallery.postgres import PostgresServer
-
-        return PostgresServer(uri, name)
-    if name != "gallery":
-        raise GalleryMissingError(
-            f"a file holds one gallery, so {uri} has none of the name {name!r}; --name is for "
-            "postgresql:// addresses"
-        )
-    from fprnet.gallery.sqlite import SqliteFile
-
-    return SqliteFile(Path(uri))
-
-
-def check_name(name: str) -> None:
-    """Refuse what is no name for a gallery.
-
-    Raises:
-        UsageError: It is none.
-    """
-    if not NAME.fullmatch(name) or name.startswith("pg_"):
-        raise UsageError(
-            f"{name!r} is no name for a gallery; use small letters, digits and _, letters first"
-        )
 
 
 def damaged_text(uri: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,8 +17,9 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from fprnet.embeddings.projection import Projection
 from fprnet.errors import GalleryError
+from fprnet.gallery.addresses import create_database, open_database
 from fprnet.gallery.audit import AuditEntry, forget_images, write_entries
-from fprnet.gallery.database import Database, is_server, open_database
+from fprnet.gallery.database import Database
 from fprnet.gallery.reading import MAX_MATCHES, GalleryReader, checked_days
 from fprnet.gallery.records import Added, GalleryRecord, ModelIdentity
 from fprnet.gallery.rows import (
@@ -33,7 +33,6 @@ from fprnet.gallery.rows import (
     values_of,
 )
 from fprnet.gallery.schema import VERSION, Tables
-from fprnet.gallery.sqlite import create_sqlite
 from fprnet.gallery.times import milliseconds
 from fprnet.gallery.tracklet_rows import forget_empty
 from fprnet.gallery.verdicts import forget_feedback
@@ -117,12 +116,7 @@ class Gallery(GalleryReader):
                 }
                 connection.execute(insert(tables.projection).values(values))
 
-        if is_server(uri):
-            from fprnet.gallery.postgres import create_postgres
-
-            create_postgres(uri, name, model.embedding_size, fill)
-        else:
-            create_sqlite(Path(uri), model.embedding_size, fill)
+        create_database(uri, name, model.embedding_size, fill)
         return cls.open(uri, name=name, writable=True)
 
     @classmethod

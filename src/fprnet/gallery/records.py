@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import (
     AfterValidator,
     AwareDatetime,
@@ -38,6 +40,7 @@ __all__ = [
     "NAME_PATTERN",
     "NO_FILTERS",
     "Added",
+    "Best",
     "Counted",
     "Facts",
     "Filters",
@@ -53,6 +56,9 @@ __all__ = [
     "check_id",
     "plain",
 ]
+
+Best = list[tuple[NDArray[np.int64], NDArray[np.float32]]]
+"""For each query the numbers of the most alike records, and their products, largest first."""
 
 MAX_NUMBER = 999_999_999  # of a name in JSON; longer ones are texts
 NAME_PATTERN = r"^[^\x00-\x1f\x7f]{1,200}$"

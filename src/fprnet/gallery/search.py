@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 
 from fprnet.gallery.columns import FollowedColumns
 from fprnet.gallery.database import Database
-from fprnet.gallery.records import Filters
+from fprnet.gallery.records import Best, Filters
 
-__all__ = ["Best", "Search", "open_search"]
-
-Best = list[tuple[NDArray[np.int64], NDArray[np.float32]]]
+__all__ = ["Search", "open_search"]
 
 
 class Search(Protocol):
@@ -58,7 +56,7 @@ class ExactSearch:
 def open_search(database: Database, size: int) -> Search:
     """Return what searches a database of embeddings of ``size`` numbers."""
     if database.server:
-        from fprnet.gallery.postgres import ServerSearch
+        from fprnet.gallery.server_search import ServerSearch
 
         return ServerSearch(database, size)
     return ExactSearch(database, size)

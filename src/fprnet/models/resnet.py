@@ -12,6 +12,8 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fprnet.models.weights import load_backbone_weights
+
 __all__ = ["STAGE_ENDS", "BasicBlock", "Bottleneck", "Depth", "ResNet"]
 
 Depth = Literal[18, 50]
@@ -146,8 +148,6 @@ class ResNet(nn.Sequential):
 
     def load_pretrained(self, source: str) -> None:
         """Fill the weights from "imagenet" or a file, as `load_backbone_weights` does."""
-        from fprnet.models.weights import load_backbone_weights
-
         load_backbone_weights(self, source)
 
     def stages(self, first: int, last: int) -> nn.Sequential:

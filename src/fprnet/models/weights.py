@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from fprnet.errors import CheckpointError
 from fprnet.models.foreign_keys import find_backbone, unwrap
-from fprnet.models.resnet import ResNet
 from fprnet.tensor_files import load_tensors, reason_of
+
+if TYPE_CHECKING:
+    from fprnet.models.resnet import ResNet
 
 __all__ = [
     "IMAGENET",

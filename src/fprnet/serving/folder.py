@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fprnet.errors import UsageError
 from fprnet.files import write_text
-from fprnet.gallery.database import is_server
+from fprnet.gallery.addresses import is_server
 from fprnet.gallery.reading import GalleryReader
 
 __all__ = ["check_owner", "claim", "default_folder", "owner_of"]

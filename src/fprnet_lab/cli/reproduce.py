@@ -110,8 +110,8 @@ def run(args: argparse.Namespace) -> int:
     if args.only and args.name in ("table7", "all"):
         raise UsageError(f"--only chooses rows of one table, not of {args.name}; leave it out")
 
-    from fprnet_lab.reproduction.experiment import Request
     from fprnet_lab.reproduction.registry import reproduce
+    from fprnet_lab.reproduction.request import Request
 
     request = Request(
         data=args.data,

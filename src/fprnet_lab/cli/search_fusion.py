@@ -46,8 +46,8 @@ def add_parser(subcommands: Subcommands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the ranking on stdout."""
-    from fprnet_lab.reproduction.experiment import Request
     from fprnet_lab.reproduction.fusion_search import search_fusion
+    from fprnet_lab.reproduction.request import Request
 
     request = Request(
         data=args.data,

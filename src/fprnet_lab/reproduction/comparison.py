@@ -9,8 +9,9 @@ from functools import cached_property
 
 from fprnet_lab.jobs import Job
 from fprnet_lab.reporting.page import Command, TablePage
-from fprnet_lab.reproduction.experiment import Request, Result
+from fprnet_lab.reproduction.experiment import Result
 from fprnet_lab.reproduction.published import PublishedTable, Row, read_table
+from fprnet_lab.reproduction.request import Request
 from fprnet_lab.reproduction.rows import (
     Measured,
     commands_of,

@@ -8,58 +8,14 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Protocol
 
-from fprnet.config.schema import Scale
 from fprnet.files import write_text
+from fprnet_lab.jobs import Job
 from fprnet_lab.reporting.page import TablePage, render_tables
+from fprnet_lab.reproduction.run_cache import RunCache
 
-if TYPE_CHECKING:
-    from fprnet_lab.jobs import Job
-    from fprnet_lab.reproduction.run_cache import RunCache
-
-__all__ = ["Base", "Experiment", "Request", "Result", "mean_and_deviation", "write_result"]
-
-Base = Literal["paper", "released"]
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the command line asks for.
-
-    Attributes:
-        data: Data set.
-        out: Folder; each table has its own inside it, and all share the trainings.
-        scale: Scale of the re-identification models: "tiny" or "full".
-        seeds: Number of seeds; they are 0, 1, ...
-        weights: The warm start of every training; None makes one at the tiny scale, and leaves
-            the presets' own (ImageNet) at the full one.
-        split: Number of RegDB's split, 1 to 10; None for other layouts.
-        base: Preset that tables 3 to 6 change.
-        only: Patterns of the rows that are wanted; none wants all.
-        workers: Number of processes at the same time.
-        overrides: Changes of all trainings' configs; ``--superres.KEY`` are those of SRCNN.
-    """
-
-    data: Path
-    out: Path
-    scale: Scale = "tiny"
-    seeds: int = 1
-    weights: Path | None = None
-    split: int | None = None
-    base: Base = "paper"
-    only: tuple[str, ...] = ()
-    workers: int = 1
-    overrides: tuple[str, ...] = ()
-
-    @property
-    def with_published(self) -> bool:
-        """Whether published values are shown beside ours: both are of the full scale."""
-        return self.scale == "full"
-
-    def titled(self, title: str) -> str:
-        """Return the title of a page, which says so where it is a miniature."""
-        return title if self.scale == "full" else f"{title}, in miniature"
+__all__ = ["Experiment", "Result", "mean_and_deviation", "write_result"]
 
 
 @dataclass(frozen=True)

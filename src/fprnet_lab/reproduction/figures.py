@@ -19,8 +19,9 @@ from fprnet_lab.reproduction.comparison import (
     limits_of,
     preparations,
 )
-from fprnet_lab.reproduction.experiment import Request, Result, mean_and_deviation
+from fprnet_lab.reproduction.experiment import Result, mean_and_deviation
 from fprnet_lab.reproduction.published import Row
+from fprnet_lab.reproduction.request import Request
 from fprnet_lab.reproduction.rows import (
     Measured,
     commands_of,

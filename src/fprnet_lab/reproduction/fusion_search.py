@@ -25,8 +25,9 @@ from fprnet.files import write_text
 from fprnet.methods.paper.fusion import FusionSpec
 from fprnet_lab.jobs import Failure, Job, Training, read_history
 from fprnet_lab.reporting.page import Table
-from fprnet_lab.reproduction.experiment import Request, mean_and_deviation
+from fprnet_lab.reproduction.experiment import mean_and_deviation
 from fprnet_lab.reproduction.fusion_draws import draw_specs
+from fprnet_lab.reproduction.request import Request
 from fprnet_lab.reproduction.run_cache import RunCache
 from fprnet_lab.reproduction.runs import Variant
 

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from fprnet.config.sections import augmentation_overrides
-from fprnet_lab.reproduction.experiment import Request
+from fprnet_lab.reproduction.request import Request
 from fprnet_lab.reproduction.runs import Ranking, SuperResolution, Variant
 
 __all__ = ["PublishedRow", "PublishedTable", "Row", "read_file", "read_table"]

@@ -12,8 +12,9 @@ from fprnet.files import write_text
 from fprnet_lab.jobs import Failure
 from fprnet_lab.reporting.page import Collection, render_collection
 from fprnet_lab.reproduction.comparison import Comparison, about_request
-from fprnet_lab.reproduction.experiment import Experiment, Request, Result, write_result
+from fprnet_lab.reproduction.experiment import Experiment, Result, write_result
 from fprnet_lab.reproduction.figures import FIGURE_4, FIGURE_5, FIGURE_6
+from fprnet_lab.reproduction.request import Request
 from fprnet_lab.reproduction.run_cache import RunCache
 from fprnet_lab.reproduction.table7 import TABLE_7
 

@@ -16,8 +16,9 @@ from fprnet.errors import ConfigError, UsageError
 from fprnet_lab.jobs import Job
 from fprnet_lab.reporting.page import Command, Table
 from fprnet_lab.reporting.score_table import METRICS
-from fprnet_lab.reproduction.experiment import Request, mean_and_deviation
+from fprnet_lab.reproduction.experiment import mean_and_deviation
 from fprnet_lab.reproduction.published import Row
+from fprnet_lab.reproduction.request import Request
 from fprnet_lab.reproduction.run_cache import RunCache
 from fprnet_lab.reproduction.runs import Scored, ScoredRun
 

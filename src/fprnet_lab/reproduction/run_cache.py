@@ -21,7 +21,7 @@ from fprnet.errors import ConfigError, UsageError
 from fprnet.files import locked, sha256
 from fprnet.training.run_folder import RUN
 from fprnet_lab.jobs import Failure, Job, Training, run_jobs
-from fprnet_lab.reproduction.experiment import Request
+from fprnet_lab.reproduction.request import Request
 from fprnet_lab.reproduction.runs import (
     SRCNN_PRESETS,
     ScoredRun,
