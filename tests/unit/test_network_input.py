@@ -1,4 +1,4 @@
-"""Deep zero-padding: which channel holds what, by hand, and how published weights start it."""
+"""What networks are fed with: standardised images by definition, deep zero-padding by hand."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from fprnet.data import augmentation
 from fprnet.data.records import MODALITIES, Modality
 from fprnet.errors import CheckpointError
 from fprnet.methods.network import untrained
-from fprnet.models.network_input import ZeroPadding
+from fprnet.models.network_input import Standardisation, ZeroPadding
 from fprnet.models.resnet import ResNet
 from fprnet.models.streams import Streams
 from fprnet.models.weights import backbone_state, load_backbone_weights
@@ -18,6 +18,34 @@ from fprnet.models.weights import backbone_state, load_backbone_weights
 def pixels(count: int = 3) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     return torch.randint(0, 256, (count, 8, 6, 3), generator=generator, dtype=torch.uint8)
+
+
+def test_a_standardised_image_has_mean_0_and_deviation_1_in_each_channel() -> None:
+    generator = torch.Generator().manual_seed(2)
+    images = (
+        torch.randn(3, 3, 8, 6, generator=generator) * torch.tensor([1.0, 5.0, 20.0])[:, None, None]
+    )
+    images[0, 0] = 3.0  # says nothing, and is given nothing
+    found = Standardisation()(images)
+    for image, channels in zip(images, found, strict=True):
+        for plane, standardised in zip(image.double(), channels, strict=True):
+            expected = (plane - plane.mean()) / (plane.var(correction=0) + 0.01) ** 0.5
+            torch.testing.assert_close(standardised.double(), expected, atol=1e-5, rtol=1e-5)
+    assert not found[0, 0].any()
+    assert Standardisation()(images.bfloat16()).dtype == torch.bfloat16
+
+
+def test_exposure_contrast_and_white_balance_change_no_standardised_embedding() -> None:
+    torch.manual_seed(0)
+    words = ["--model.input", "standardised"]
+    model = untrained(load_config("fprnet", scale="tiny", overrides=words).model).build(3).eval()
+    images = augmentation.normalise(pixels(2).repeat_interleave(12, 1).repeat_interleave(8, 2))
+    gains, shifts = torch.tensor([0.7, 1.4, 2.0]), torch.tensor([0.5, -1.0, 0.1])
+    changed = images * gains[:, None, None] + shifts[:, None, None]
+    with torch.inference_mode():
+        same = model.embed(images, "visible") @ model.embed(changed, "visible").T
+    assert same.diagonal().min() > 0.999  # 1 but for the floor of the deviation
+    assert same[0, 1] < 0.99
 
 
 @pytest.mark.parametrize(("modality", "channel"), [("visible", 0), ("infrared", 1)])
@@ -58,7 +86,7 @@ def test_the_padded_channel_is_zero_whatever_the_augmentation_does(
 
 def test_the_network_sees_each_modality_in_its_own_channel() -> None:
     torch.manual_seed(0)
-    streams = Streams(ResNet(18, width=4, input_channels=2), 0, zero_padding=True)
+    streams = Streams(ResNet(18, width=4, input_channels=2), 0, input="zero-padded")
     seen: list[Tensor] = []
     streams.shared.conv1.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
     visible, infrared = torch.randn(2, 3, 64, 32), torch.randn(1, 3, 64, 32)
@@ -95,7 +123,7 @@ def test_published_weights_start_each_channel_with_the_sum_over_rgb(tmp_path) ->
 
 def test_a_zero_padded_trunk_fits_only_its_like() -> None:
     torch.manual_seed(0)
-    source = Streams(ResNet(18, width=4, input_channels=2), 0, zero_padding=True)
+    source = Streams(ResNet(18, width=4, input_channels=2), 0, input="zero-padded")
     state = {f"streams.{key}": value for key, value in source.state_dict().items()}
     again = backbone_state(state, ResNet(18, width=4, input_channels=2))
     assert torch.equal(again["conv1.weight"], source.shared.conv1.weight)
@@ -114,4 +142,4 @@ def test_preset_embeds_one_modality_at_a_time() -> None:
 
 def test_channels_of_backbone_and_padding_must_agree() -> None:
     with pytest.raises(ValueError, match="takes 3 channels; it must take 2"):
-        Streams(ResNet(18, width=4), 0, zero_padding=True)
+        Streams(ResNet(18, width=4), 0, input="zero-padded")

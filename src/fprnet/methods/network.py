@@ -18,6 +18,7 @@ from fprnet.data.records import Modality
 from fprnet.errors import ConfigError
 from fprnet.kinds import AUXILIARY, BACKBONE, HEAD
 from fprnet.models.heads import HeadOutput
+from fprnet.models.network_input import NetworkInput
 from fprnet.models.pyramid import FeaturePyramid
 from fprnet.models.reidentifier import Gather, Reidentifier
 from fprnet.models.streams import Streams
@@ -86,7 +87,7 @@ class PyramidOptions:
 def streams(
     identities: int,
     *,
-    input: Literal["rgb", "zero-padded"] = "rgb",
+    input: NetworkInput = "rgb",
     backbone: Annotated[Component, BACKBONE] = Component(BACKBONE, "resnet50"),  # noqa: B008
     weights: str = "imagenet",
     separate_stages: Stages = 5,
@@ -100,7 +101,9 @@ def streams(
 
     Args:
         identities: M, the people that its classifiers tell apart.
-        input: "rgb", or "zero-padded": [gray, 0] for visible and [0, infrared] for infrared images.
+        input: "rgb"; "standardised": each image's channels with mean 0 and deviation 1, so that its
+            exposure, contrast and white balance are gone; or "zero-padded": [gray, 0] for visible
+            and [0, infrared] for infrared images.
         backbone: Network that both modalities start from.
         weights: What the backbone starts from: "imagenet", "none" or a file.
         separate_stages: Stages that each modality has for itself: 0 (one-stream) to 5 (two
@@ -119,8 +122,7 @@ def streams(
         CheckpointError: The weights are not to be had, or do not fit the backbone.
         ConfigError: The backbone lacks something of `fprnet.models.backbones.Backbone`.
     """
-    zero_padded = input == "zero-padded"
-    trunk = backbone.build(2 if zero_padded else 3)
+    trunk = backbone.build(2 if input == "zero-padded" else 3)
     if weights != "none":
         trunk.load_pretrained(weights)
     channels = trunk.stage_channels
@@ -130,7 +132,7 @@ def streams(
     pyramids: FeaturePyramid | tuple[FeaturePyramid, FeaturePyramid] | None = visible
     if visible is not None and infrared is not None and not pyramid.shared:
         pyramids = (visible, infrared)
-    both = Streams(trunk, separate_stages, separate_norms=separate_norms, zero_padding=zero_padded)
+    both = Streams(trunk, separate_stages, separate_norms=separate_norms, input=input)
     watchers = {name: one.build(heads.main_features) for name, one in auxiliaries.items()}
     return Reidentifier(both, pyramids, heads, watchers, mirrored=mirrored)
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from fprnet.data.records import MODALITIES
 from fprnet.models.backbones import Backbone
-from fprnet.models.network_input import ZeroPadding
+from fprnet.models.network_input import NetworkInput, Standardisation, ZeroPadding
 from fprnet.models.pair import Pair
 
 __all__ = ["Streams"]
@@ -31,8 +31,9 @@ class Streams(nn.Module):
         separate_norms: Whether each modality has BatchNorm layers of its own in the shared stages,
             too, weights and statistics (Chang et al., CVPR 2019). Each modality then runs through
             a network of its own, as where all stages are separate, whose other weights are shared.
-        zero_padding: Whether each modality's image goes into a channel of its own (deep
-            zero-padding, Wu et al., ICCV 2017); the backbone then takes two channels.
+        input: What the backbone is fed with: the normalised images ("rgb"), the same with each
+            channel's own mean and deviation removed ("standardised"), or each modality in a channel
+            of its own ("zero-padded"; the backbone then takes two channels).
     """
 
     def __init__(
@@ -41,14 +42,14 @@ class Streams(nn.Module):
         separate_stages: int,
         *,
         separate_norms: bool = False,
-        zero_padding: bool = False,
+        input: NetworkInput = "rgb",
     ) -> None:
         super().__init__()
         if not 0 <= separate_stages <= 5:
             raise ValueError(
                 f"separate_stages is {separate_stages}; it must be 0 (all shared) to 5 (all apart)"
             )
-        expected = 2 if zero_padding else 3
+        expected = 2 if input == "zero-padded" else 3
         if backbone.input_channels != expected:
             raise ValueError(
                 f"the backbone takes {backbone.input_channels} channels; it must take {expected}"
@@ -62,11 +63,13 @@ class Streams(nn.Module):
         # What deepcopy finds among the copies already made, it takes as it is.
         self.infrared = copy.deepcopy(self.visible, {id(weight): weight for weight in one_for_both})
         self.shared = backbone.stages(last_apart + 1, 5)
-        self.padding = (
-            nn.ModuleDict({modality: ZeroPadding(modality) for modality in MODALITIES})
-            if zero_padding
-            else None
-        )
+        self.inputs: nn.ModuleDict | None = None
+        if input == "zero-padded":
+            self.inputs = nn.ModuleDict(
+                {modality: ZeroPadding(modality) for modality in MODALITIES}
+            )
+        elif input == "standardised":
+            self.inputs = nn.ModuleDict({modality: Standardisation() for modality in MODALITIES})
 
     def forward(self, visible: Tensor, infrared: Tensor) -> dict[int, Pair]:
         """Return the maps of stages 2 to 5.
@@ -79,8 +82,8 @@ class Streams(nn.Module):
             Stage number -> maps ``(V + I, C_k, H_k, W_k)``.
         """
         rows = Pair.of(visible, infrared)
-        if self.padding is not None:
-            rows = rows.through(self.padding["visible"], self.padding["infrared"])
+        if self.inputs is not None:
+            rows = rows.through(self.inputs["visible"], self.inputs["infrared"])
         maps: dict[int, Pair] = {}
         separate = zip(self.visible.named_children(), self.infrared.children(), strict=True)
         blocks = [(name, block, other) for (name, block), other in separate]
