@@ -111,6 +111,7 @@ RUNGS = {
     "fprnet on two networks": Rung("--model.separate_stages 5", "fprnet"),
     "fprnet, two stems": Rung("--model.separate_stages 1", "fprnet"),
     "fprnet, two norms": Rung("--model.separate_norms true", "fprnet"),
+    "fprnet, standardised images": Rung("--model.input standardised", "fprnet"),
     "fprnet, GeM": Rung("--model.head.pooling gem", "fprnet"),
     "fprnet, circle loss": Rung("--loss.ranking circle", "fprnet"),
     "fprnet, contrastive loss": Rung("--loss.ranking supervised-contrastive", "fprnet"),
