@@ -140,13 +140,23 @@ def test_pack_needs_a_training(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("role", "setting", "part"),
+    ("role", "seed", "setting", "words"),
     [
-        ("warm_start", "weights: first/model.safetensors", "backbone"),
-        ("start_from", "start_from: first", "network"),
+        (
+            "warm_start",
+            2,
+            "weights: first/model.safetensors",
+            "backbone began as that of first, which saw 24 others",
+        ),
+        (
+            "start_from",
+            1,
+            "start_from: first",
+            "network began as that of first, which saw the same people",
+        ),
     ],
 )
-def test_small_model_from_seeds_to_card(role, setting, part, tmp_path, monkeypatch, capsys):
+def test_small_model_from_seeds_to_card(role, seed, setting, words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     run = """
 preset: fprnet
@@ -156,7 +166,8 @@ model: {backbone: {class_path: resnet18, init_args: {width: 8}}, weights: none}
 training: {epochs: 1, steps_per_epoch: 2, precision: float32, selection: last}
 """
     written(tmp_path / "first", SMALL | {"name": "first"}, run)
-    written(tmp_path / "own", SMALL | {role: "../first"}, run)
+    people = SMALL["people"] | {"seed": seed}
+    written(tmp_path / "own", SMALL | {"people": people, role: "../first"}, run)
     command = ["lab", "train-box-model", "out", "--recipe", "own", "--workers", "1"]
     command += ["--training.steps_per_epoch", "4"]
     assert main([*command, "--max-steps", "2"]) == 0
@@ -178,7 +189,8 @@ training: {epochs: 1, steps_per_epoch: 2, precision: float32, selection: last}
     assert model.about["checkpoint_sha256"] in card
     assert "| 8 | 10 |" in card
     assert setting in card
-    assert f"{part} began as that of first, which saw 24 others" in card
+    assert words in card
+    assert Path("out/people").exists() == (seed == 2)  # the same people are rendered once
     assert Path("out/warm-start/model/model.safetensors").read_bytes() == first
     before = (folder / "model.safetensors").read_bytes()
     assert main([*command, "--pack"]) == 0

@@ -115,11 +115,13 @@ def _earlier(recipe: Recipe) -> list[str]:
     while (first := recipe.earlier) is not None:
         low, high = first.people.worlds
         part = "backbone" if recipe.start_from is None else "network"
-        lines.append(
-            f"- {whose} {part} began as that of {first.name}, which saw "
-            f"{first.people.identities} others: seed {first.people.seed}, worlds {low} to {high}, "
-            f"generator version {first.people.generator_version}."
+        saw = (
+            "the same people."
+            if first.people == recipe.people
+            else f"{first.people.identities} others: seed {first.people.seed}, worlds {low} to "
+            f"{high}, generator version {first.people.generator_version}."
         )
+        lines.append(f"- {whose} {part} began as that of {first.name}, which saw {saw}")
         recipe, whose = first, "That one's"
     return lines
 

@@ -2,7 +2,8 @@
 
 The output folder holds ``people`` and ``sites`` (rendered), ``run`` (a run of ``fprnet train``),
 ``scores.json`` and ``model`` (what is shipped); ``warm-start`` holds people, run and weights of
-the model that the training starts from. A command that was stopped goes on where it was.
+the model that the training starts from, whose people may be the same. A command that was stopped
+goes on where it was.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def _trained(recipe: Recipe, out: Path, workers: int, max_steps: int | None) -> 
             return False
         saved = _saved(earlier)
         config = _started(config, recipe, model=str(saved), weights=str(weights_file(saved)))
-    people = out / "people"
+    people = _people_folder(recipe, out)
     generate(people, recipe.people.options(), workers=workers)
     config = replace(config, data=replace(config.data, root=str(people)))
     return run_training(config, out / "run", max_steps=max_steps).finished
@@ -110,7 +111,7 @@ def pack(recipe: Recipe, out: Path) -> Path:
     trained.save_pretrained(folder)
     embedder = load_model(folder, runtime="pytorch", device="cpu", precision="float32")
     site = _site_folder(out, recipe.calibration.world)
-    calibration, projection = _calibrate(embedder, out / "people", site)
+    calibration, projection = _calibrate(embedder, _people_folder(recipe, out), site)
     if projection is not None:
         embedder = embedder.compact(projection)
     scores = _scores(recipe, out, embedder, calibration)
@@ -179,13 +180,13 @@ def _scores(
         "calibration": {"world": recipe.calibration.world, **_measured(calibration)},
         "training": {
             **_duration(out / "run"),
-            "generator_version": _generator_version(out / "people"),
+            "generator_version": _generator_version(_people_folder(recipe, out)),
             "parameters": sum(p.numel() for p in embedder.model.parameters()),
             "embedding_size": embedder.model.embedding_size,
             "gallery_size": embedder.embedding_size,
             "weights_bytes": weights_file(out / "model").stat().st_size,
             "weights_sha256": embedder.about["checkpoint_sha256"],
-            "images": _images(recipe.people.options(), out / "people"),
+            "images": _images(recipe.people.options(), _people_folder(recipe, out)),
             "machine": f"{platform.machine()}, {torch.get_num_threads()} thread",
             "versions": {
                 name: version(name) for name in ("fprnet", "torch", "numpy", "safetensors")
@@ -227,6 +228,13 @@ def _generator_version(people: Path) -> int:
 
 def _images(options: PeopleOptions, root: Path) -> int:
     return sum(1 for camera in options.cameras for _ in (root / f"cam{camera}").glob("*/*.jpg"))
+
+
+def _people_folder(recipe: Recipe, out: Path) -> Path:
+    """Return the folder of the training people: the earlier model's, where they are the same."""
+    if recipe.earlier is not None and recipe.earlier.people == recipe.people:
+        return _people_folder(recipe.earlier, out / "warm-start")
+    return out / "people"
 
 
 def _site_folder(out: Path, world: int) -> Path:
