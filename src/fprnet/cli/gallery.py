@@ -26,7 +26,7 @@ from fprnet.cli.galleries import (
 from fprnet.pretrained import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping
 
     from fprnet.cli.arguments import Subcommands
     from fprnet.gallery.gallery import Gallery
@@ -41,7 +41,10 @@ REMOVE = "Hide images from every search; 'restore' brings them back, 'add' does 
 REMOVE_EXAMPLE = "  fprnet gallery remove --uri people.db day/0017.jpg"
 RESTORE = "Bring hidden images back."
 RESTORE_EXAMPLE = "  fprnet gallery restore --uri people.db day/0017.jpg"
-ERASE = "Erase images for good: afterwards no file of the gallery holds their embeddings."
+ERASE = (
+    "Erase images for good, gallery images and query images that marks keep: afterwards no file "
+    "of the gallery holds their embeddings."
+)
 ERASE_EXAMPLE = """\
   fprnet gallery erase --uri people.db day/0017.jpg
   fprnet gallery erase --uri people.db --identity 12
@@ -179,7 +182,9 @@ def run_change(args: argparse.Namespace) -> int:
             ids += gallery.select(Filters(until=until), identities=args.identity)
         for tracklet in get_tracklets(gallery, args.tracklet):
             ids += [crop.id for crop in tracklet.crops]
-        _require(gallery, args.images, ids)
+        own = ids[: len(args.images)]  # those of other choices are there
+        known = gallery.erasable(own) if erase else gallery.known(own)
+        _require(gallery, known, dict(zip(own, args.images, strict=True)))
         entry = audit_entry(
             {"remove": "hide", "restore": "show", "erase": "erase"}[args.change],
             details={"records": len(set(ids))} if erase else {},
@@ -196,13 +201,11 @@ def run_change(args: argparse.Namespace) -> int:
     return 0
 
 
-def _require(gallery: Gallery, images: Sequence[str], ids: Sequence[str]) -> None:
-    """Refuse files that are no records, by the names that the user gave."""
+def _require(gallery: Gallery, known: Collection[str], images: Mapping[str, str]) -> None:
+    """Refuse images, id -> as the user named it, that are not known."""
     from fprnet.errors import GalleryMissingError
 
-    own = ids[: len(images)]  # of the images; those of other choices follow
-    known = gallery.known(own)
-    absent = [image for image, id in zip(images, own, strict=True) if id not in known]
+    absent = [image for id, image in images.items() if id not in known]
     if absent:
         raise GalleryMissingError(
             f"there is no record of {named(absent)} in gallery {gallery.uri}; nothing was changed, "
