@@ -26,7 +26,7 @@ from fprnet.cli.galleries import (
 from fprnet.pretrained import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from fprnet.cli.arguments import Subcommands
     from fprnet.gallery.gallery import Gallery
@@ -41,10 +41,7 @@ REMOVE = "Hide images from every search; 'restore' brings them back, 'add' does 
 REMOVE_EXAMPLE = "  fprnet gallery remove --uri people.db day/0017.jpg"
 RESTORE = "Bring hidden images back."
 RESTORE_EXAMPLE = "  fprnet gallery restore --uri people.db day/0017.jpg"
-ERASE = (
-    "Erase images for good, gallery images and query images that marks keep: afterwards no file "
-    "of the gallery holds their embeddings."
-)
+ERASE = "Erase images for good: afterwards no file of the gallery holds their embeddings."
 ERASE_EXAMPLE = """\
   fprnet gallery erase --uri people.db day/0017.jpg
   fprnet gallery erase --uri people.db --identity 12
@@ -75,7 +72,10 @@ def add_parser(subcommands: Subcommands) -> None:
         "%(default)s)",
     )
     create.add_argument(
-        "--scale", choices=("tiny", "full"), default="full", help="scale of a preset (%(default)s)"
+        "--scale",
+        choices=("tiny", "full"),
+        default="full",
+        help="scale of a preset (default: %(default)s)",
     )
     create.add_argument(
         "--full-size",
@@ -97,8 +97,12 @@ def add_parser(subcommands: Subcommands) -> None:
         ("erase", ERASE, ERASE_EXAMPLE),
     ):
         change = add_action(inner, name, summary, example)
+        also = ", or of a query image that marks keep" if name == "erase" else ""
         change.add_argument(
-            "images", nargs="*", metavar="IMAGE", help="file, or id of a record (its SHA-256)"
+            "images",
+            nargs="*",
+            metavar="IMAGE",
+            help=f"file, or id (its SHA-256), of a gallery image{also}",
         )
         change.add_argument(
             "--identity",
@@ -115,7 +119,12 @@ def add_parser(subcommands: Subcommands) -> None:
             metavar="N",
             help="all images of the tracklet of that number (repeatable)",
         )
-        change.add_argument("--until", metavar="TIME", help="all images taken then or before")
+        change.add_argument(
+            "--until",
+            metavar="TIME",
+            help="all images taken then or before: 2026-09-30 (to its end) or "
+            "2026-09-30T18:30+08:00 (UTC unless it says)",
+        )
         if name == "erase":
             add_service_folder(change, "copies of what is erased go from there, too")
         add_json(change)
