@@ -283,8 +283,7 @@ class Service:
             GalleryError: See :meth:`fprnet.gallery.gallery.Gallery.erase`.
         """
         gallery = self.searcher.gallery
-        # Nothing is erased where one of them is unknown.
-        gallery.get([id for id in ids if id not in gallery.erasable(ids)])
+        gallery.get(list(set(ids) - gallery.erasable(ids)))  # where one is unknown, all stay
         copies = [self.pictures.erase(id) | self.feedback.keeps(id) for id in ids]
         gallery.erase(ids, audit=audit)
         self.searches.sweep()
@@ -302,16 +301,13 @@ class Service:
         return len(ids)
 
     def sweep(self) -> int:
-        """Forget and erase what is left of erased records, whoever has erased them.
-
-        Returns:
-            How many files that were; a service that only reads erases none.
-        """
+        """Forget what is left of erased records, whoever erased them; returns how many copies."""
         self.searches.sweep()
         self.forget_facts()
-        if not self.searcher.gallery.writable:
+        gallery = self.searcher.gallery
+        if not gallery.writable:
             return 0
-        return self.pictures.sweep(self.searcher.gallery.known) + self.feedback.sweep()
+        return self.pictures.sweep(gallery.known) + self.feedback.sweep()
 
     async def record(self, caller: Caller, entry: AuditEntry) -> None:
         """Write into the audit log; it is on the disk afterwards.
