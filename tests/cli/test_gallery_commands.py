@@ -14,6 +14,8 @@ import pytest
 
 from fprnet.cli import gallery as commands
 from fprnet.gallery.gallery import Gallery
+from fprnet.gallery.verdicts import Feedback
+from fprnet.serving.feedback import FeedbackStore
 from fprnet.serving.folder import claim
 from service_cases import IDS, image_bytes, sha256
 
@@ -267,6 +269,24 @@ def test_erasing_reaches_the_copies_of_the_service(fprnet, uri, gallery, tmp_pat
         (folder / IDS[number][:2] / f"{IDS[number]}.png").write_bytes(image_bytes(number))
     gallery("erase", IDS[2])
     assert [file.stem for file in folder.rglob("*.png")] == [IDS[3]]
+
+
+def test_a_query_image_that_marks_keep_is_erased_by_its_file(fprnet, uri, gallery, tmp_path):
+    (tmp_path / "query.png").write_bytes(image_bytes(80))
+    query = sha256(image_bytes(80))
+    refused = fprnet("gallery", "erase", "--uri", uri, tmp_path / "query.png")
+    assert (refused.status, "no record of" in refused.complaint) == (2, True)
+    about = Feedback(
+        datetime.now(UTC), "a", (query,), (f"{query}.png",), "visible", IDS[0], "right", 0
+    )
+    with Gallery.open(str(uri), writable=True) as opened:
+        store = FeedbackStore(opened.database, tmp_path / "people.db.service" / "feedback")
+        store.add(about, [image_bytes(80)], since=0)
+        refused = fprnet("gallery", "remove", "--uri", uri, tmp_path / "query.png")
+        assert (refused.status, "no record of" in refused.complaint) == (2, True)
+        assert gallery("erase", tmp_path / "query.png") == {"changed": 1, "records": 12}
+        assert store.all() == []
+        assert not store.keeps(query)
 
 
 def test_erasing_reaches_the_folder_that_is_named_unless_it_is_of_another_gallery(

@@ -132,7 +132,8 @@ def test_bulk_with_a_damaged_image_keeps_the_others(client, running):
     assert again[0]["status"] == "known"
     kept = list((running[0].folder / "people.db.service/images").rglob("*.*"))
     assert {file.stem for file in kept} == {sha256(fresh), sha256(other)}
-    assert client.get(record["image"]).status_code == 200
+    shown = client.get(record["image"])
+    assert (shown.status_code, shown.headers["Cache-Control"]) == (200, "private, no-cache")
     for id in (sha256(fresh), sha256(other)):
         erased = client.delete(f"/v1/gallery/images/{id}").json()
         assert erased == {"id": id, "erased": True, "image_erased": True}

@@ -171,6 +171,30 @@ def test_what_another_process_erases_goes_from_a_folder_elsewhere(serve, tmp_pat
         assert copies(elsewhere) == [lines[1]["id"]]
 
 
+@pytest.mark.parametrize("words", [(), ("--read-only", "--audit", "audit.jsonl")])
+def test_nothing_goes_back_to_a_search_of_what_another_process_erased(serve, tmp_path, words):
+    words = [tmp_path / word if word.endswith(".jsonl") else word for word in words]
+    with serve("--rate", 0, *words) as (process, client):
+        image = image_bytes(2)
+        found = search(client, image, modality="visible")
+        assert found["matches"][0]["id"] == sha256(image)
+        with Gallery.open(str(process.folder / "people.db"), writable=True) as gallery:
+            gallery.erase([sha256(image)])
+        other = {"search": found["search"], "match": found["matches"][1]["id"]}
+        asked = [
+            ("/v1/search", {"search": found["search"]}),
+            ("/v1/explanations", other),
+            ("/v1/tracklets/search", {"search": found["search"]}),
+        ]
+        if not words:
+            asked.append(("/v1/feedback", other | {"verdict": "right"}))
+        for path, body in asked:
+            assert problem(client.post(path, json=body)) == (404, "search_expired"), path
+        again = search(client, image, modality="visible")
+        assert sha256(image) not in [match["id"] for match in again["matches"]]
+        assert client.get("/v1/gallery").json()["records"] == 11
+
+
 def copies(folder):
     return sorted(file.stem for file in (folder / "images").rglob("*.png"))
 

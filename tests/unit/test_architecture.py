@@ -22,6 +22,7 @@ LAYERS = (
         "file_kinds",
         "text_table",
         "cores",
+        "fonts",
         "tracklets",
         "agglomeration",
     ),

@@ -225,6 +225,23 @@ def test_an_event_that_is_refused_does_not_hold_up_the_others(gallery, said):
     assert dispatcher.close() == 1
 
 
+def test_what_is_erased_during_a_delivery_is_not_delivered_after_it(gallery, said, silent):
+    lines = []
+
+    def erase_the_other(line):
+        lines.append(json.loads(line))
+        gallery.erase([record_id(2)])
+
+    for number, person in enumerate((0, 3), start=1):
+        see(gallery, silent, number, person)
+    dispatcher = Dispatcher(gallery, [JsonLines(erase_the_other)], said.append)
+    assert len(latest_events(gallery)) == 2
+    for number, person in enumerate((0, 3), start=3):
+        see(gallery, dispatcher, number, person)
+    dispatcher.send()
+    assert [line["event"]["identity"] for line in lines] == ["adaline"]
+
+
 def test_json_lines(gallery):
     lines = []
     dispatcher = Dispatcher(gallery, [JsonLines(lines.append)], print)

@@ -32,11 +32,3 @@ def test_a_caption_is_no_wider_than_its_image(camera):
             under : under + pictures.LINES * pictures.LINE, right + 1 : right + pictures.GAP
         ]
         assert (gap == pictures.PAGE).all()
-
-
-def test_names_of_cameras_are_drawn_in_their_letters():
-    font = pictures._font()
-    unknown = bytes(font.getmask("\uffff"))
-    assert bytes(font.getmask("o")) != unknown
-    for letter in "üßéłжΩ":
-        assert bytes(font.getmask(letter)) != unknown

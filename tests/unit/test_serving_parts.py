@@ -60,13 +60,18 @@ def upload(size: int = 10, sha256: str = "a" * 64) -> Upload:
     return Upload("a.png", bytes(size), sha256, pixels, 1, 2, ())
 
 
-def search(owner: str = "ward", **kwargs) -> RecentSearch:
-    return RecentSearch(owner, "infrared", (upload(**kwargs),), np.zeros((1, 4), np.float32))
+def search(owner: str = "ward", *, change: int = 0, **kwargs) -> RecentSearch:
+    embeddings = np.zeros((1, 4), np.float32)
+    return RecentSearch(owner, "infrared", (upload(**kwargs),), embeddings, change)
+
+
+def never_erased(change: int) -> bool:
+    return False
 
 
 def test_search_is_found_by_its_owner_for_an_hour():
     clock = Clock()
-    searches = RecentSearches(clock=clock)
+    searches = RecentSearches(never_erased, clock=clock)
     made = search()
     searches.remember(made)
     clock.now += 3599
@@ -81,7 +86,7 @@ def test_search_is_found_by_its_owner_for_an_hour():
 
 
 def test_oldest_searches_make_room():
-    searches = RecentSearches(most_bytes=2 * (OVERHEAD + 1000))
+    searches = RecentSearches(never_erased, most_bytes=2 * (OVERHEAD + 1000))
     made = [search(size=1000) for _ in range(3)]
     for one in made:
         searches.remember(one)
@@ -91,15 +96,23 @@ def test_oldest_searches_make_room():
         searches.find(made[0].id, "ward")
 
 
-def test_searches_for_an_erased_image_are_forgotten():
-    searches = RecentSearches()
-    one, other = search(sha256="a" * 64), search(sha256="b" * 64)
-    searches.remember(one)
-    searches.remember(other)
-    searches.erase("a" * 64)
-    assert searches.find(other.id, "ward") is other
-    with pytest.raises(ProblemError):
-        searches.find(one.id, "ward")
+@pytest.mark.parametrize("is_swept", [False, True])
+def test_nothing_goes_back_to_a_search_from_before_an_erasing(is_swept):
+    erasings = [7]
+    searches = RecentSearches(lambda change: any(number > change for number in erasings))
+    made = [search(change=change) for change in (7, 9, 8)]
+    for one in made:
+        searches.remember(one)
+    assert all(searches.find(one.id, "ward") is one for one in made)
+    erasings.append(9)
+    if is_swept:
+        searches.sweep()
+        assert searches._bytes == made[1].size
+    for one in (made[0], made[2]):
+        with pytest.raises(ProblemError, match="send the images again"):
+            searches.find(one.id, "ward")
+    assert searches.find(made[1].id, "ward") is made[1]
+    assert searches._bytes == made[1].size
 
 
 @pytest.mark.parametrize(

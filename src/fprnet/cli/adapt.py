@@ -101,7 +101,9 @@ def add_crops(parser: argparse.ArgumentParser) -> None:
         help="gallery: crops of its tracklets, and pictures that are still where they were",
     )
     parser.add_argument(
-        "--name", default="gallery", help="name of the gallery in a database (%(default)s)"
+        "--name",
+        default="gallery",
+        help="name of the gallery in a PostgreSQL database (default: %(default)s)",
     )
     parser.add_argument(
         "--apart",
@@ -109,7 +111,7 @@ def add_crops(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         metavar="SECONDS",
         help="shortest time that anybody needs from one location to another; crops of two "
-        "locations that are closer in time are two people (%(default)s)",
+        "locations that are closer in time are two people (default: %(default)s)",
     )
 
 

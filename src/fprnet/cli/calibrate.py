@@ -31,7 +31,9 @@ def add_parser(subcommands: Subcommands) -> None:
     parser = add_command(subcommands, "calibrate", summary=__doc__, example=EXAMPLE)
     parser.add_argument("model", metavar="MODEL", help="checkpoint or run folder")
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--data", type=existing_data_set, metavar="ROOT", help="data set")
+    source.add_argument(
+        "--data", type=existing_data_set, metavar="ROOT", help="folder of a data set"
+    )
     source.add_argument(
         "--unlabelled",
         action="store_true",
@@ -39,18 +41,23 @@ def add_parser(subcommands: Subcommands) -> None:
     )
     add_crops(parser)
     add_layout(parser)
-    parser.add_argument("--split", type=positive, metavar="N", help="of RegDB: 1 to 10")
+    parser.add_argument(
+        "--split", type=positive, metavar="N", help="number of RegDB's split, 1 to 10"
+    )
     parser.add_argument(
         "--people",
         choices=("validation", "test"),
         default="validation",
-        help="people to calibrate on (%(default)s); they must not be tested on afterwards",
+        help="people to calibrate on (default: %(default)s); they must not be tested on afterwards",
     )
     parser.add_argument(
         "--full-size", action="store_true", help="calibrate full embeddings, and no compact ones"
     )
     parser.add_argument(
-        "--cache", type=Path, metavar="DIR", help="folder of the data set's resized images"
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help="folder of the data set's resized images (default: ROOT/.fprnet-cache)",
     )
     parser.add_argument(
         "--out",

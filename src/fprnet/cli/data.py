@@ -31,7 +31,9 @@ def add_parser(subcommands: Subcommands) -> Subcommands:
 
 def _add_check(subcommands: Subcommands) -> None:
     parser = add_command(subcommands, "check", summary=CHECK, example=CHECK_EXAMPLE)
-    parser.add_argument("root", type=existing_data_set, metavar="ROOT")
+    parser.add_argument(
+        "root", type=existing_data_set, metavar="ROOT", help="folder of the data set, or manifest"
+    )
     add_layout(parser)
     add_workers(parser)
     add_json(parser)

@@ -121,7 +121,12 @@ def add_parser(subcommands: Subcommands) -> None:
         "--scale", choices=("tiny", "full"), default="full", help="size of a preset"
     )
     add_runtime(parser, precision="reference")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="folder of the resized images")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help="folder of the resized images (default: ROOT/.fprnet-cache)",
+    )
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="file in which the JSON object is saved, too"
     )

@@ -39,7 +39,11 @@ def add_parser(subcommands: Subcommands) -> None:
     shown = add_command(inner, "list", summary=LIST, example=LIST_EXAMPLE)
     add_address(shown, "--gallery")
     shown.add_argument(
-        "--top", type=positive, default=100, metavar="N", help="at most so many (%(default)s)"
+        "--top",
+        type=positive,
+        default=100,
+        metavar="N",
+        help="most events that are listed (default: %(default)s)",
     )
     add_json(shown)
     shown.set_defaults(run=run_list)

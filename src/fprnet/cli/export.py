@@ -49,7 +49,12 @@ def add_parser(subcommands: Subcommands) -> None:
         "are scored on (default: a few synthetic images, no scores)",
     )
     add_layout(parser)
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="folder of the resized images")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help="folder of the resized images (default: ROOT/.fprnet-cache)",
+    )
     parser.add_argument(
         "--scale", choices=("tiny", "full"), default="full", help="size of the preset"
     )

@@ -61,7 +61,12 @@ def add_parser(subcommands: Subcommands) -> None:
     )
     add_runtime(parser, precision="reference")
     add_corruption(parser)
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="folder of the resized images")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help="folder of the resized images (default: ROOT/.fprnet-cache)",
+    )
     add_json(parser)
     parser.set_defaults(run=run)
 

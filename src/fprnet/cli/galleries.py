@@ -43,7 +43,9 @@ def add_address(parser: argparse.ArgumentParser, option: str) -> None:
         help="SQLite file, or postgresql://USER@HOST/DATABASE (its password: $PGPASSWORD)",
     )
     parser.add_argument(
-        "--name", default="gallery", help="name of the gallery in a database (%(default)s)"
+        "--name",
+        default="gallery",
+        help="name of the gallery in a PostgreSQL database (default: %(default)s)",
     )
 
 

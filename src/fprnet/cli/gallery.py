@@ -26,7 +26,7 @@ from fprnet.cli.galleries import (
 from fprnet.pretrained import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from fprnet.cli.arguments import Subcommands
     from fprnet.gallery.gallery import Gallery
@@ -72,7 +72,10 @@ def add_parser(subcommands: Subcommands) -> None:
         "%(default)s)",
     )
     create.add_argument(
-        "--scale", choices=("tiny", "full"), default="full", help="scale of a preset (%(default)s)"
+        "--scale",
+        choices=("tiny", "full"),
+        default="full",
+        help="scale of a preset (default: %(default)s)",
     )
     create.add_argument(
         "--full-size",
@@ -94,8 +97,12 @@ def add_parser(subcommands: Subcommands) -> None:
         ("erase", ERASE, ERASE_EXAMPLE),
     ):
         change = add_action(inner, name, summary, example)
+        also = ", or of a query image that marks keep" if name == "erase" else ""
         change.add_argument(
-            "images", nargs="*", metavar="IMAGE", help="file, or id of a record (its SHA-256)"
+            "images",
+            nargs="*",
+            metavar="IMAGE",
+            help=f"file, or id (its SHA-256), of a gallery image{also}",
         )
         change.add_argument(
             "--identity",
@@ -112,7 +119,12 @@ def add_parser(subcommands: Subcommands) -> None:
             metavar="N",
             help="all images of the tracklet of that number (repeatable)",
         )
-        change.add_argument("--until", metavar="TIME", help="all images taken then or before")
+        change.add_argument(
+            "--until",
+            metavar="TIME",
+            help="all images taken then or before: 2026-09-30 (to its end) or "
+            "2026-09-30T18:30+08:00 (UTC unless it says)",
+        )
         if name == "erase":
             add_service_folder(change, "copies of what is erased go from there, too")
         add_json(change)
@@ -179,7 +191,9 @@ def run_change(args: argparse.Namespace) -> int:
             ids += gallery.select(Filters(until=until), identities=args.identity)
         for tracklet in get_tracklets(gallery, args.tracklet):
             ids += [crop.id for crop in tracklet.crops]
-        _require(gallery, args.images, ids)
+        own = ids[: len(args.images)]  # those of other choices are there
+        known = gallery.erasable(own) if erase else gallery.known(own)
+        _require(gallery, known, dict(zip(own, args.images, strict=True)))
         entry = audit_entry(
             {"remove": "hide", "restore": "show", "erase": "erase"}[args.change],
             details={"records": len(set(ids))} if erase else {},
@@ -196,13 +210,11 @@ def run_change(args: argparse.Namespace) -> int:
     return 0
 
 
-def _require(gallery: Gallery, images: Sequence[str], ids: Sequence[str]) -> None:
-    """Refuse files that are no records, by the names that the user gave."""
+def _require(gallery: Gallery, known: Collection[str], images: Mapping[str, str]) -> None:
+    """Refuse images, id -> as the user named it, that are not known."""
     from fprnet.errors import GalleryMissingError
 
-    own = ids[: len(images)]  # of the images; those of other choices follow
-    known = gallery.known(own)
-    absent = [image for image, id in zip(images, own, strict=True) if id not in known]
+    absent = [image for id, image in images.items() if id not in known]
     if absent:
         raise GalleryMissingError(
             f"there is no record of {named(absent)} in gallery {gallery.uri}; nothing was changed, "

@@ -41,11 +41,15 @@ def add_parser(subcommands: Subcommands) -> None:
     """Declare the action, with its gallery's address."""
     parser = add_action(subcommands, "add", ADD, EXAMPLE)
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--images", type=existing_folder, metavar="FOLDER", help="images under it")
+    source.add_argument(
+        "--images", type=existing_folder, metavar="FOLDER", help="add all images under this folder"
+    )
     source.add_argument(
         "--table", type=Path, metavar="FILE", help="CSV or Parquet table; see docs/gallery.md"
     )
-    source.add_argument("--data", type=existing_data_set, metavar="ROOT", help="data set")
+    source.add_argument(
+        "--data", type=existing_data_set, metavar="ROOT", help="add the images of a data set"
+    )
     add_layout(parser)
     parser.add_argument(
         "--modality",
@@ -71,7 +75,7 @@ def add_parser(subcommands: Subcommands) -> None:
     parser.add_argument(
         "--time-zone",
         metavar="ZONE",
-        help="time zone of these times, and of those of --table that name none (default: UTC)",
+        help="time zone of times that name none, by --time-from or in --table (default: UTC)",
     )
     add_time_format(parser, "--table")
     parser.add_argument("--model", help="where the gallery's model lies now (default: as before)")

@@ -35,7 +35,10 @@ def add_parser(subcommands: Subcommands) -> None:
     add = add_command(inner, "add", summary=ADD, example=f"{ADD_EXAMPLE}\n\n{ROLES}")
     add.add_argument("holder", metavar="NAME", help="whose key it is; what the audit log says")
     add.add_argument(
-        "--role", choices=("monitor", "search", "write", "admin"), required=True, help="see below"
+        "--role",
+        choices=("monitor", "search", "write", "admin"),
+        required=True,
+        help="what the key may do, see below",
     )
     add.set_defaults(run=run_add)
     listing = add_command(inner, "list", summary=LIST, example=LIST_EXAMPLE)

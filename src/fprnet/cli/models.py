@@ -18,7 +18,12 @@ EXAMPLE = "  fprnet models --identities 395"
 def add_parser(subcommands: Subcommands) -> None:
     """Declare ``fprnet models``."""
     parser = add_command(subcommands, "models", summary=__doc__, example=EXAMPLE)
-    parser.add_argument("--scale", choices=("tiny", "full"), default="full")
+    parser.add_argument(
+        "--scale",
+        choices=("tiny", "full"),
+        default="full",
+        help="size of the presets (default: %(default)s)",
+    )
     parser.add_argument(
         "--identities",
         type=positive,

@@ -53,7 +53,7 @@ def add_parser(subcommands: Subcommands) -> None:
         default=0.01,
         metavar="R",
         help="share of the tracklets of somebody who is nowhere else that may be linked to a "
-        "stranger (%(default)s)",
+        "stranger (default: %(default)s)",
     )
     group.add_argument("--model", help="where the gallery's model lies now (default: as before)")
     group.add_argument(
@@ -68,19 +68,26 @@ def add_parser(subcommands: Subcommands) -> None:
     people.set_defaults(run=run_people)
     merge = add_action(subcommands, "merge", MERGE, MERGE_EXAMPLE)
     merge.add_argument("person", type=positive, metavar="PERSON", help=f"{PERSON}, who stays")
-    merge.add_argument("others", nargs="+", type=positive, metavar="OTHER", help="who joins")
+    merge.add_argument(
+        "others", nargs="+", type=positive, metavar="OTHER", help="numbers of those who join"
+    )
     merge.set_defaults(run=run_merge)
     split = add_action(subcommands, "split", SPLIT, SPLIT_EXAMPLE)
     split.add_argument("person", type=positive, metavar="PERSON", help=PERSON)
     split.add_argument(
-        "--tracklet", action="append", default=[], type=positive, metavar="N", help="(repeatable)"
+        "--tracklet",
+        action="append",
+        default=[],
+        type=positive,
+        metavar="N",
+        help="number of a tracklet that shows somebody else (repeatable)",
     )
     split.add_argument(
         "--image",
         action="append",
         default=[],
         metavar="ID",
-        help="record of an image that is part of no tracklet (repeatable)",
+        help="id of an image of somebody else that is part of no tracklet (repeatable)",
     )
     split.set_defaults(run=run_split)
     name = add_action(subcommands, "name", NAME, NAME_EXAMPLE)
@@ -94,12 +101,16 @@ def add_parser(subcommands: Subcommands) -> None:
         nargs="?",
         type=positive,
         metavar="STEP",
-        help="number (default: the last one in effect)",
+        help="number of the step in 'fprnet gallery history' (default: the last one in effect)",
     )
     undo.set_defaults(run=run_undo)
     history = add_action(subcommands, "history", HISTORY, HISTORY_EXAMPLE)
     history.add_argument(
-        "--top", type=positive, default=50, metavar="N", help="at most so many (%(default)s)"
+        "--top",
+        type=positive,
+        default=50,
+        metavar="N",
+        help="most steps that are listed (default: %(default)s)",
     )
     history.set_defaults(run=run_history)
     for parser in (group, people, merge, split, name, undo, history):

@@ -62,10 +62,14 @@ def add_parser(subcommands: Subcommands) -> None:
         "--modality",
         choices=("visible", "infrared"),
         default="infrared",
-        help="modality of the query images (%(default)s)",
+        help="modality of the query images (default: %(default)s)",
     )
     parser.add_argument(
-        "--top", type=positive, default=20, metavar="N", help="number of matches (%(default)s)"
+        "--top",
+        type=positive,
+        default=20,
+        metavar="N",
+        help="number of matches that are shown (default: %(default)s)",
     )
     parser.add_argument("--model", help="where the gallery's model lies (default: as it remembers)")
     parser.add_argument(
@@ -80,7 +84,7 @@ def add_parser(subcommands: Subcommands) -> None:
         default=0.01,
         metavar="R",
         help="share of the searches for people who are not there that may name somebody "
-        "(%(default)s)",
+        "(default: %(default)s)",
     )
     _add_filters(parser)
     parser.add_argument("--group", action="store_true", help="list people besides images")
@@ -99,7 +103,9 @@ def add_parser(subcommands: Subcommands) -> None:
         action="store_true",
         help=f"say what matched in the first {EXPLAINED}; of one person's images, for the first",
     )
-    parser.add_argument("--picture", type=Path, metavar="FILE", help="draw the answer")
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE", help="image file to draw the answer into, e.g. .png"
+    )
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -130,12 +136,17 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="only gallery images taken then or later (UTC unless it says)",
     )
-    group.add_argument("--until", metavar="TIME", help="only gallery images taken then or before")
+    group.add_argument(
+        "--until",
+        metavar="TIME",
+        help="only gallery images taken then or before (UTC unless it says; a date alone is its "
+        "end)",
+    )
     group.add_argument(
         "--identity",
         choices=("any", "known", "unknown"),
         default="any",
-        help="only people who are, or are not, identified (%(default)s)",
+        help="only people who are, or are not, identified (default: %(default)s)",
     )
     group.add_argument(
         "--gallery-modality",

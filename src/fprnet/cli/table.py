@@ -24,7 +24,13 @@ with different seeds, become their mean ± sample standard deviation."""
 def add_parser(subcommands: Subcommands) -> None:
     """Declare ``fprnet table``."""
     parser = add_command(subcommands, "table", summary=__doc__, example=EXAMPLE)
-    parser.add_argument("results", nargs="+", type=Path, metavar="RESULT.json")
+    parser.add_argument(
+        "results",
+        nargs="+",
+        type=Path,
+        metavar="RESULT.json",
+        help="result file of 'fprnet evaluate --out'",
+    )
     parser.add_argument(
         "--format",
         choices=("markdown", "latex"),

@@ -72,7 +72,7 @@ def add_parser(subcommands: Subcommands) -> None:
         default=0.01,
         metavar="R",
         help="share of the tracklets of people who are not on the gallery's watch list that may "
-        "become events (%(default)s)",
+        "become events (default: %(default)s)",
     )
     parser.add_argument(
         "--calibration",

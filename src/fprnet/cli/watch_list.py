@@ -24,7 +24,10 @@ LIST_EXAMPLE = """\
 def add_parser(subcommands: Subcommands) -> None:
     """Declare the action, with its gallery's address."""
     parser = add_action(subcommands, "watch-list", LIST, LIST_EXAMPLE)
-    for option, text in (("--add", "put on the list"), ("--remove", "take off the list")):
+    for option, text in (
+        ("--add", "identity to put on the list; an image of the gallery has to say it"),
+        ("--remove", "identity to take off the list"),
+    ):
         parser.add_argument(
             option,
             action="append",

@@ -71,7 +71,10 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
         help="when recordings begin: a pattern of the file's name, e.g. %%Y%%m%%d_%%H%%M%%S",
     )
     parser.add_argument(
-        "--time-zone", default="UTC", metavar="ZONE", help="time zone of these times (%(default)s)"
+        "--time-zone",
+        default="UTC",
+        metavar="ZONE",
+        help="time zone of times that name none (default: %(default)s)",
     )
     parser.add_argument(
         "--frame-rate",

@@ -81,22 +81,21 @@ class Dispatcher:
 
     def _send(self, sink: Sink) -> None:
         database, state = self._gallery.database, self._states[sink.name]
-        while waits := pending(database, sink.name):
-            for event in waits:
-                try:
-                    sink.send(event)
-                except UndeliveredError as error:
-                    failed(database, sink.name, event.number)
-                    if state.failures == 0:
-                        self._say(f"{error}; events wait and are sent again")
-                    wait = min(FIRST_WAIT * 2.0**state.failures, LONGEST_WAIT)
-                    state.failures += 1
-                    state.again = time.monotonic() + wait
-                    return
-                delivered(database, sink.name, event.number)
-                if state.failures:
-                    self._say(f"{sink.name} takes events again")
-                    state.failures = 0
+        while event := pending(database, sink.name):
+            try:
+                sink.send(event)
+            except UndeliveredError as error:
+                failed(database, sink.name, event.number)
+                if state.failures == 0:
+                    self._say(f"{error}; events wait and are sent again")
+                wait = min(FIRST_WAIT * 2.0**state.failures, LONGEST_WAIT)
+                state.failures += 1
+                state.again = time.monotonic() + wait
+                return
+            delivered(database, sink.name, event.number)
+            if state.failures:
+                self._say(f"{sink.name} takes events again")
+                state.failures = 0
 
     def _run(self) -> None:
         is_said = False

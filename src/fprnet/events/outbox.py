@@ -115,8 +115,11 @@ def last_event(gallery: GalleryReader) -> int:
         return connection.scalar(select(func.max(number))) or 0
 
 
-def pending(database: Database, sink: str, *, limit: int = 20) -> list[Event]:
-    """Return what waits for a sink: what failed least often first, and of these the oldest."""
+def pending(database: Database, sink: str) -> Event | None:
+    """Return what a sink is to get next: what failed least often, and of that the oldest.
+
+    One at a time, because the next one may be erased while this one is sent.
+    """
     tables = database.tables
     event, delivery = tables.event, tables.delivery
     chosen = (
@@ -124,11 +127,11 @@ def pending(database: Database, sink: str, *, limit: int = 20) -> list[Event]:
         .join(delivery, delivery.c.event == event.c.number)
         .where(delivery.c.sink == sink)
         .order_by(delivery.c.attempts, event.c.number)
-        .limit(limit)
+        .limit(1)
     )
     with database.reading() as connection:
         rows = connection.execute(chosen).all()
-        return _made(connection, tables, rows)
+        return next(iter(_made(connection, tables, rows)), None)
 
 
 def waiting(database: Database) -> dict[str, int]:

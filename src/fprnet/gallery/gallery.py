@@ -24,6 +24,7 @@ from fprnet.gallery.reading import MAX_MATCHES, GalleryReader, checked_days
 from fprnet.gallery.records import Added, GalleryRecord, ModelIdentity
 from fprnet.gallery.rows import (
     ASKED_ROWS,
+    NO_RECORD,
     change_row,
     log_changes,
     plan_of,
@@ -35,7 +36,7 @@ from fprnet.gallery.rows import (
 from fprnet.gallery.schema import VERSION, Tables
 from fprnet.gallery.times import milliseconds
 from fprnet.gallery.tracklet_rows import forget_empty
-from fprnet.gallery.verdicts import forget_feedback
+from fprnet.gallery.verdicts import forget_feedback, queried
 
 __all__ = ["MAX_MATCHES", "Gallery"]
 
@@ -296,14 +297,16 @@ class Gallery(GalleryReader):
         return self._set_hidden(ids, hidden=False, audit=audit)
 
     def erase(self, ids: Sequence[str], *, audit: Sequence[AuditEntry] = ()) -> int:
-        """Erase records for good, visible or hidden, and all feedback about them.
+        """Erase images for good: records, visible or hidden, and query images that marks keep.
+
+        All feedback about them goes along, and a service then erases its copies.
 
         Afterwards no file of the gallery holds their embeddings, paths, hashes or identities. A
         process that is killed in between has erased nothing, or the records and not yet their
         bytes: opening the gallery for writing finishes that.
 
         Returns:
-            How many records there were.
+            How many images there were.
 
         Raises:
             GalleryMissingError: One of them is not in the gallery; nothing was erased then.
@@ -312,7 +315,10 @@ class Gallery(GalleryReader):
         self.check_writable()
         unique = list(dict.fromkeys(ids))
         with self.database.writing() as connection:
-            rows = required_rows(connection, self._tables, unique, self.uri)
+            queries = queried(connection, self._tables, unique)
+            needed = [id for id in unique if id not in queries]
+            required_rows(connection, self._tables, needed, self.uri)
+            rows = rows_of(connection, self._tables, unique)
             for start in range(0, len(unique), ASKED_ROWS):
                 some = unique[start : start + ASKED_ROWS]
                 table = self._tables.record
@@ -320,7 +326,8 @@ class Gallery(GalleryReader):
                 forget_feedback(connection, self._tables, some)
                 forget_images(connection, self._tables, some)
             forget_empty(connection, self._tables)
-            log_changes(connection, self._tables, [row.number for row in rows.values()])
+            numbers = [rows[id].number if id in rows else NO_RECORD for id in unique]
+            log_changes(connection, self._tables, numbers)
             write_entries(connection, self._tables, audit)
             if unique:
                 connection.execute(update(self._tables.gallery).values(erasing=True))

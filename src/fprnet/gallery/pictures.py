@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from fprnet.data.pixels import fit_image
 from fprnet.embeddings.explanation import Explanation
+from fprnet.fonts import font_runs, plain_font
 from fprnet.gallery.answers import Answer, RankedMatch
 
 __all__ = ["below", "draw_answer", "draw_explanations", "overlay", "png", "scale_of"]
@@ -92,7 +93,7 @@ def draw_answer(
     row = TILE[0] + LINES * LINE + GAP
     picture = Image.new("RGB", (width, LINE + 2 * GAP + (1 + len(lines)) * row), PAGE)
     canvas = ImageDraw.Draw(picture)
-    canvas.text((GAP, GAP), _verdict(answer), INK, _font())
+    _line(canvas, (GAP, GAP), _verdict(answer))
     top = LINE + 2 * GAP
     for column, query in enumerate(queries):
         _tile(picture, query, column, top, QUERY)
@@ -128,16 +129,12 @@ def draw_explanations(
         if match is not None:
             heat = overlay(match, explanation.gallery_map, strongest=strongest)
             _tile(picture, heat, 3, top, QUERY)
-        canvas.text(
-            (GAP, top + TILE[0] + 1),
-            f"match {number + 1}: similarity {explanation.similarity:.3f}",
-            INK,
-            _font(),
-        )
+        text = f"match {number + 1}: similarity {explanation.similarity:.3f}"
+        _line(canvas, (GAP, top + TILE[0] + 1), text)
         left = GAP + 4 * (TILE[1] + GAP)
         for place, part in enumerate(explanation.parts):
             height = top + place * 2 * LINE
-            canvas.text((left, height), f"{part.name} {part.cosine:+.2f}", INK, _font())
+            _line(canvas, (left, height), f"{part.name} {part.cosine:+.2f}")
             middle, reach = left + 90, bars - 100
             canvas.line((middle, height + 2, middle, height + LINE), PALE)
             end = middle + round(reach * part.cosine)
@@ -186,7 +183,7 @@ def _tile(
         box = (left + FRAME, top + FRAME, left + width - FRAME - 1, top + height - FRAME - 1)
         canvas.rectangle(box, fill=PAGE)
         middle = (left + width / 2, top + height / 2)
-        canvas.text(middle, "no image", PALE, _font(), anchor="mm")
+        canvas.text(middle, "no image", PALE, _font(plain_font()), anchor="mm")
     else:
         tile = Image.fromarray(fit_image(image, inner))
         picture.paste(tile, (left + FRAME, top + FRAME))
@@ -195,21 +192,31 @@ def _tile(
 def _write(canvas: ImageDraw.ImageDraw, lines: Sequence[str], column: int, top: int) -> None:
     left = GAP + column * (TILE[1] + GAP)
     for number, line in enumerate(lines):
-        canvas.text((left, top + TILE[0] + 1 + number * LINE), _fitted(canvas, line), INK, _font())
+        _line(canvas, (left, top + TILE[0] + 1 + number * LINE), _fitted(line))
 
 
-def _fitted(canvas: ImageDraw.ImageDraw, line: str) -> str:
+def _line(canvas: ImageDraw.ImageDraw, corner: tuple[float, float], line: str) -> None:
+    """Write a line, each letter in a font that has it, on one base line."""
+    left, top = corner
+    base = top + _font(plain_font()).getmetrics()[0]
+    for run, file in font_runs(line):
+        canvas.text((left, base), run, INK, _font(file), anchor="ls")
+        left += _font(file).getlength(run)
+
+
+def _fitted(line: str) -> str:
     """Return as much of a line as is not wider than an image: its neighbour has a caption, too."""
-    if canvas.textlength(line, _font()) <= TILE[1]:
+    if _width(line) <= TILE[1]:
         return line
-    while line and canvas.textlength(f"{line}...", _font()) > TILE[1]:
+    while line and _width(f"{line}...") > TILE[1]:
         line = line[:-1]
     return f"{line}..."
 
 
-@cache
-def _font() -> ImageFont.FreeTypeFont:
-    """Return Matplotlib's font: Pillow's own has no letters but the English ones."""
-    import matplotlib
+def _width(line: str) -> float:
+    return sum(_font(file).getlength(run) for run, file in font_runs(line))
 
-    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf", SIZE)
+
+@cache
+def _font(file: Path) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(file, SIZE)

@@ -32,6 +32,7 @@ from fprnet.gallery.rows import (
     ASKED_ROWS,
     FIELDS,
     erased_since,
+    newest_change,
     plan_of,
     record_of,
     required_rows,
@@ -39,6 +40,7 @@ from fprnet.gallery.rows import (
 )
 from fprnet.gallery.search import open_search
 from fprnet.gallery.times import milliseconds
+from fprnet.gallery.verdicts import queried
 
 __all__ = ["MAX_MATCHES", "GalleryReader", "checked_days"]
 
@@ -117,15 +119,26 @@ class GalleryReader:
         """Return whether anybody has erased a record since a change, and the newest change.
 
         Args:
-            change: What this method returned before; 0 the first time.
+            change: What this method or `newest_change` returned before; 0 the first time.
         """
         with self.database.reading() as connection:
             return erased_since(connection, self._tables, change)
+
+    def newest_change(self) -> int:
+        """Return the number of the newest change; 0 before the first."""
+        with self.database.reading() as connection:
+            return newest_change(connection, self._tables)
 
     def known(self, ids: Iterable[str]) -> set[str]:
         """Return those of the ids that are in the gallery, hidden or not."""
         with self.database.reading() as connection:
             return set(rows_of(connection, self._tables, ids))
+
+    def erasable(self, ids: Sequence[str]) -> set[str]:
+        """Return those of the ids that are records, or query images that marks keep."""
+        with self.database.reading() as connection:
+            known = set(rows_of(connection, self._tables, ids))
+            return known | queried(connection, self._tables, ids)
 
     def hidden(self, ids: Iterable[str]) -> set[str]:
         """Return those of the ids that are in the gallery and hidden."""

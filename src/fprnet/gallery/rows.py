@@ -15,8 +15,10 @@ from fprnet.gallery.times import from_milliseconds, milliseconds
 __all__ = [
     "ASKED_ROWS",
     "FIELDS",
+    "NO_RECORD",
     "change_row",
     "log_changes",
+    "newest_change",
     "plan_of",
     "record_of",
     "required_rows",
@@ -26,6 +28,7 @@ __all__ = [
 
 ASKED_ROWS = 500  # ids in one statement
 KEPT_CHANGES = 100_000  # of the log of changes that other processes follow
+NO_RECORD = 2**62  # in the log: an image was erased that was no record, but a query of marks
 FIELDS = ("id", "path", "modality", "camera", "location", "time", "identity")
 FACTS = ("modality", "camera", "location", "time", "identity")
 
@@ -79,8 +82,13 @@ def log_changes(connection: Connection, tables: Tables, numbers: Sequence[int]) 
     if not numbers:
         return
     connection.execute(insert(table), [{"record": number} for number in numbers])
-    newest = connection.scalar(select(func.max(table.c.number))) or 0
-    connection.execute(delete(table).where(table.c.number <= newest - KEPT_CHANGES))
+    oldest = newest_change(connection, tables) - KEPT_CHANGES
+    connection.execute(delete(table).where(table.c.number <= oldest))
+
+
+def newest_change(connection: Connection, tables: Tables) -> int:
+    """Return the number of the newest change in the log; 0 before the first."""
+    return connection.scalar(select(func.max(tables.change.c.number))) or 0
 
 
 def erased_since(connection: Connection, tables: Tables, number: int) -> tuple[bool, int]:
@@ -93,7 +101,7 @@ def erased_since(connection: Connection, tables: Tables, number: int) -> tuple[b
             far, a record counts as erased.
     """
     change, record = tables.change, tables.record
-    newest = connection.scalar(select(func.max(change.c.number))) or 0
+    newest = newest_change(connection, tables)
     if newest <= number:
         return False, newest
     oldest = connection.scalar(select(func.min(change.c.number))) or 0

@@ -55,17 +55,12 @@ def parse_time(text: str, *, end: bool = False, zone: tzinfo = UTC) -> datetime:
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
             day = date.fromisoformat(text)
             last = timedelta(days=1, milliseconds=-1) if end else timedelta(0)
-            limit = datetime.combine(day, time(), tzinfo=zone) + last
-            limit.astimezone(UTC)
-            return limit
-        time_read = datetime.fromisoformat(text)
-        aware = time_read.replace(tzinfo=zone) if time_read.tzinfo is None else time_read
-        aware.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
+            return _aware(datetime.combine(day, time()) + last, zone)
+        return _aware(datetime.fromisoformat(text), zone)
+    except ValueError as error:
         raise FilterError(
             f"time {text!r} is no date or time; write e.g. 2026-11-25 or 2026-11-25T18:30+08:00"
         ) from error
-    return aware
 
 
 def table_times(
@@ -94,21 +89,28 @@ def table_times(
             elif pattern is None:
                 times.append(parse_time(text, zone=zone))
             else:
-                read = datetime.strptime(text, pattern)
-                aware = read if read.tzinfo is not None else read.replace(tzinfo=zone)
-                aware.astimezone(UTC)
-                times.append(aware)
+                times.append(_aware(datetime.strptime(text, pattern), zone))
         except FilterError as error:
             raise table.fault(
                 f"{table.file} row {row}: {error}, or say with --time-format how the table writes "
                 "it, e.g. '%d.%m.%Y %H:%M:%S'"
             ) from error
-        except (ValueError, OverflowError) as error:
+        except ValueError as error:
             raise table.fault(
                 f"{table.file} row {row}: time {text!r} is not written as --time-format "
                 f"{pattern!r} says; correct one of them"
             ) from error
     return times
+
+
+def _aware(moment: datetime, zone: tzinfo) -> datetime:
+    """Return a moment with a time zone, its own or this one; ValueError: none that UTC has."""
+    aware = moment.replace(tzinfo=zone) if moment.tzinfo is None else moment
+    try:
+        aware.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{aware} is out of range in UTC") from error
+    return aware
 
 
 def parse_zone(text: str) -> tzinfo:

@@ -14,6 +14,7 @@ from typing import Literal
 from sqlalchemy import Connection, delete, or_, select
 
 from fprnet.data.records import Modality
+from fprnet.gallery.rows import ASKED_ROWS
 from fprnet.gallery.schema import Tables
 from fprnet.gallery.times import from_milliseconds, milliseconds
 
@@ -23,6 +24,7 @@ __all__ = [
     "files_in_use",
     "forget_feedback",
     "give_feedback",
+    "queried",
     "verdicts",
 ]
 
@@ -129,6 +131,16 @@ def forget_feedback(connection: Connection, tables: Tables, ids: Sequence[str]) 
     queried = select(images.c.verdict).where(images.c.sha256.in_(ids))
     chosen = or_(table.c.record.in_(ids), table.c.number.in_(queried))
     return connection.execute(delete(table).where(chosen)).rowcount
+
+
+def queried(connection: Connection, tables: Tables, ids: Sequence[str]) -> set[str]:
+    """Return those of the images that are in the query of some verdict."""
+    sha256 = tables.verdict_image.c.sha256
+    found: set[str] = set()
+    for start in range(0, len(ids), ASKED_ROWS):
+        some = sha256.in_(ids[start : start + ASKED_ROWS])
+        found.update(connection.scalars(select(sha256).where(some).distinct()))
+    return found
 
 
 def files_in_use(connection: Connection, tables: Tables) -> set[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from fprnet.evaluation.scores import Trials
+from fprnet.fonts import give_fonts
 
 __all__ = [
     "DARK",
@@ -137,7 +139,10 @@ def png(figure: Figure) -> bytes:
     """Return the figure as a PNG file."""
     content = io.BytesIO()
     FigureCanvasAgg(figure)  # the figure is drawn by this canvas from now on
-    figure.savefig(content, format="png", metadata={"Software": None})
+    give_fonts(figure)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # `give_fonts` has said it in full
+        figure.savefig(content, format="png", metadata={"Software": None})
     return content.getvalue()
 
 

@@ -10,9 +10,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from fprnet.errors import GalleryMissingError
 from fprnet.files import replacing
 from fprnet.gallery.audit import AuditEntry, write_entries
 from fprnet.gallery.database import Database
+from fprnet.gallery.rows import erased_since
 from fprnet.gallery.verdicts import (
     Feedback,
     Verdict,
@@ -44,13 +46,21 @@ class FeedbackStore:
         feedback: Feedback,
         images: Sequence[bytes],
         *,
+        since: int,
         audit: Sequence[AuditEntry] = (),
     ) -> None:
         """Store a verdict and the images of its query; they are on the disk afterwards.
 
+        Args:
+            feedback: The verdict.
+            images: The content of each query image, in the order of the verdict's.
+            since: Number of the gallery's newest change when the search began.
+            audit: Entries for the log.
+
         Raises:
             OSError: The disk is full.
-            GalleryError: The gallery cannot be written.
+            GalleryError: The gallery cannot be written, or something was erased since the search
+                began: perhaps the record or a query image.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         for name, content in zip(feedback.query_files, images, strict=True):
@@ -60,6 +70,10 @@ class FeedbackStore:
                     temporary.write_bytes(content)
                     temporary.chmod(0o600)
         with self._database.writing() as connection:
+            if erased_since(connection, self._database.tables, since)[0]:
+                raise GalleryMissingError(
+                    "something was erased from the gallery since this search; search again"
+                )
             give_feedback(connection, self._database.tables, feedback)
             write_entries(connection, self._database.tables, audit)
 
@@ -74,6 +88,10 @@ class FeedbackStore:
         """Return the verdicts that count, in the order in which they were given."""
         with self._database.reading() as connection:
             return all_feedback(connection, self._database.tables)
+
+    def keeps(self, sha256: str) -> bool:
+        """Whether there is a copy of a query image."""
+        return any(self.folder.glob(f"{sha256}.*"))
 
     def sweep(self, *, young: float = YOUNG) -> int:
         """Remove the query images that no verdict refers to, and what a killed process left.

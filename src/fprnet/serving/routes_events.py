@@ -109,14 +109,16 @@ async def _lines(request: Request, service: Service, after: int) -> AsyncIterato
         yield f"retry: {int(2000 * LOOK_EVERY)}\n\n"
         while service.accepting and clock() < end and not await request.is_disconnected():
             since = after
-            found = await service.ask(lambda: latest_events(gallery, after=since))  # noqa: B023
+            # One at a time: a slow client must not get later ones that were erased meanwhile.
+            found = await service.ask(lambda: latest_events(gallery, after=since, limit=1))  # noqa: B023
             for event in found:
                 yield f"id: {event.number}\nevent: match\ndata: {event.model_dump_json()}\n\n"
                 after, beat = event.number, clock()
             if clock() - beat > BEAT_EVERY:
                 yield ": still here\n\n"
                 beat = clock()
-            await asyncio.sleep(LOOK_EVERY)
+            if not found:
+                await asyncio.sleep(LOOK_EVERY)
     finally:
         service.streams -= 1
 

@@ -44,7 +44,7 @@ BODY = {
 async def explain(request: Request, service: ServiceOf, caller: CallerOf) -> Explanation:
     """Say what a record has in common with an image of an earlier search."""
     asked = await json_body(request, ExplanationRequest)
-    recent = service.searches.find(asked.search, caller.name)
+    recent = await service.ask(lambda: service.searches.find(asked.search, caller.name))
     if not recent.uploads:
         raise ProblemError(
             409,

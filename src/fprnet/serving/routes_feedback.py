@@ -44,7 +44,7 @@ async def mark(request: Request, service: ServiceOf, caller: CallerOf) -> Feedba
     nothing.
     """
     asked = await json_body(request, FeedbackRequest)
-    recent = service.searches.find(asked.search, caller.name)
+    recent = await service.ask(lambda: service.searches.find(asked.search, caller.name))
     if not recent.uploads:
         raise ProblemError(
             409,
@@ -77,7 +77,10 @@ async def mark(request: Request, service: ServiceOf, caller: CallerOf) -> Feedba
     )
     contents = [upload.content for upload in uploads]
     await service.change(
-        caller, "mark", noted, lambda audit: service.feedback.add(feedback, contents, audit=audit)
+        caller,
+        "mark",
+        noted,
+        lambda audit: service.feedback.add(feedback, contents, since=recent.change, audit=audit),
     )
     return FeedbackAnswer(match=asked.match, verdict=asked.verdict)
 

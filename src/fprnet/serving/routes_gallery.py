@@ -162,7 +162,8 @@ async def content(
     """Show an image, drawn anew as a JPEG."""
     [found] = await service.ask(lambda: service.searcher.gallery.get([id]))
     tag = f'"{hashlib.sha256(f"{id} {height}".encode()).hexdigest()[:16]}"'
-    headers = {"Cache-Control": "private, max-age=3600", "ETag": tag}
+    # A browser asks each time whether the image is still there: it may have been erased.
+    headers = {"Cache-Control": "private, no-cache", "ETag": tag}
     address = await service.ask(lambda: service.pictures.address(found))
     if request.headers.get("if-none-match") == tag and address:
         return Response(status_code=304, headers=headers)
@@ -200,7 +201,9 @@ async def correct(id: IdOf, request: Request, service: ServiceOf, caller: Caller
 
 @router.delete("/images/{id}", dependencies=[allowed("erase")], responses=errors(404, 422))
 async def erase(id: IdOf, service: ServiceOf, caller: CallerOf) -> Erased:
-    """Erase an image for good: record, embedding, the service's copy, and feedback about it.
+    """Erase an image for good: record, embedding, the service's copies, and feedback about it.
+
+    Searches from before are forgotten. A query image that was kept with feedback is erased, too.
 
     The gallery's file is written anew, so this takes a while where there are many. Files outside
     the service's own folder stay where they are.

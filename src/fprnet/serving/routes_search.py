@@ -94,6 +94,7 @@ async def search(request: Request, service: ServiceOf, caller: CallerOf) -> Sear
     earlier answer to search for the same images with other options.
     """
     async with service.audited(caller, "search") as entry:
+        change = await service.ask(service.searcher.gallery.newest_change)
         query = await _query(request, service, caller)
         options = query.options
         hashes = [upload.sha256 for upload in query.uploads]
@@ -112,6 +113,7 @@ async def search(request: Request, service: ServiceOf, caller: CallerOf) -> Sear
             modality=options.modality,
             uploads=query.uploads,
             embeddings=query.embeddings,
+            change=change,
             similarities={match.id: match.similarity for match in found.matches},
         )
         matches = await service.ask(lambda: _matches(service, found, hashes, options.confirmed))
@@ -168,7 +170,8 @@ async def _query(request: Request, service: Service, caller: Caller) -> _Query:
         return _Query(options, tuple(uploads), embeddings, times)
     by_json = await json_body(request, SearchByJson)
     if by_json.search is not None:
-        earlier = service.searches.find(by_json.search, caller.name)
+        name = by_json.search
+        earlier = await service.ask(lambda: service.searches.find(name, caller.name))
         options = by_json.model_copy(update={"modality": earlier.modality})
         return _Query(options, earlier.uploads, earlier.embeddings, {})
     assert by_json.embeddings is not None

@@ -86,7 +86,8 @@ async def search(request: Request, service: ServiceOf, caller: CallerOf) -> Trac
     async with service.audited(caller, "search tracklets") as entry:
         entry.details["options"] = asked.model_dump(mode="json", exclude_defaults=True)
         if asked.search is not None:
-            earlier = service.searches.find(asked.search, caller.name)
+            name = asked.search
+            earlier = await service.ask(lambda: service.searches.find(name, caller.name))
             vectors, modality, without = earlier.embeddings, earlier.modality, None
             entry.images["queries"] = [upload.sha256 for upload in earlier.uploads]
         else:

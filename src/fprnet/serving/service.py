@@ -108,7 +108,7 @@ class Service:
             stored=partial(stored_image, searcher.gallery),
         )
         self.feedback = FeedbackStore(database, settings.folder / "feedback")
-        self.searches = RecentSearches()
+        self.searches = RecentSearches(lambda change: searcher.gallery.erased_since(change)[0])
         self.accepting = True
         self.streams = 0  # of events that are open
         self.batcher = Batcher(
@@ -130,9 +130,8 @@ class Service:
         self._facts: tuple[float, GalleryInfo] | None = None  # good until, what
         self.metrics.watch(queue=lambda: len(self.batcher), records=self._records)
         self._housekeeper = Housekeeper(searcher.gallery, self.expire, self.sweep)
-        if searcher.gallery.writable:
-            self.sweep()
-            self._housekeeper.start()
+        self.sweep()
+        self._housekeeper.start()
 
     def close(self) -> None:
         """Finish what was accepted, and stop."""
@@ -273,9 +272,9 @@ class Service:
             self._facts = None
 
     def erase(self, ids: Sequence[str], audit: Sequence[AuditEntry]) -> bool:
-        """Erase images wherever this service has them: copies, searches, feedback, records.
+        """Erase images wherever this service has them: copies, records, searches, feedback.
 
-        The records go last: as long as they are there, the same can be asked for again.
+        The copies go first: as long as the records are there, the same can be asked for again.
 
         Returns:
             Whether there was a copy of one of them.
@@ -284,11 +283,10 @@ class Service:
             GalleryError: See :meth:`fprnet.gallery.gallery.Gallery.erase`.
         """
         gallery = self.searcher.gallery
-        gallery.get(ids)  # nothing is erased where one of them is unknown
-        for id in ids:
-            self.searches.erase(id)
-        copies = [self.pictures.erase(id) for id in ids]
+        gallery.get(list(set(ids) - gallery.erasable(ids)))  # where one is unknown, all stay
+        copies = [self.pictures.erase(id) | self.feedback.keeps(id) for id in ids]
         gallery.erase(ids, audit=audit)
+        self.searches.sweep()
         self.feedback.sweep(young=0)
         self.forget_facts()
         return any(copies)
@@ -296,15 +294,20 @@ class Service:
     def expire(self) -> int:
         """Erase what is older than the gallery keeps it; returns how many records there were."""
         gallery = self.searcher.gallery
-        ids = gallery.expired()
+        ids = gallery.expired() if gallery.writable else []
         if ids:
             details = {"records": len(ids), "keep_days": gallery.keep_days}
             self.erase(ids, [AuditEntry("expire", "service", "service", details=details)])
         return len(ids)
 
     def sweep(self) -> int:
-        """Erase copies whose record is gone, whoever has erased it; returns how many."""
-        return self.pictures.sweep(self.searcher.gallery.known) + self.feedback.sweep()
+        """Forget what is left of erased records, whoever erased them; returns how many copies."""
+        self.searches.sweep()
+        self.forget_facts()
+        gallery = self.searcher.gallery
+        if not gallery.writable:
+            return 0
+        return self.pictures.sweep(gallery.known) + self.feedback.sweep()
 
     async def record(self, caller: Caller, entry: AuditEntry) -> None:
         """Write into the audit log; it is on the disk afterwards.

@@ -1,6 +1,7 @@
 """Searches of the last hour, in memory: what explanations, feedback and refining go back to.
 
-Shapes: Q query images, D numbers per embedding.
+Nothing goes back to a search from before an erasing, whoever erased: its images or matches may be
+what was erased. Shapes: Q query images, D numbers per embedding.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from fprnet.data.records import Modality
 from fprnet.serving.images import Upload
 from fprnet.serving.problems import ProblemError
 
-__all__ = ["RecentSearch", "RecentSearches"]
+__all__ = ["RecentSearch", "RecentSearches", "expired"]
 
 SECONDS = 3600.0
 MOST_BYTES = 256 * 1024 * 1024
@@ -35,6 +36,7 @@ class RecentSearch:
         modality: Modality of the query images.
         uploads: Query images; empty for a search by embeddings.
         embeddings: ``(Q, D)``.
+        change: Number of the gallery's newest change when the search began.
         similarities: Similarities of the records that were found.
         id: Cannot be guessed.
     """
@@ -43,6 +45,7 @@ class RecentSearch:
     modality: Modality
     uploads: tuple[Upload, ...]
     embeddings: NDArray[np.float32]
+    change: int
     similarities: Mapping[str, float] = field(default_factory=dict)
     id: str = field(default_factory=lambda: secrets.token_urlsafe(16))
 
@@ -53,14 +56,23 @@ class RecentSearch:
 
 
 class RecentSearches:
-    """Remembers searches for a time, the oldest are forgotten first. Thread-safe."""
+    """Remembers searches for a time, the oldest are forgotten first. Thread-safe.
+
+    Args:
+        erased: Tells whether anybody has erased a record since the change of that number.
+        seconds: How long a search is remembered.
+        most_bytes: Of all searches together.
+        clock: Seconds from any moment on.
+    """
 
     def __init__(
         self,
+        erased: Callable[[int], bool],
         seconds: float = SECONDS,
         most_bytes: int = MOST_BYTES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._erased = erased
         self._seconds = seconds
         self._most_bytes = most_bytes
         self._clock = clock
@@ -76,28 +88,29 @@ class RecentSearches:
             self._forget()
 
     def find(self, id: str, owner: str) -> RecentSearch:
-        """Return a search.
+        """Return a search; this asks the gallery.
 
         Raises:
-            ProblemError: It is too old, or somebody else's.
+            ProblemError: It is too old, somebody else's, or from before an erasing.
         """
         with self._lock:
             self._forget()
             found = self._searches.get(id)
         if found is None or found[1].owner != owner:
-            raise ProblemError(
-                404,
-                "search_expired",
-                f"search {id} is not known (any more)",
-                "send the images again",
-            )
+            raise expired(id)
+        if self._erased(found[1].change):
+            self.sweep()
+            raise expired(id)
         return found[1]
 
-    def erase(self, image: str) -> None:
-        """Forget all searches for an image, by its SHA-256."""
+    def sweep(self) -> None:
+        """Forget the searches from before an erasing; this asks the gallery."""
+        with self._lock:
+            changes = sorted({search.change for _, search in self._searches.values()}, reverse=True)
+        newest = next((change for change in changes if self._erased(change)), None)
         with self._lock:
             for _, search in list(self._searches.values()):
-                if any(upload.sha256 == image for upload in search.uploads):
+                if newest is not None and search.change <= newest:
                     self._drop(search)
 
     def _drop(self, search: RecentSearch) -> None:
@@ -111,3 +124,10 @@ class RecentSearches:
             if when >= oldest and self._bytes <= self._most_bytes:
                 return
             self._drop(search)
+
+
+def expired(id: str) -> ProblemError:
+    """Return the answer to who goes back to a search that is not remembered."""
+    return ProblemError(
+        404, "search_expired", f"search {id} is not known (any more)", "send the images again"
+    )

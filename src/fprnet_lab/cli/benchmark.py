@@ -25,34 +25,86 @@ NAMES = ("embedding", "training", "evaluation", "reranking", "search")
 def add_parser(subcommands: Subcommands) -> None:
     """Declare ``fprnet benchmark``."""
     parser = add_command(subcommands, "benchmark", summary=__doc__, example=EXAMPLE)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)} (all)")
-    parser.add_argument("--repeats", type=positive, default=3, metavar="N", help="best of N")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"what is measured: {', '.join(NAMES)} (default: all)",
+    )
+    parser.add_argument(
+        "--repeats",
+        type=positive,
+        default=3,
+        metavar="N",
+        help="measure N times, and take the best (default: %(default)s)",
+    )
     vectors = parser.add_argument_group("evaluation and reranking")
     vectors.add_argument(
         "--data",
         type=Path,
         metavar="ROOT",
-        help="SYSU-MM01's split files (default: a split of the official size is drawn)",
+        help="folder of SYSU-MM01, for its split files (default: a split of that size is drawn)",
     )
-    vectors.add_argument("--dimensions", type=positive, default=512, metavar="D")
-    vectors.add_argument("--trials", type=positive, default=10, metavar="T", help="of evaluation")
+    vectors.add_argument(
+        "--dimensions",
+        type=positive,
+        default=512,
+        metavar="D",
+        help="numbers in an embedding (default: %(default)s)",
+    )
+    vectors.add_argument(
+        "--trials",
+        type=positive,
+        default=10,
+        metavar="T",
+        help="galleries that evaluation draws (default: %(default)s)",
+    )
     parser.add_argument(
-        "--records", type=positive, default=100_000, metavar="N", help="of search (100000)"
+        "--records",
+        type=positive,
+        default=100_000,
+        metavar="N",
+        help="records of the gallery that search searches (default: %(default)s)",
     )
     networks = parser.add_argument_group("networks")
-    networks.add_argument("--size", type=size, default=(288, 144), metavar="HxW", help="(288x144)")
     networks.add_argument(
-        "--width", type=positive, default=64, metavar="C", help="channels of the stem (64)"
+        "--size",
+        type=size,
+        default=(288, 144),
+        metavar="HxW",
+        help="height x width of an image in pixels (default: 288x144)",
     )
     networks.add_argument(
-        "--images", type=positive, default=32, metavar="B", help="in a batch, per modality (32)"
+        "--width",
+        type=positive,
+        default=64,
+        metavar="C",
+        help="channels of the stem (default: %(default)s)",
     )
-    networks.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="(cpu)")
-    networks.add_argument("--threads", type=positive, default=1, metavar="T", help="(1)")
+    networks.add_argument(
+        "--images",
+        type=positive,
+        default=32,
+        metavar="B",
+        help="images of each modality in a batch (default: %(default)s)",
+    )
+    networks.add_argument(
+        "--device",
+        choices=("cpu", "cuda"),
+        default="cpu",
+        help="device of the networks (default: %(default)s)",
+    )
+    networks.add_argument(
+        "--threads",
+        type=positive,
+        default=1,
+        metavar="T",
+        help="threads of the networks (default: %(default)s)",
+    )
     networks.add_argument(
         "--precision",
         choices=("bfloat16", "float32"),
-        help="of the fast side (default: whichever trains the backbone faster here)",
+        help="precision of the fast side (default: whichever trains the backbone faster here)",
     )
     add_json(parser)
     parser.set_defaults(run=run)

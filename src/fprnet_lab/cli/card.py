@@ -20,7 +20,12 @@ EXAMPLE = """\
 def add_parser(subcommands: Subcommands) -> None:
     """Declare ``fprnet data card``."""
     parser = add_command(subcommands, "card", summary=__doc__, example=EXAMPLE)
-    parser.add_argument("root", type=existing_folder, metavar="ROOT")
+    parser.add_argument(
+        "root",
+        type=existing_folder,
+        metavar="ROOT",
+        help="folder that 'fprnet data generate' wrote",
+    )
     parser.add_argument(
         "--statistics",
         type=int,

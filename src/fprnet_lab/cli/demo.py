@@ -23,10 +23,16 @@ def add_parser(subcommands: Subcommands) -> None:
     """Declare ``fprnet demo``."""
     parser = add_command(subcommands, "demo", summary=__doc__, example=EXAMPLE)
     parser.add_argument(
-        "--quick", action="store_true", help="under a minute; the numbers mean nothing"
+        "--quick",
+        action="store_true",
+        help="end in under a minute; the numbers mean nothing then",
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("demo"), metavar="DIR", help="default: %(default)s"
+        "--out",
+        type=Path,
+        default=Path("demo"),
+        metavar="DIR",
+        help="folder of the report (default: %(default)s)",
     )
     parser.set_defaults(run=run)
 

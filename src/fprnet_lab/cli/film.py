@@ -63,7 +63,7 @@ def add_parser(subcommands: Subcommands) -> None:
         "--start",
         metavar="TIME",
         help="when the first film begins; each further one begins where the last one ended "
-        "(default: 2026-01-01)",
+        "(UTC unless it says; default: 2026-01-01)",
     )
     parser.add_argument(
         "--video", action="store_true", help="write film.mp4, too; needs 'fprnet[watch]'"

@@ -64,7 +64,11 @@ def add_parser(subcommands: Subcommands) -> None:
 def add_experiment_options(parser: argparse.ArgumentParser) -> None:
     """Declare where many trainings find and leave what they need."""
     parser.add_argument(
-        "--data", type=existing_data_set, required=True, metavar="ROOT", help="data set"
+        "--data",
+        type=existing_data_set,
+        required=True,
+        metavar="ROOT",
+        help="folder of the data set",
     )
     parser.add_argument(
         "--split", type=positive, metavar="N", help="number of RegDB's split, 1 to 10"

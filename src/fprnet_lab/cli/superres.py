@@ -57,17 +57,32 @@ def add_parser(subcommands: Subcommands) -> None:
 
 def _add_train(subcommands: Subcommands) -> None:
     parser = add_command(subcommands, "train", summary=TRAIN, example=TRAIN_EXAMPLE)
-    parser.add_argument("--preset", metavar="NAME", help="fprnet (default), paper, 9-1-5 or 9-5-5")
-    parser.add_argument("--data", type=existing_data_set, metavar="ROOT", help="data set")
-    parser.add_argument("--split", type=positive, metavar="N", help="of RegDB: 1 to 10")
-    parser.add_argument("--out", type=Path, metavar="RUN", help="run folder")
+    parser.add_argument(
+        "--preset", metavar="NAME", help="preset: paper, 9-1-5, 9-5-5 or fprnet (default)"
+    )
+    parser.add_argument(
+        "--data", type=existing_data_set, metavar="ROOT", help="folder of the data set"
+    )
+    parser.add_argument(
+        "--split", type=positive, metavar="N", help="number of RegDB's split, 1 to 10"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="RUN",
+        help="folder of the run; an unfinished run there is continued",
+    )
     parser.add_argument(
         "--camera",
         type=positive,
         metavar="C",
-        help="a visible one (default: that of the preset, 1)",
+        help="number of the visible camera to learn from (default: that of the preset, 1)",
     )
-    parser.add_argument("--seed", type=int, help="(default: that of --config, or 0)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        help="seed of every random number of the run (default: that of --config, or 0)",
+    )
     parser.add_argument(
         "--max-steps", type=positive, metavar="N", help="stop, with a checkpoint, at step N"
     )
@@ -79,7 +94,9 @@ def _add_train(subcommands: Subcommands) -> None:
 
 def _add_apply(subcommands: Subcommands) -> None:
     parser = add_command(subcommands, "apply", summary=APPLY, example=APPLY_EXAMPLE)
-    parser.add_argument("root", type=existing_data_set, metavar="ROOT", help="data set")
+    parser.add_argument(
+        "root", type=existing_data_set, metavar="ROOT", help="folder of the data set"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="ROOT2", help="folder to write")
     parser.add_argument(
         "--cameras",
@@ -87,23 +104,28 @@ def _add_apply(subcommands: Subcommands) -> None:
         nargs="+",
         default=[1],
         metavar="C",
-        help="visible ones (default: 1, one camera as in the paper)",
+        help="numbers of the visible cameras whose images get sharper (default: 1, as in the "
+        "paper)",
     )
-    parser.add_argument("--split", type=positive, metavar="N", help="of RegDB: 1 to 10")
+    parser.add_argument(
+        "--split", type=positive, metavar="N", help="number of RegDB's split, 1 to 10"
+    )
     _add_weights(parser)
     parser.add_argument(
         "--size",
         type=size_or_keep,
         default=(256, 256),
         metavar="HxW|keep",
-        help="of the result (default: 256x256, as in the paper); keep: each image's own",
+        help="height x width of the result in pixels (default: 256x256, as in the paper); keep: "
+        "each image's own",
     )
     parser.add_argument(
         "--input-size",
         type=size_or_keep,
         default=None,
         metavar="HxW|keep",
-        help="resize to this first (default: keep; the paper has 128x128)",
+        help="height x width in pixels that images are resized to before that (default: "
+        "keep, each image's own; the paper has 128x128)",
     )
     parser.add_argument("--copy", action="store_true", help="copy all other files, do not link")
     _add_skip(parser)
