@@ -15,10 +15,10 @@ from fprnet.models.heads import HeadOutput
 from fprnet.training.objective import build_objective, loss_of
 from fprnet.training.training_set import TensorBatch
 
-SMALL = {
-    "model.backbone": {"class_path": "resnet18", "init_args": {"width": 8}},
-    "model.weights": "none",
-}
+SMALL = (
+    *("--model.backbone", "resnet18", "--model.backbone.width", "8", "--model.weights", "none"),
+    *("--model.head.level_size", "16"),
+)
 
 
 class Centres(nn.Module):
@@ -35,7 +35,7 @@ class Centres(nn.Module):
 
 
 def prepared(preset, **options):
-    config = load_config(preset, overrides={**SMALL, "model.head.level_size": 16})
+    config = load_config(preset, overrides=SMALL)
     torch.manual_seed(0)
     network = build_network(config.model, 5)
     centres = Centres()
@@ -54,9 +54,7 @@ def test_the_network_and_the_random_numbers_are_left_as_they_were():
     network, _, _ = prepared("fprnet")
     after = torch.rand(1)
     torch.manual_seed(0)
-    alone = build_network(
-        load_config("fprnet", overrides={**SMALL, "model.head.level_size": 16}).model, 5
-    )
+    alone = build_network(load_config("fprnet", overrides=SMALL).model, 5)
     assert torch.equal(torch.rand(1), after)
     for (name, one), other in zip(
         network.state_dict().items(), alone.state_dict().values(), strict=True

@@ -17,6 +17,7 @@ from fprnet.embeddings.embedder import Embedder
 from fprnet.errors import CheckpointError, ConfigError, UsageError
 from fprnet.methods.network import build_network, untrained
 from fprnet.plugins import VARIABLE, allow_plugins, load_module, source_of
+from fprnet.runs.checkpoint_file import config_of
 from fprnet.runs.trained_model import REIDENTIFICATION, load_trained
 from fprnet.training.run_folder import training_folder
 
@@ -237,6 +238,20 @@ def test_a_checkpoint_of_another_version_of_the_file_is_refused(mine, tmp_path):
         config_from_dict(recorded)
     assert digest in str(error.value)
     assert hashlib.sha256(mine.read_bytes()).hexdigest() in str(error.value)
+    kept = tmp_path / "run" / "code" / "my_loss.py"
+    kept.parent.mkdir(parents=True)
+    kept.write_text(MINE)
+    (tmp_path / "run" / "checkpoints").mkdir()
+    moved = tmp_path / "run" / "checkpoints" / "last.pt"
+    with pytest.raises(CheckpointError, match=rf"{digest}.* is .*; a copy of it is {kept}$"):
+        config_of({"config": recorded}, moved, config_from_dict)
+    forget_plugins()
+    with pytest.raises(CheckpointError) as error:
+        config_of({"config": recorded}, moved, config_from_dict)
+    told = "add --plugin my_loss.py with the path of that file"
+    assert f"{told} (sha256:{digest})" in str(error.value)
+    assert str(error.value).endswith(f"; a copy of it is {kept}")
+    allow_plugins([str(mine)])
     loss = load_trained(file).config.loss  # which embeds as ever
     with pytest.raises(ConfigError, match=digest):
         loss.build()
@@ -283,6 +298,10 @@ def test_a_misspelled_name_of_a_plugin_is_answered_with_the_nearest(mine):
     allow_plugins([str(mine)])
     with pytest.raises(ConfigError, match=r"did you mean my_loss:Shrink\?"):
         config_with("--loss.ranking", "my_loss:Shrnk")
+    with pytest.raises(ConfigError, match=r"one of .* \(did you mean my_loss:Shrink\?\), or"):
+        config_with("--loss.ranking", "Shrink")
+    with pytest.raises(ConfigError, match=r"name of a file; write my_loss:Shrink and name"):
+        config_with("--loss.ranking", "plugins/my_loss.py:Shrink")
     with pytest.raises(ConfigError, match=r"class; it has Shrink$"):
         config_with("--loss.ranking", "my_loss:Circle")
     (mine.parent / "mine.yaml").write_text("# Mine.\n")

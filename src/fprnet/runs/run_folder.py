@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from fprnet.errors import CheckpointError, ConfigError, TrainingError
 from fprnet.files import locked, remove_leftovers, replacing, write_text
 from fprnet.plain_text import parse_yaml
-from fprnet.runs.checkpoint_file import CheckpointKind, config_of
+from fprnet.runs.checkpoint_file import CODE, CheckpointKind, config_of
 
 __all__ = ["RunFolder", "RunKind"]
 
@@ -149,8 +149,8 @@ class RunFolder(Generic[Config]):
             ) from error
         write_text(self.path / "config.yaml", self._kind.to_yaml(self._config))
         for file in self._kind.code(self._config):
-            (self.path / "code").mkdir(exist_ok=True)
-            with replacing(self.path / "code" / file.name) as temporary:
+            (self.path / CODE).mkdir(exist_ok=True)
+            with replacing(self.path / CODE / file.name) as temporary:
                 shutil.copyfile(file, temporary)
         (self.path / "checkpoints").mkdir(exist_ok=True)
         remove_leftovers(self.path)

@@ -38,7 +38,7 @@ def build_objective(
         visible_only: Whether no infrared images are shown.
 
     Raises:
-        ConfigError: A part of the loss asks for the sizes, and the network's outputs have none.
+        ConfigError: The network returns no outputs by head.
     """
     objective: Objective = loss.build()
     beginners = beginners_in(objective)
