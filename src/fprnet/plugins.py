@@ -34,6 +34,7 @@ from fprnet.plugin_files import (
 
 __all__ = [
     "NOT_ALLOWED",
+    "OTHER_VERSION",
     "VARIABLE",
     "advice",
     "allow_plugins",
@@ -50,6 +51,7 @@ VARIABLE = "FPRNET_PLUGINS"
 """Environment variable: names of distributions and paths of files, separated by commas."""
 
 NOT_ALLOWED = "code that is not part of fprnet and not allowed"
+OTHER_VERSION = "code that was"
 
 OWN = ("fprnet", "fprnet_lab")
 IN_PYTHON = ", in Python by fprnet.allow_plugins"

@@ -97,3 +97,24 @@ def test_a_network_without_outputs_by_head_is_named():
     loss = SimpleNamespace(build=Centres)
     with pytest.raises(ConfigError, match="returned a Tensor for a training batch"):
         build_objective(loss, Bare(), identities=2, size=(8, 4))
+
+
+class Late(nn.Module):
+    """Makes its weights when it first sees features."""
+
+    def forward(self, outputs):
+        features = outputs["main"].features
+        if not hasattr(self, "centre"):
+            self.centre = nn.Parameter(torch.zeros(features.shape[1]))
+        return (features - self.centre).square().mean()
+
+
+def test_weights_that_a_loss_makes_in_a_step_are_refused():
+    class Bright(nn.Module):
+        def forward(self, visible, infrared, visible_labels, infrared_labels):
+            features = visible.mean(dim=(2, 3)).requires_grad_()
+            return {"main": HeadOutput(features, features, visible_labels, len(visible))}
+
+    labels, images = torch.tensor([0, 1]), torch.rand(2, 3, 8, 4)
+    with pytest.raises(ConfigError, match="loss has made centre in a training step, too late"):
+        loss_of(Late())(Bright(), TensorBatch(images, images, labels, labels), 1)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -307,6 +308,36 @@ def test_a_misspelled_name_of_a_plugin_is_answered_with_the_nearest(mine):
     (mine.parent / "mine.yaml").write_text("# Mine.\n")
     with pytest.raises(ConfigError, match=r"no mien\.yaml .*did you mean mine\?"):
         load_config("my_loss:mien")
+
+
+def test_a_run_keeps_the_preset_beside_its_plugin(mine, tmp_path):
+    loss = "{class_path: levels, init_args: {ranking: 'my_loss:Shrink'}}"
+    (mine.parent / "mine.yaml").write_text(f"# Mine.\nloss: {loss}\n")
+    allow_plugins([str(mine)])
+    config = load_config("my_loss:mine")
+    with training_folder(tmp_path / "run", config).opened():
+        kept = sorted(file.name for file in (tmp_path / "run" / "code").iterdir())
+    assert kept == ["mine.yaml", "my_loss.py"]
+    shutil.rmtree(mine.parent)
+    forget_plugins()
+    allow_plugins([str(tmp_path / "run" / "code" / "my_loss.py")])
+    assert load_config("my_loss:mine") == config
+
+
+def test_a_run_of_another_version_names_the_copy_that_it_keeps(mine, tmp_path):
+    allow_plugins([str(mine)])
+    words = ("--loss.ranking", "my_loss:Shrink", "--callbacks.mine", "my_loss:Shrink")
+    with training_folder(tmp_path / "run", config_with(*words)).opened():
+        (tmp_path / "run" / "checkpoints" / "last.pt").touch()
+    digest = hashlib.sha256(mine.read_bytes()).hexdigest()
+    mine.write_text(MINE + "# changed\n")
+    forget_plugins()
+    allow_plugins([str(mine)])
+    with pytest.raises(ConfigError) as error:
+        training_folder(tmp_path / "run", config_with(*words))
+    kept = tmp_path / "run" / "code" / "my_loss.py"
+    assert str(error.value).count(digest) == 1  # though two components are refused
+    assert f"; a copy of it is {kept}; or give another folder" in str(error.value)
 
 
 def test_a_run_keeps_the_file_whose_code_it_names(mine, tmp_path):

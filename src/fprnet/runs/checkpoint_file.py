@@ -19,7 +19,7 @@ from fprnet.files import replacing
 from fprnet.plugin_files import source_of_file
 from fprnet.tensor_files import load_tensors, reason_of
 
-__all__ = ["CODE", "CheckpointKind", "config_of", "read_tensors"]
+__all__ = ["CODE", "CheckpointKind", "config_of", "kept_code", "read_tensors"]
 
 Config = TypeVar("Config")
 CODE = "code"
@@ -139,12 +139,19 @@ def config_of(
         return from_dict(state["config"])
     except ConfigError as error:
         refusal = str(error).removeprefix("config: ")
-        copies = [
-            file
-            for file in sorted((path.parent.parent / CODE).glob("*.py"))
-            if source_of_file(file).partition(" ")[2] in refusal
-        ]
-        kept = "".join(f"; a copy of it is {file}" for file in copies)
         raise CheckpointError(
-            f"{path} holds a config that cannot be used here: {refusal}{kept}"
+            f"{path} holds a config that cannot be used here: {refusal}"
+            f"{kept_code(path.parent.parent, refusal)}"
         ) from error
+
+
+def kept_code(run: Path, refusal: str) -> str:
+    """Return "; a copy of it is ..." where a run's folder keeps code that a refusal names by hash.
+
+    Args:
+        run: The folder.
+        refusal: What was said about a config.
+    """
+    files = sorted((run / CODE).glob("*.py"))
+    kept = [file for file in files if source_of_file(file).partition(" ")[2] in refusal]
+    return "".join(f"; a copy of it is {file}" for file in kept)

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from fprnet.errors import CheckpointError, ConfigError, TrainingError
 from fprnet.files import locked, remove_leftovers, replacing, write_text
 from fprnet.plain_text import parse_yaml
-from fprnet.runs.checkpoint_file import CODE, CheckpointKind, config_of
+from fprnet.runs.checkpoint_file import CODE, CheckpointKind, config_of, kept_code
 
 __all__ = ["RunFolder", "RunKind"]
 
@@ -91,7 +91,8 @@ class RunFolder(Generic[Config]):
             reason = " ".join(str(error).split())
             raise ConfigError(
                 f"{file} cannot be used as the config of a {self._kind.noun}: "
-                f"{reason.removeprefix('config: ')}; or give another folder with --out"
+                f"{reason.removeprefix('config: ')}{kept_code(self.path, reason)}; or give another "
+                "folder with --out"
             ) from error
         self._refuse_changes(there, f"{self.path} holds")
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from fprnet.components import Component
 from fprnet.errors import ConfigError
-from fprnet.losses.state import Sizes, beginners_in
+from fprnet.losses.state import Sizes, beginners_in, modules_in
 from fprnet.losses.terms import LossTerms, Objective, as_terms
 from fprnet.models.distributed import gather_rows
 from fprnet.models.heads import HeadOutput
@@ -61,8 +61,16 @@ def loss_of(objective: Objective) -> Callable[[nn.Module, TensorBatch, int], Los
         or objective return something else than they should.
     """
 
+    known = modules_in(objective).state_dict().keys()
+
     def loss(network: nn.Module, batch: TensorBatch, processes: int) -> LossTerms:
         terms = as_terms(objective(_outputs(network, batch, processes)))
+        late = [key for key in modules_in(objective).state_dict() if key not in known]
+        if late:
+            raise ConfigError(
+                f"the loss has made {late[0].partition('.')[2]} in a training step, too late to be "
+                "learnt and kept; make weights and buffers in its __init__ or begin_training"
+            )
         if not terms.total_with_adversary.requires_grad:
             raise ConfigError(
                 "the loss depends on no weight of the network, so nothing is learnt; compute it "
