@@ -315,18 +315,27 @@ class InEveryCamera:
         return Batch(labels[0], *rows, images=2, infrared_label=labels[1])
 
 
-def test_a_sampler_is_told_cameras_and_may_show_others_by_night(records):
-    shuffled = records.where(np.random.default_rng(0).permutation(len(records)))
-    images = np.zeros((len(records), 8, 4, 3), np.uint8)
-    images[:] = np.arange(len(records), dtype=np.uint8)[:, None, None, None]
-    made = TrainingSet(
-        images,
-        shuffled,
-        rows=np.flatnonzero(shuffled.identity <= PEOPLE),
+def in_every_camera(records, **changes):
+    return TrainingSet(
+        np.zeros((len(records), 8, 4, 3), np.uint8),
+        records,
+        rows=np.flatnonzero(records.identity <= PEOPLE),
         batches=SimpleNamespace(build=InEveryCamera),
-        changes=AugmentationConfig(),
+        changes=AugmentationConfig(**changes),
         seed=0,
     )
+
+
+def test_pair_steps_need_the_same_people_in_both_modalities(records):
+    swap = parse_component(AUGMENTATION_PAIR_STEP, "amplitude-swap", key="step")
+    made = in_every_camera(records, pair_steps={"swap": swap})
+    with pytest.raises(ConfigError, match="InEveryCamera shows other people in infrared"):
+        made.batch(0, device=CPU)
+
+
+def test_a_sampler_is_told_cameras_and_may_show_others_by_night(records):
+    shuffled = records.where(np.random.default_rng(0).permutation(len(records)))
+    made = in_every_camera(shuffled)
     for step in range(PEOPLE):
         plan, batch = made.plan(step), made.batch(step, device=CPU)
         for modality, cameras, shift in (("visible", [1, 2], 0), ("infrared", [3, 6], 1)):

@@ -60,7 +60,6 @@ def loss_of(objective: Objective) -> Callable[[nn.Module, TensorBatch, int], Los
         A function of network, batch and number of processes. It raises a ConfigError where network
         or objective return something else than they should.
     """
-
     known = modules_in(objective).state_dict().keys()
 
     def loss(network: nn.Module, batch: TensorBatch, processes: int) -> LossTerms:

@@ -142,11 +142,22 @@ class TrainingSet:
     def batch(
         self, step: int, *, device: torch.device, rank: int = 0, processes: int = 1
     ) -> TensorBatch:
-        """Return this process's part of the batch of a step, made as its plan says."""
+        """Return this process's part of the batch of a step, made as its plan says.
+
+        Raises:
+            ConfigError: The sampler's batch, or what an augmentation step returns, is not what it
+                should be; or a pair step is given rows of different people.
+        """
         plan = self.plan(step, rank=rank, processes=processes)
         label = to_device(torch.from_numpy(plan.label), device)
         other = label  # the very same tensor: whoever needs equal labels need not ask the device
         if plan.infrared_label is not None:
+            if self._pair_steps:
+                raise ConfigError(
+                    "augmentation.pair_steps change two images of one person, and the sampler "
+                    f"{type(self._sampler).__name__} shows other people in infrared than in visible "
+                    "images; give another sampler, or leave them out"
+                )
             other = to_device(torch.from_numpy(plan.infrared_label), device)
         made = {m: self._made(*part, device) for m, part in plan.images.items()}
         # Streams of random numbers that no other step, process or modality has.
