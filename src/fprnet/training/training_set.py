@@ -155,8 +155,8 @@ class TrainingSet:
             if self._pair_steps:
                 raise ConfigError(
                     "augmentation.pair_steps change two images of one person, and the sampler "
-                    f"{type(self._sampler).__name__} shows other people in infrared than in visible "
-                    "images; give another sampler, or leave them out"
+                    f"{type(self._sampler).__name__} shows other people in infrared images than in "
+                    "visible ones; give another sampler, or leave them out"
                 )
             other = to_device(torch.from_numpy(plan.infrared_label), device)
         made = {m: self._made(*part, device) for m, part in plan.images.items()}
