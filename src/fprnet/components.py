@@ -217,9 +217,11 @@ def resolve(
     except UsageError as error:
         raise ConfigError(f"{where}, {error}") from error
     if found is None:
+        own = {path.rpartition(":")[2]: path for path in plugins.defined()}
+        meant = f" (did you mean {own[name]}?)" if name in own else nearest(name, kind.members)
         raise ConfigError(
-            f"{where}, expected one of {', '.join(sorted(kind.members))}"
-            f"{nearest(name, kind.members)}, or package.module:Name of your own"
+            f"{where}, expected one of {', '.join(sorted(kind.members))}{meant}, or "
+            "package.module:Name of your own"
         )
     return found
 

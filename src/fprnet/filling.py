@@ -141,7 +141,10 @@ def faults_text(faults: Iterable[str]) -> str:
     """
     subjects: dict[str, list[str]] = {}
     for fault in faults:
-        subject, mark, rest = fault.partition(f", {plugins.NOT_ALLOWED}")
+        subject, mark, rest = fault, "", ""
+        for refused in (plugins.NOT_ALLOWED, plugins.OTHER_VERSION):
+            if f", {refused}" in fault:
+                subject, mark, rest = fault.partition(f", {refused}")
         alike = subjects.setdefault(mark + rest or fault, [])
         if mark and subject not in alike:
             alike.append(subject)
@@ -254,7 +257,9 @@ def _parse(
         return None, [str(error)]
     if recorded is not None and recorded != source:
         advice = "give that version of it (a run's folder keeps single files in code)"
-        return None, [f"{key} {name} was {recorded} but is {source} now; {advice}"]
+        return None, [
+            f"{key} is {name}, {plugins.OTHER_VERSION} {recorded} but is {source} now; {advice}"
+        ]
     hints, defaults = options_and_defaults(kind, target)
     filled, faults = _fill(hints, defaults, given, f"{key}.", owner=f"{kind.noun} {name}")
     if faults:

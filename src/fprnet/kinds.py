@@ -65,7 +65,7 @@ RANKING_LOSS = Kind("ranking loss", "fprnet.losses:RANKING_LOSSES", called_with=
 SAMPLER = Kind(
     "sampler",
     "fprnet.data.batches:SAMPLERS",
-    ("identity_visible", "identity_infrared", "seed"),
+    ("visible", "infrared", "seed"),
     parts=("identity", "left_out", "steps_per_epoch", "images_per_modality", "batch"),
     described="fprnet.data.batches.Sampler",
 )

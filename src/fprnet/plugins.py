@@ -34,11 +34,13 @@ from fprnet.plugin_files import (
 
 __all__ = [
     "NOT_ALLOWED",
+    "OTHER_VERSION",
     "VARIABLE",
     "advice",
     "allow_plugins",
     "allowed",
     "code_of",
+    "defined",
     "find",
     "load_module",
     "offer",
@@ -49,6 +51,7 @@ VARIABLE = "FPRNET_PLUGINS"
 """Environment variable: names of distributions and paths of files, separated by commas."""
 
 NOT_ALLOWED = "code that is not part of fprnet and not allowed"
+OTHER_VERSION = "code that was"
 
 OWN = ("fprnet", "fprnet_lab")
 IN_PYTHON = ", in Python by fprnet.allow_plugins"
@@ -136,6 +139,11 @@ def find(word: str, recorded: str | None = None) -> tuple[Callable[..., Any], st
         return None
     if top in OWN:
         raise UsageError("which is part of fprnet; give the name that 'fprnet components' lists")
+    if module_name.endswith(".py"):
+        raise UsageError(
+            f"which has the name of a file; write {Path(module_name).stem}:{attribute} and name "
+            f"the file with --plugin{IN_PYTHON}"
+        )
     module = load_module(module_name)
     if module is None:
         raise UsageError(f"{NOT_ALLOWED}; if you trust it, {advice(module_name, recorded)}")
@@ -152,13 +160,36 @@ def find(word: str, recorded: str | None = None) -> tuple[Callable[..., Any], st
     return thing, source
 
 
+def defined() -> dict[str, Callable[..., Any]]:
+    """Return what the allowed files define themselves: import path -> function or class.
+
+    Raises:
+        UsageError: A file is missing, or cannot be imported.
+    """
+    files = [word for word in allowed() if word.endswith(".py")]
+    modules = [load_module(Path(word).stem) for word in files]
+    return {
+        f"{module.__name__}:{name}": thing
+        for module in modules
+        if module is not None
+        for name, thing in _own(module).items()
+    }
+
+
+def _own(module: ModuleType) -> dict[str, Callable[..., Any]]:
+    """Return the public functions and classes that a module defines itself."""
+    return {
+        name: thing
+        for name, thing in vars(module).items()
+        if callable(thing)
+        and getattr(thing, "__module__", None) == module.__name__
+        and not name.startswith("_")
+    }
+
+
 def _alike(module: ModuleType, name: str) -> str:
     """Return " (did you mean module:Name?)" with what the module defines itself, or what it has."""
-    own = [
-        key
-        for key, value in vars(module).items()
-        if callable(value) and getattr(value, "__module__", None) == module.__name__
-    ]
+    own = list(_own(module))
     matches = difflib.get_close_matches(name, own, n=1)
     if matches:
         return f" (did you mean {module.__name__}:{matches[0]}?)"
@@ -208,7 +239,7 @@ def advice(module: str, source: str | None = None) -> str:
     """
     word, _, rest = (source or "").partition(" ")
     if rest.startswith("sha256:"):
-        return f"add --plugin {word} with the path of that file{IN_PYTHON}"
+        return f"add --plugin {word} with the path of that file ({rest}){IN_PYTHON}"
     if rest and word != "Python":
         return f"install the distribution {word} {rest} and add --plugin {word}"
     if rest:

@@ -55,11 +55,11 @@ def test_a_loss_that_learns_and_remembers_goes_on_where_it_was(
 ):
     monkeypatch.setenv("FPRNET_PLUGINS", "")  # what it allows is forgotten at its end
     plugin = ROOT / "tests" / "plugins" / "my_centres.py"
-    centres = ("--loss.ranking", "my_centres:Centres", "--loss.ranking.size", "512")
+    centres = ("--loss.ranking", "my_centres:Centres")
     more = ("--optimizer.multipliers.loss", "0.5", "--callbacks.watching", "my_centres:Watching")
     runs = [tmp_path / "straight", tmp_path / "stopped"]
     for run, stops in zip(runs, ([], ["--max-steps", "8"]), strict=True):
-        words = [*words_for("one-stream", tiny_set, run), *centres, *more, "--plugin", plugin]
+        words = [*words_for("fprnet", tiny_set, run), *centres, *more, "--plugin", plugin]
         for last in (stops, []):
             result = fprnet(*words, *last)
             assert result.status == 0, result.err
@@ -70,7 +70,11 @@ def test_a_loss_that_learns_and_remembers_goes_on_where_it_was(
     assert record["learning_rates"]["loss"] == pytest.approx(
         0.5 * record["learning_rates"]["trunk"]
     )
-    assert end["loss"].keys() == {"0.centres", "0.seen"}
+    shapes = {name: tuple(value.shape) for name, value in end["loss"].items()}
+    heads = ("main", "level5", "level4", "level3")
+    assert shapes.pop("0.seen") == shapes["0.centres.main"]
+    assert shapes.keys() == {f"0.centres.{head}" for head in heads}
+    assert {people for people, _ in shapes.values()} == {12}
     begun = checkpoint(runs[0] / "checkpoints" / "best.pt")["loss"]
     assert all(end["loss"][name].abs().sum() > 0 for name in begun)
 

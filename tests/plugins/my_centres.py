@@ -7,20 +7,23 @@ from fprnet.methods.callbacks import Callback
 
 
 class Centres(nn.Module):
-    """A learnt centre and a remembered vector for each person."""
+    """A learnt centre for each person and head, and a remembered vector for each person."""
 
-    def __init__(self, *, people: int = 12, size: int) -> None:
-        super().__init__()
-        self.centres = nn.Parameter(torch.randn(people, size))
-        self.register_buffer("seen", torch.zeros(people, size))
+    def begin_training(self, sizes):
+        self.centres = nn.ParameterDict(
+            {head: torch.randn(sizes.identities, size) for head, size in sizes.features.items()}
+        )
+        self.register_buffer("seen", torch.zeros(sizes.identities, sizes.features["main"]))
 
     def begin_step(self, progress):
         self.weight = 0.001 * min(1.0, progress.epochs)  # warms up over the first epoch
 
     def forward(self, output):
         features, labels = output.features, output.labels
-        gaps = (features - self.centres[labels]) + 0.1 * (features - self.seen[labels])
-        self.seen[labels] = features.detach()
+        gaps = features - self.centres[output.head][labels]
+        if output.head == "main":
+            gaps = gaps + 0.1 * (features - self.seen[labels])
+            self.seen[labels] = features.detach()
         return self.weight * gaps.square().sum(dim=1).mean()
 
 

@@ -18,6 +18,7 @@ from fprnet.adaptation.memory import ProxyMemory, contrastive_loss
 from fprnet.adaptation.site import Site, check_enough, different_people, of_manifest, together
 from fprnet.adaptation.teacher import StudentAndTeacher, follow
 from fprnet.adaptation.threshold import apart_pairs, calibrate_crops
+from fprnet.data.records import Records
 from fprnet.embeddings.projection import Projection, projection_path, read_projection
 from fprnet.errors import DataError, FeaturesError
 from fprnet.evaluation.reranking import jaccard_distances
@@ -243,15 +244,24 @@ def test_held_out_are_whole_groups_of_several():
         assert held[group == one].all()
 
 
+def clustered(cluster, modality):
+    number = np.arange(len(cluster))
+    sides = np.repeat(modality, len(cluster))
+    return Records(Path(), number.astype(str), cluster, number, sides, number, number)
+
+
 def test_batches_show_the_same_clusters_by_day_and_night_and_single_ones_too():
     visible, infrared = np.repeat([0, 1, 2, 5], 3), np.repeat([1, 2, 7], 5)
-    sampler = ClusterSampler(visible, infrared, 3, clusters=2, images=4)
+    sides = clustered(visible, "visible"), clustered(infrared, "infrared")
+    sampler = ClusterSampler(*sides, 3, clusters=2, images=4)
     seen = set()
     for step in range(40):
         batch = sampler.batch(step)
         again = sampler.batch(step)
         assert (batch.visible == again.visible).all()
         days, nights = visible[batch.visible].reshape(2, 4), infrared[batch.infrared].reshape(2, 4)
+        labels = sampler.identity[[batch.label, batch.infrared_label]]
+        assert (labels.reshape(2, 2, 4) == [days, nights]).all()
         for own in (days, nights):
             assert (own == own[:, :1]).all()
             assert own[0, 0] != own[1, 0]

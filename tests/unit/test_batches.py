@@ -1,9 +1,12 @@
 """Batches: the same people in both modalities, a pure function of seed and step."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from fprnet.data.batches import IdentitySampler
+from fprnet.data.records import Records
 from fprnet.errors import DataError, UsageError
 
 # Identities 3, 5, 7, 9; row numbers are positions in these lists.
@@ -13,7 +16,16 @@ INFRARED = np.array([9, 9, 7, 5, 3, 3, 7, 7, 7, 7])
 
 def sampler(identities: int = 2, images: int = 2, seed: int = 0, **arrays) -> IdentitySampler:
     visible, infrared = arrays.get("visible", VISIBLE), arrays.get("infrared", INFRARED)
-    return IdentitySampler(visible, infrared, identities=identities, images=images, seed=seed)
+    sides = records(visible, "visible"), None if infrared is None else records(infrared, "infrared")
+    return IdentitySampler(*sides, identities=identities, images=images, seed=seed)
+
+
+def records(identity: np.ndarray, modality: str) -> Records:
+    number = np.arange(len(identity))
+    path = np.char.add(modality, number.astype(str))
+    return Records(
+        Path(), path, identity, number % 2, np.repeat(modality, len(identity)), number, number
+    )
 
 
 def test_labels_are_positions_among_the_sorted_identities() -> None:
@@ -134,3 +146,25 @@ def test_a_sampler_of_ones_own_chooses_the_people_alone():
     people = [9, 9, 9, 3, 3, 3]  # the fourth and the first of 3, 5, 7, 9
     assert VISIBLE[batch.visible].tolist() == people
     assert INFRARED[batch.infrared].tolist() == people
+
+
+class AcrossCameras(IdentitySampler):
+    """The images of a person are from as many cameras as possible."""
+
+    def choose_images(self, records, rows, random):
+        rows = random.permutation(rows)
+        _, first = np.unique(records.camera[rows], return_index=True)
+        return np.resize(np.append(rows[first], np.delete(rows, first)), self.images)
+
+
+def test_a_sampler_of_ones_own_chooses_images_by_camera():
+    sides = records(VISIBLE, "visible"), records(INFRARED, "infrared")
+    one = AcrossCameras(*sides, 0, identities=4, images=2)
+    for step in range(20):
+        batch = one.batch(step)
+        for side, rows in zip(sides, (batch.visible, batch.infrared), strict=True):
+            for person, pair in zip(batch.label[::2], rows.reshape(4, 2), strict=True):
+                own = side.identity == one.identity[person]
+                assert own[pair].all()
+                cameras = len(set(side.camera[own]))
+                assert len(set(side.camera[pair])) == min(2, cameras)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +18,7 @@ from fprnet.embeddings.embedder import Embedder
 from fprnet.errors import CheckpointError, ConfigError, UsageError
 from fprnet.methods.network import build_network, untrained
 from fprnet.plugins import VARIABLE, allow_plugins, load_module, source_of
+from fprnet.runs.checkpoint_file import config_of
 from fprnet.runs.trained_model import REIDENTIFICATION, load_trained
 from fprnet.training.run_folder import training_folder
 
@@ -237,6 +239,20 @@ def test_a_checkpoint_of_another_version_of_the_file_is_refused(mine, tmp_path):
         config_from_dict(recorded)
     assert digest in str(error.value)
     assert hashlib.sha256(mine.read_bytes()).hexdigest() in str(error.value)
+    kept = tmp_path / "run" / "code" / "my_loss.py"
+    kept.parent.mkdir(parents=True)
+    kept.write_text(MINE)
+    (tmp_path / "run" / "checkpoints").mkdir()
+    moved = tmp_path / "run" / "checkpoints" / "last.pt"
+    with pytest.raises(CheckpointError, match=rf"{digest}.* is .*; a copy of it is {kept}$"):
+        config_of({"config": recorded}, moved, config_from_dict)
+    forget_plugins()
+    with pytest.raises(CheckpointError) as error:
+        config_of({"config": recorded}, moved, config_from_dict)
+    told = "add --plugin my_loss.py with the path of that file"
+    assert f"{told} (sha256:{digest})" in str(error.value)
+    assert str(error.value).endswith(f"; a copy of it is {kept}")
+    allow_plugins([str(mine)])
     loss = load_trained(file).config.loss  # which embeds as ever
     with pytest.raises(ConfigError, match=digest):
         loss.build()
@@ -283,11 +299,45 @@ def test_a_misspelled_name_of_a_plugin_is_answered_with_the_nearest(mine):
     allow_plugins([str(mine)])
     with pytest.raises(ConfigError, match=r"did you mean my_loss:Shrink\?"):
         config_with("--loss.ranking", "my_loss:Shrnk")
+    with pytest.raises(ConfigError, match=r"one of .* \(did you mean my_loss:Shrink\?\), or"):
+        config_with("--loss.ranking", "Shrink")
+    with pytest.raises(ConfigError, match=r"name of a file; write my_loss:Shrink and name"):
+        config_with("--loss.ranking", "plugins/my_loss.py:Shrink")
     with pytest.raises(ConfigError, match=r"class; it has Shrink$"):
         config_with("--loss.ranking", "my_loss:Circle")
     (mine.parent / "mine.yaml").write_text("# Mine.\n")
     with pytest.raises(ConfigError, match=r"no mien\.yaml .*did you mean mine\?"):
         load_config("my_loss:mien")
+
+
+def test_a_run_keeps_the_preset_beside_its_plugin(mine, tmp_path):
+    loss = "{class_path: levels, init_args: {ranking: 'my_loss:Shrink'}}"
+    (mine.parent / "mine.yaml").write_text(f"# Mine.\nloss: {loss}\n")
+    allow_plugins([str(mine)])
+    config = load_config("my_loss:mine")
+    with training_folder(tmp_path / "run", config).opened():
+        kept = sorted(file.name for file in (tmp_path / "run" / "code").iterdir())
+    assert kept == ["mine.yaml", "my_loss.py"]
+    shutil.rmtree(mine.parent)
+    forget_plugins()
+    allow_plugins([str(tmp_path / "run" / "code" / "my_loss.py")])
+    assert load_config("my_loss:mine") == config
+
+
+def test_a_run_of_another_version_names_the_copy_that_it_keeps(mine, tmp_path):
+    allow_plugins([str(mine)])
+    words = ("--loss.ranking", "my_loss:Shrink", "--callbacks.mine", "my_loss:Shrink")
+    with training_folder(tmp_path / "run", config_with(*words)).opened():
+        (tmp_path / "run" / "checkpoints" / "last.pt").touch()
+    digest = hashlib.sha256(mine.read_bytes()).hexdigest()
+    mine.write_text(MINE + "# changed\n")
+    forget_plugins()
+    allow_plugins([str(mine)])
+    with pytest.raises(ConfigError) as error:
+        training_folder(tmp_path / "run", config_with(*words))
+    kept = tmp_path / "run" / "code" / "my_loss.py"
+    assert str(error.value).count(digest) == 1  # though two components are refused
+    assert f"; a copy of it is {kept}; or give another folder" in str(error.value)
 
 
 def test_a_run_keeps_the_file_whose_code_it_names(mine, tmp_path):

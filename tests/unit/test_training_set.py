@@ -11,6 +11,7 @@ import torch
 from fprnet import plugins
 from fprnet.components import Component
 from fprnet.config.schema import AugmentationConfig
+from fprnet.data.batches import Batch
 from fprnet.data.records import Records
 from fprnet.errors import ConfigError
 from fprnet.filling import parse_component
@@ -276,6 +277,11 @@ class Faulty:
         ({"visible": lambda batch: batch.visible - 100}, "visible rows such as -"),
         ({"label": lambda batch: batch.label + 6}, r"labels such as .*from 0 to 5"),
         ({"visible": lambda batch: batch.visible[:-1]}, "8 labels but 7 visible rows"),
+        (
+            {"label": lambda batch: (batch.label + 1) % 6},
+            r"visible rows of person (\d) with the label of person (?!\1)\d; a row is a position",
+        ),
+        ({"infrared": lambda batch: batch.infrared[::-1]}, r"infrared rows of person \d with"),
     ],
 )
 def test_batches_that_a_sampler_must_not_give_are_named(records, changes, fault):
@@ -292,8 +298,56 @@ def test_batches_that_a_sampler_must_not_give_are_named(records, changes, fault)
         made.plan(3)
 
 
+class InEveryCamera:
+    """One image of each camera of a person; who is shown by night is somebody else."""
+
+    def __init__(self, visible, infrared, seed):
+        self.identity, self.left_out = np.unique(visible.identity), np.array([], int)
+        self.steps_per_epoch, self.images_per_modality = len(self.identity), 2
+        self.sides = visible, infrared
+
+    def batch(self, step):
+        labels = [np.repeat((step + shift) % len(self.identity), 2) for shift in (0, 1)]
+        rows = []
+        for side, label in zip(self.sides, labels, strict=True):
+            own = np.flatnonzero(side.identity == self.identity[label[0]])
+            rows.append(own[np.unique(side.camera[own], return_index=True)[1]])
+        return Batch(labels[0], *rows, images=2, infrared_label=labels[1])
+
+
+def in_every_camera(records, **changes):
+    return TrainingSet(
+        np.zeros((len(records), 8, 4, 3), np.uint8),
+        records,
+        rows=np.flatnonzero(records.identity <= PEOPLE),
+        batches=SimpleNamespace(build=InEveryCamera),
+        changes=AugmentationConfig(**changes),
+        seed=0,
+    )
+
+
+def test_pair_steps_need_the_same_people_in_both_modalities(records):
+    swap = parse_component(AUGMENTATION_PAIR_STEP, "amplitude-swap", key="step")
+    made = in_every_camera(records, pair_steps={"swap": swap})
+    with pytest.raises(ConfigError, match="InEveryCamera shows other people in infrared"):
+        made.batch(0, device=CPU)
+
+
+def test_a_sampler_is_told_cameras_and_may_show_others_by_night(records):
+    shuffled = records.where(np.random.default_rng(0).permutation(len(records)))
+    made = in_every_camera(shuffled)
+    for step in range(PEOPLE):
+        plan, batch = made.plan(step), made.batch(step, device=CPU)
+        for modality, cameras, shift in (("visible", [1, 2], 0), ("infrared", [3, 6], 1)):
+            rows, _ = plan.images[modality]
+            person = (step + shift) % PEOPLE + 1
+            assert shuffled.camera[rows].tolist() == cameras
+            assert shuffled.identity[rows].tolist() == [person, person]
+            assert getattr(batch, f"{modality}_labels").tolist() == [person - 1] * 2
+
+
 def test_a_sampler_that_returns_no_batch_is_named(records):
-    sampler = FOUR_PEOPLE.build(*[np.array([1, 2, 3, 4])] * 2, 0)
+    sampler = FOUR_PEOPLE.build(records, records, 0)
     sampler.batch = lambda step: (np.arange(4), np.arange(4))
     made = TrainingSet(
         np.zeros((len(records), 8, 4, 3), np.uint8),

@@ -28,8 +28,8 @@ class ClusterSampler:
     the step's number.
 
     Args:
-        visible: Cluster of every visible image that may be shown.
-        infrared: ... of every infrared one.
+        visible: The visible images that may be shown; their identity is the cluster.
+        infrared: The infrared ones.
         seed: Seed of all batches.
         clusters: P at most; fewer where a modality has fewer.
         images: K. A cluster with fewer shows each of them once, then again.
@@ -37,19 +37,19 @@ class ClusterSampler:
 
     def __init__(
         self,
-        visible: NDArray[np.int64],
-        infrared: NDArray[np.int64],
+        visible: Records,
+        infrared: Records,
         seed: int,
         *,
         clusters: int,
         images: int,
     ) -> None:
-        self.identity = np.union1d(visible, infrared)
+        self.identity = np.union1d(visible.identity, infrared.identity)
         self.left_out = self.identity[:0]
         self.images, self.seed = images, seed
         self._rows = [
-            {int(one): np.flatnonzero(of_image == one) for one in np.unique(of_image)}
-            for of_image in (visible, infrared)
+            {int(one): np.flatnonzero(side.identity == one) for one in np.unique(side.identity)}
+            for side in (visible, infrared)
         ]
         self.clusters = min(clusters, *map(len, self._rows))
         self.steps_per_epoch = max(
@@ -62,7 +62,7 @@ class ClusterSampler:
         return self.clusters * self.images
 
     def batch(self, step: int) -> Batch:
-        """Return the whole batch of a step; its labels are those of the visible rows."""
+        """Return the whole batch of a step."""
         random = np.random.default_rng([self.seed, step])
         order = random.permutation(self.identity).tolist()
         drawn, labels = [], []
@@ -70,7 +70,7 @@ class ClusterSampler:
             chosen = [one for one in order if one in rows][: self.clusters]
             drawn.append(np.concatenate([self._draw(random, rows[one]) for one in chosen]))
             labels.append(np.repeat(np.searchsorted(self.identity, chosen), self.images))
-        return Batch(labels[0], drawn[0], drawn[1], self.images)
+        return Batch(labels[0], drawn[0], drawn[1], self.images, labels[1])
 
     def _draw(self, random: np.random.Generator, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         rounds = -(-self.images // len(rows))
@@ -95,9 +95,7 @@ class _Builder:
     clusters: int
     images: int
 
-    def build(
-        self, visible: NDArray[np.int64], infrared: NDArray[np.int64] | None, seed: int, /
-    ) -> Sampler:
+    def build(self, visible: Records, infrared: Records | None, seed: int, /) -> Sampler:
         assert infrared is not None  # both modalities are adapted
         return ClusterSampler(visible, infrared, seed, clusters=self.clusters, images=self.images)
 

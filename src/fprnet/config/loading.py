@@ -29,6 +29,7 @@ __all__ = [
     "config_to_embed",
     "load_config",
     "override_config",
+    "preset_file",
     "preset_names",
     "preset_summary",
     "to_yaml",
@@ -173,10 +174,14 @@ def config_as_dict(config: RunConfig) -> dict[str, Any]:
     return values
 
 
-def _preset_text(preset: str) -> str:
-    """Return the text of a preset's file, by name, by path, or in an allowed package."""
+def preset_file(preset: str) -> Path:
+    """Return the file of a preset, by name, by path, or in an allowed package.
+
+    Raises:
+        ConfigError: There is none, or the package is not allowed.
+    """
     if preset in _presets():
-        return _presets()[preset].read_text(encoding="utf-8")
+        return _presets()[preset]
     package, colon, name = preset.partition(":")
     if colon:
         module = plugins.load_module(package)
@@ -188,19 +193,23 @@ def _preset_text(preset: str) -> str:
         folder = Path(str(module.__file__)).parent
         files = sorted({*folder.glob(f"{name}.yaml"), *folder.glob(f"*/{name}.yaml")})
         if files:
-            return files[0].read_text(encoding="utf-8")
+            return files[0]
         there = sorted({file.stem for file in (*folder.glob("*.yaml"), *folder.glob("*/*.yaml"))})
         raise ConfigError(
             f"preset {preset}: there is no {name}.yaml beside {package} or in a folder there"
             f"{nearest(name, there)}; correct the name, or give the file as ./{name}.yaml"
         )
     if preset.endswith((".yaml", ".yml")):
-        return read_text(Path(preset))
+        return Path(preset)
     names = preset_names()
     raise ConfigError(
         f"preset {preset!r} does not exist{nearest(preset, names)}; the presets are "
         f"{', '.join(names)}, or give a file such as ./mine.yaml"
     )
+
+
+def _preset_text(preset: str) -> str:
+    return read_text(preset_file(preset))
 
 
 def _preset_layers(preset: str, scale: str) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Identity numbers become batches: the same people in both modalities, chosen by (seed, step).
+"""Records become batches: the same people in both modalities, chosen by (seed, step).
 
 Shapes: P identities in a batch, K images of each of them in each modality; M identities in all.
 """
@@ -6,11 +6,12 @@ Shapes: P identities in a batch, K images of each of them in each modality; M id
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fprnet.data.records import Records
 from fprnet.errors import DataError, UsageError
 from fprnet.ranges import PositiveInt
 
@@ -28,12 +29,15 @@ class Batch:
         visible: ``(P K,)`` int64, rows of the visible images.
         infrared: ``(P K,)`` int64, rows of the infrared images; None if only visible ones are used.
         images: K.
+        infrared_label: ``(P K,)`` int64, where the infrared rows show others than the visible ones
+            do; None: the same. Methods that compare row b of both modalities need the same.
     """
 
     label: NDArray[np.int64]
     visible: NDArray[np.int64]
     infrared: NDArray[np.int64] | None
     images: int
+    infrared_label: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.label)
@@ -56,8 +60,11 @@ class Batch:
         return slice(process * share, (process + 1) * share)
 
     def __getitem__(self, rows: slice) -> Batch:
-        infrared = None if self.infrared is None else self.infrared[rows]
-        return Batch(self.label[rows], self.visible[rows], infrared, self.images)
+        infrared, label = (
+            None if column is None else column[rows]
+            for column in (self.infrared, self.infrared_label)
+        )
+        return Batch(self.label[rows], self.visible[rows], infrared, self.images, label)
 
 
 class Sampler(Protocol):
@@ -81,6 +88,13 @@ class Sampler(Protocol):
         """Return the whole batch of a step, a pure function of the seed and the step's number."""
 
 
+class _Side(NamedTuple):
+    """The images of a modality, and of every identity which of them show it."""
+
+    records: Records
+    rows: list[NDArray[np.int64]]
+
+
 class IdentitySampler:
     """Batches of P distinct identities with K images each, the same people in both modalities.
 
@@ -88,8 +102,8 @@ class IdentitySampler:
     stopped needs nothing but that number to go on.
 
     Args:
-        identity_visible: ``(N_v,)``, the identity number of every visible image.
-        identity_infrared: ``(N_i,)``, that of every infrared image; None uses visible ones only.
+        visible: The visible images that may be shown.
+        infrared: The infrared ones; None uses visible ones only.
         seed: Seed of all batches, at least 0.
         identities: P, distinct people in a batch.
         images: K, images of each of them in each modality. An identity with fewer images shows
@@ -107,8 +121,8 @@ class IdentitySampler:
 
     def __init__(
         self,
-        identity_visible: NDArray[np.int64],
-        identity_infrared: NDArray[np.int64] | None,
+        visible: Records,
+        infrared: Records | None,
         seed: int,
         *,
         identities: PositiveInt = 32,
@@ -119,9 +133,9 @@ class IdentitySampler:
                 f"a batch of {identities} identities x {images} images with seed {seed} is not "
                 "possible; give at least 1 identity, 1 image and seed 0"
             )
-        other = identity_visible if identity_infrared is None else identity_infrared
-        self.identity: NDArray[np.int64] = np.intersect1d(identity_visible, other)
-        self.left_out: NDArray[np.int64] = np.setxor1d(identity_visible, other)
+        other = visible if infrared is None else infrared
+        self.identity: NDArray[np.int64] = np.intersect1d(visible.identity, other.identity)
+        self.left_out: NDArray[np.int64] = np.setxor1d(visible.identity, other.identity)
         if identities > len(self.identity):
             next_step = (
                 f"lower it with --batches.identities {len(self.identity)}"
@@ -133,11 +147,14 @@ class IdentitySampler:
                 + next_step
             )
         self.identities, self.images, self.seed = identities, images, seed
-        self._visible = _rows_of_each(self.identity, identity_visible)
+        self._visible = _Side(visible, _rows_of_each(self.identity, visible.identity))
         self._infrared = (
-            None if identity_infrared is None else _rows_of_each(self.identity, identity_infrared)
+            None
+            if infrared is None
+            else _Side(infrared, _rows_of_each(self.identity, infrared.identity))
         )
-        most = max(sum(map(len, rows)) for rows in (self._visible, self._infrared or []))
+        sides = [side for side in (self._visible, self._infrared) if side is not None]
+        most = max(sum(map(len, side.rows)) for side in sides)
         self.steps_per_epoch = max(1, most // (identities * images))
 
     @property
@@ -173,10 +190,29 @@ class IdentitySampler:
         infrared = None if self._infrared is None else self._draw(random, self._infrared, label)
         return Batch(np.repeat(label, self.images), visible, infrared, self.images)
 
-    def _draw(
-        self, random: np.random.Generator, rows: list[NDArray[np.int64]], label: NDArray[Any]
+    def choose_images(
+        self, records: Records, rows: NDArray[np.int64], random: np.random.Generator
     ) -> NDArray[np.int64]:
-        return np.concatenate([_draw_images(random, rows[one], self.images) for one in label])
+        """Return the K images of a person in a modality; a sampler that derives may choose others.
+
+        Args:
+            records: All images of the modality.
+            rows: ``(n,)``, which of them are the person's, in ascending order; n is at least 1.
+            random: Draws them.
+
+        Returns:
+            ``(K,)`` of these rows: without repetition; where there are too few, all, then again.
+        """
+        del records
+        rounds = -(-self.images // len(rows))
+        return np.concatenate([random.permutation(rows) for _ in range(rounds)])[: self.images]
+
+    def _draw(
+        self, random: np.random.Generator, side: _Side, label: NDArray[Any]
+    ) -> NDArray[np.int64]:
+        return np.concatenate(
+            [self.choose_images(side.records, side.rows[one], random) for one in label]
+        )
 
 
 SAMPLERS = {"identities": IdentitySampler}
@@ -192,11 +228,3 @@ def _rows_of_each(
     first = np.searchsorted(ordered, identity, side="left")
     last = np.searchsorted(ordered, identity, side="right")
     return [order[a:b] for a, b in zip(first, last, strict=True)]
-
-
-def _draw_images(
-    random: np.random.Generator, rows: NDArray[np.int64], images: int
-) -> NDArray[np.int64]:
-    """Draw images without repetition; where there are too few, all of them, then again."""
-    rounds = -(-images // len(rows))
-    return np.concatenate([random.permutation(rows) for _ in range(rounds)])[:images]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fprnet.data import manifest
 from fprnet.data.reader import PARTS, Part, Reader, Split
-from fprnet.data.readers import READERS, layout_component
+from fprnet.data.readers import READERS, layout_component, readers_of_plugins
 from fprnet.data.records import Records
 from fprnet.errors import DataError, UsageError
 
@@ -166,10 +166,12 @@ def recognise(root: Path) -> str:
     if found:
         return found[0]
     examples = ", ".join(reader.example for reader in READERS.values())
+    own = readers_of_plugins()
+    such = f"e.g. {own[0]}" if own else "one of these, or a reader of your own with --plugin"
     raise DataError(
         f"{root} holds none of the known layouts: {examples}; give another folder, say with "
-        f"--layout which it should be, or list its images in {root / manifest.FILES[0]}, a table "
-        f"with the columns {', '.join(manifest.MANIFEST.needed)}"
+        f"--layout which it should be ({such}), or list its images in {root / manifest.FILES[0]}, "
+        f"a table with the columns {', '.join(manifest.MANIFEST.needed)}"
     )
 
 

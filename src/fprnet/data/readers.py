@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fprnet.components import Component
+from fprnet import plugins
+from fprnet.components import Component, resolve
 from fprnet.data import buptcampus, checks, hitsz_vcm, llcm, manifest, regdb, sysu_mm01
 from fprnet.data.checks.findings import Findings, Lists, Seen
 from fprnet.data.llcm import LlcmSplit
@@ -27,7 +28,7 @@ from fprnet.errors import DataError, UsageError
 from fprnet.filling import parse_component
 from fprnet.kinds import READER
 
-__all__ = ["READERS", "layout_component", "reader_of"]
+__all__ = ["READERS", "layout_component", "reader_of", "readers_of_plugins"]
 
 
 class SysuMm01(Reader):
@@ -189,13 +190,21 @@ def layout_component(layout: str) -> Component:
         UsageError: There is no such reader.
         ConfigError: It is code of somebody else that was not allowed.
     """
-    component = parse_component(READER, layout, key="layout", of_config=False)
-    target = component.target
-    if Reader not in getattr(target, "__mro__", ()):  # issubclass needs methods only
+    target, _ = resolve(READER, layout, "layout")
+    if not _is_reader(target):
         raise UsageError(
             f"layout {layout} is no reader; derive the class from fprnet.data.reader.Reader"
         )
-    return component
+    return parse_component(READER, layout, key="layout", of_config=False)
+
+
+def readers_of_plugins() -> list[str]:
+    """Return the layouts whose readers the allowed files define, as import paths.
+
+    Raises:
+        UsageError: A file cannot be imported.
+    """
+    return [path for path, thing in plugins.defined().items() if _is_reader(thing)]
 
 
 def reader_of(layout: str) -> Reader:
@@ -207,6 +216,10 @@ def reader_of(layout: str) -> Reader:
     """
     reader: Reader = layout_component(layout).build()
     return reader
+
+
+def _is_reader(thing: object) -> bool:
+    return Reader in getattr(thing, "__mro__", ())  # issubclass needs methods only
 
 
 def _look_at_lists(

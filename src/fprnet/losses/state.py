@@ -1,4 +1,4 @@
-"""An objective becomes those of its parts that remember something, or follow the training."""
+"""An objective becomes those of its parts that learn or remember, or follow the training."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import functools
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
-__all__ = ["Progress", "followers_in", "modules_in"]
+__all__ = ["Progress", "Sizes", "beginners_in", "followers_in", "modules_in"]
 
 CODE = (type, types.FunctionType, types.BuiltinFunctionType)  # holds nothing that learns
 
@@ -39,6 +40,31 @@ class Progress:
         return self.step / self.steps_per_epoch
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """What a loss with weights or a memory needs to know of a training.
+
+    Attributes:
+        identities: M, people that are trained on; labels are 0..M-1.
+        features: Head -> D, the size of its features.
+    """
+
+    identities: int
+    features: Mapping[str, int]
+
+
+def beginners_in(objective: object) -> list[Callable[[Sizes], None]]:
+    """Return the methods ``begin_training`` of an objective's parts, called once before training.
+
+    There a loss makes the weights and buffers whose shape depends on the training; the state of a
+    run that is continued is loaded into them.
+
+    Args:
+        objective: As of `modules_in`.
+    """
+    return _methods("begin_training", objective)
+
+
 def modules_in(objective: object) -> nn.ModuleList:
     """Return the modules with weights or buffers that an objective is made of, each once.
 
@@ -64,8 +90,12 @@ def followers_in(objective: object) -> list[Callable[[Progress], None]]:
     Args:
         objective: As of `modules_in`.
     """
-    parts = _parts(objective, set())
-    return [part.begin_step for part in parts if callable(getattr(part, "begin_step", None))]  # type: ignore[attr-defined]
+    return _methods("begin_step", objective)
+
+
+def _methods(name: str, objective: object) -> list[Callable[[Any], None]]:
+    found = (getattr(part, name, None) for part in _parts(objective, set()))
+    return [method for method in found if callable(method)]
 
 
 def _parts(value: object, seen: set[int]) -> Iterator[object]:

@@ -58,6 +58,7 @@ class HeadOutput(NamedTuple):
             ones; None where one row is of both (cells of a fusion block).
         maps: The backbone's maps of the same rows, in the trunk's precision; None where a head's
             rows are not the batch's, and of networks that do not hand them out.
+        head: Name of the head, which a training gives it: "main", "level4", ...
     """
 
     features: Tensor
@@ -65,6 +66,7 @@ class HeadOutput(NamedTuple):
     labels: Tensor
     visible_rows: int | None = None
     maps: StageMaps | None = None
+    head: str = "main"
 
 
 def activated(x: Tensor, activation: Activation) -> Tensor:

@@ -16,11 +16,14 @@ import torch
 
 from fprnet.errors import CheckpointError, ConfigError
 from fprnet.files import replacing
+from fprnet.plugin_files import source_of_file
 from fprnet.tensor_files import load_tensors, reason_of
 
-__all__ = ["CheckpointKind", "config_of", "read_tensors"]
+__all__ = ["CODE", "CheckpointKind", "config_of", "kept_code", "read_tensors"]
 
 Config = TypeVar("Config")
+CODE = "code"
+"""Folder of a run beside its checkpoints: the single files of somebody else's code."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,9 @@ def config_of(
 ) -> Config:
     """Return the config in a checkpoint; ``path`` is named if it cannot be understood.
 
+    Where it is refused for the sake of somebody else's code of which the run's folder has a copy,
+    the message names that.
+
     Raises:
         CheckpointError: ``from_dict`` refuses it.
     """
@@ -132,6 +138,20 @@ def config_of(
             raise ConfigError("it holds no keys")
         return from_dict(state["config"])
     except ConfigError as error:
+        refusal = str(error).removeprefix("config: ")
         raise CheckpointError(
-            f"{path} holds a config that cannot be used here: {str(error).removeprefix('config: ')}"
+            f"{path} holds a config that cannot be used here: {refusal}"
+            f"{kept_code(path.parent.parent, refusal)}"
         ) from error
+
+
+def kept_code(run: Path, refusal: str) -> str:
+    """Return "; a copy of it is ..." where a run's folder keeps code that a refusal names by hash.
+
+    Args:
+        run: The folder.
+        refusal: What was said about a config.
+    """
+    files = sorted((run / CODE).glob("*.py"))
+    kept = [file for file in files if source_of_file(file).partition(" ")[2] in refusal]
+    return "".join(f"; a copy of it is {file}" for file in kept)

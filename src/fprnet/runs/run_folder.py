@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from fprnet.errors import CheckpointError, ConfigError, TrainingError
 from fprnet.files import locked, remove_leftovers, replacing, write_text
 from fprnet.plain_text import parse_yaml
-from fprnet.runs.checkpoint_file import CheckpointKind, config_of
+from fprnet.runs.checkpoint_file import CODE, CheckpointKind, config_of, kept_code
 
 __all__ = ["RunFolder", "RunKind"]
 
@@ -91,7 +91,8 @@ class RunFolder(Generic[Config]):
             reason = " ".join(str(error).split())
             raise ConfigError(
                 f"{file} cannot be used as the config of a {self._kind.noun}: "
-                f"{reason.removeprefix('config: ')}; or give another folder with --out"
+                f"{reason.removeprefix('config: ')}{kept_code(self.path, reason)}; or give another "
+                "folder with --out"
             ) from error
         self._refuse_changes(there, f"{self.path} holds")
 
@@ -149,8 +150,8 @@ class RunFolder(Generic[Config]):
             ) from error
         write_text(self.path / "config.yaml", self._kind.to_yaml(self._config))
         for file in self._kind.code(self._config):
-            (self.path / "code").mkdir(exist_ok=True)
-            with replacing(self.path / "code" / file.name) as temporary:
+            (self.path / CODE).mkdir(exist_ok=True)
+            with replacing(self.path / CODE / file.name) as temporary:
                 shutil.copyfile(file, temporary)
         (self.path / "checkpoints").mkdir(exist_ok=True)
         remove_leftovers(self.path)

@@ -6,7 +6,7 @@ import contextlib
 import io
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -32,20 +32,19 @@ from fprnet.errors import CheckpointError, ConfigError
 from fprnet.evaluation.data_set_protocol import make_protocol
 from fprnet.evaluation.scores import score
 from fprnet.losses.state import followers_in, modules_in
-from fprnet.losses.terms import LossTerms, Objective, as_terms
 from fprnet.methods.network import build_network, untrained
 from fprnet.models.batch_norm import synchronise_batch_norm
 from fprnet.models.compiled import check_compiler, compile_trunk
-from fprnet.models.distributed import gather_rows
 from fprnet.runs.start import start_from
 from fprnet.training.choices import resolve_runtime
 from fprnet.training.loop import Outcome, Task, Validation, train
 from fprnet.training.memory_format import in_memory_format
+from fprnet.training.objective import build_objective, loss_of
 from fprnet.training.optimizer import make_optimizers
 from fprnet.training.resident import choose_image_device
 from fprnet.training.run_folder import TrainingFolder, training_folder
 from fprnet.training.schedule import make_scheduler
-from fprnet.training.training_set import TensorBatch, TrainingSet
+from fprnet.training.training_set import TrainingSet
 from fprnet.training.weight_gradients import quicken_weight_gradients
 
 __all__ = ["run_training"]
@@ -106,6 +105,13 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
     people = len(training_set.identities)
     going_on = folder.last.exists()
     model = build_network(untrained(config.model), people) if going_on else _new(config, people)
+    objective = build_objective(
+        config.loss,
+        model,
+        identities=people,
+        size=(config.data.height, config.data.width),
+        visible_only=config.data.modalities == "visible",
+    )
     if fabric.world_size > 1:
         _synchronise(model, fabric.device)
     channels_last = config.training.channels_last
@@ -114,7 +120,6 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
         compile_trunk(model)
     else:
         quicken_weight_gradients(model, fabric.device)
-    objective = config.loss.build()
     loss_modules = modules_in(objective)
     optimizers = make_optimizers(model, config.optimizer, loss_modules=loss_modules)
     schedulers = {
@@ -131,7 +136,7 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
     task = Task(
         config=config_as_dict(config),
         data=training_set,
-        loss=_loss_of(objective),
+        loss=loss_of(objective),
         epochs=training.epochs,
         steps_per_epoch=training.steps_per_epoch or training_set.steps_per_epoch,
         loss_modules=loss_modules,
@@ -151,33 +156,6 @@ def run_training(config: RunConfig, out: Path, *, max_steps: int | None = None) 
         "float32, with another --out; a checkpoint that is there is from before",
     )
     return train(task, folder, model, optimizers, schedulers, fabric=fabric, max_steps=max_steps)
-
-
-def _loss_of(objective: Objective) -> Callable[[nn.Module, TensorBatch, int], LossTerms]:
-    """Return the loss of a batch: what the objective makes of the network's outputs."""
-
-    def loss(network: nn.Module, batch: TensorBatch, processes: int) -> LossTerms:
-        outputs = network(
-            batch.visible,
-            batch.infrared,
-            batch.visible_labels,
-            batch.infrared_labels,
-            **({"gather": gather_rows} if processes > 1 else {}),
-        )
-        if not isinstance(outputs, Mapping):
-            raise ConfigError(
-                f"the network returned a {type(outputs).__name__} for a training batch; return "
-                "outputs by head, such as {'main': HeadOutput(features, logits, labels, rows)}"
-            )
-        terms = as_terms(objective(outputs))
-        if not terms.total_with_adversary.requires_grad:
-            raise ConfigError(
-                "the loss depends on no weight of the network, so nothing is learnt; compute it "
-                "from the outputs' features and logits, without detach()"
-            )
-        return terms
-
-    return loss
 
 
 def _check_identities(

@@ -10,10 +10,11 @@ from typing import Any, TypeAlias
 from torch.utils.tensorboard import SummaryWriter
 
 from fprnet.components import CLASS_PATH, INIT_ARGS, components_in
-from fprnet.config import RunConfig, config_as_dict, config_from_dict, to_yaml
+from fprnet.config import RunConfig, config_as_dict, config_from_dict, preset_file, to_yaml
 from fprnet.data.data_set import AUTO
 from fprnet.data.readers import layout_component
-from fprnet.plugins import code_of
+from fprnet.errors import ConfigError
+from fprnet.plugins import code_of, source_of
 from fprnet.runs.run_folder import RunFolder, RunKind
 from fprnet.runs.trained_model import REIDENTIFICATION
 
@@ -79,7 +80,18 @@ def _code(value: Any) -> Iterator[Path]:  # noqa: ANN401 - a config, or values i
 
 def _code_of(config: RunConfig) -> list[Path]:
     layout = layout_component(config.data.layout) if config.data.layout != AUTO else None
-    return sorted({*_code(config), *_code({"layout": layout})})
+    return sorted({*_code(config), *_code({"layout": layout}), *_preset_of_file(config.preset)})
+
+
+def _preset_of_file(preset: str) -> list[Path]:
+    """Return the file of a preset that lies beside a single plugin, which names it by that."""
+    module = preset.partition(":")[0]
+    if not (source_of(module) or "").startswith(f"{module}.py "):
+        return []
+    try:
+        return [preset_file(preset)]
+    except ConfigError:  # that of another run, which this one starts from
+        return []
 
 
 RUN = RunKind(

@@ -5,6 +5,7 @@ Shapes: B = identities x images rows of each modality in a batch.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,21 +47,21 @@ class BatchPlan:
     """What a batch is made of: no pixels yet.
 
     Attributes:
-        label: ``(B,)`` int64 of the rows of either modality.
+        label: ``(B,)`` int64 of the visible rows.
+        infrared_label: ``(B,)`` int64 of the infrared rows, where it is another; None: the same.
         images: Modality -> ``(B,)`` rows of the records, and how each of them is changed.
     """
 
     label: NDArray[np.int64]
+    infrared_label: NDArray[np.int64] | None
     images: dict[Modality, tuple[NDArray[np.int64], augmentation.Parameters]]
 
 
 class SamplerBuilder(Protocol):
     """What makes a sampler: a component of a config, or anything else with this method."""
 
-    def build(
-        self, visible: NDArray[np.int64], infrared: NDArray[np.int64] | None, seed: int, /
-    ) -> Sampler:
-        """Return the sampler of the people whose number every image of a modality has."""
+    def build(self, visible: Records, infrared: Records | None, seed: int, /) -> Sampler:
+        """Return the sampler of these images; what it draws are positions among them."""
 
 
 class TrainingSet:
@@ -107,10 +108,11 @@ class TrainingSet:
             rows[records.modality[rows] == modality] for modality in ("visible", "infrared")
         )
         self._rows: dict[Modality, NDArray[np.int64]] = {"visible": visible, "infrared": infrared}
+        self._identity: dict[Modality, NDArray[np.int64]] = {
+            modality: records.identity[chosen] for modality, chosen in self._rows.items()
+        }
         self._sampler: Sampler = batches.build(
-            records.identity[visible],
-            None if visible_only else records.identity[infrared],
-            seed,
+            records.where(visible), None if visible_only else records.where(infrared), seed
         )
         self._visible_only = visible_only
         self._pair_steps = [step.build() for step in changes.pair_steps.values()]
@@ -129,24 +131,34 @@ class TrainingSet:
         whole = self._sampler.batch(step)
         self._check(whole, step)
         part = whole.part_of(rank, processes)
+        own = whole[part]
         generator = self._generator(step, 1)  # the sampler's stream is [seed, step]
-        places: dict[Modality, NDArray[np.int64] | None] = {
-            "visible": whole.visible,
-            "infrared": whole.infrared,
-        }
         images: dict[Modality, tuple[NDArray[np.int64], augmentation.Parameters]] = {}
-        for modality, chosen in places.items():
-            if chosen is not None:
-                parameters = self._draw(modality, len(chosen), generator)
-                images[modality] = self._rows[modality][chosen[part]], parameters[part]
-        return BatchPlan(whole.label[part], images)
+        for modality, chosen, _ in _sides(whole):
+            parameters = self._draw(modality, len(chosen), generator)
+            images[modality] = self._rows[modality][chosen[part]], parameters[part]
+        return BatchPlan(own.label, own.infrared_label, images)
 
     def batch(
         self, step: int, *, device: torch.device, rank: int = 0, processes: int = 1
     ) -> TensorBatch:
-        """Return this process's part of the batch of a step, made as its plan says."""
+        """Return this process's part of the batch of a step, made as its plan says.
+
+        Raises:
+            ConfigError: The sampler's batch, or what an augmentation step returns, is not what it
+                should be; or a pair step is given rows of different people.
+        """
         plan = self.plan(step, rank=rank, processes=processes)
-        labels = to_device(torch.from_numpy(plan.label), device)
+        label = to_device(torch.from_numpy(plan.label), device)
+        other = label  # the very same tensor: whoever needs equal labels need not ask the device
+        if plan.infrared_label is not None:
+            if self._pair_steps:
+                raise ConfigError(
+                    "augmentation.pair_steps change two images of one person, and the sampler "
+                    f"{type(self._sampler).__name__} shows other people in infrared images than in "
+                    "visible ones; give another sampler, or leave them out"
+                )
+            other = to_device(torch.from_numpy(plan.infrared_label), device)
         made = {m: self._made(*part, device) for m, part in plan.images.items()}
         # Streams of random numbers that no other step, process or modality has.
         for number, pair_step in enumerate(self._pair_steps):
@@ -167,15 +179,15 @@ class TrainingSet:
                 made[modality] = _same(key, made[modality], changed)
         visible = made["visible"]
         if "infrared" not in made:
-            return TensorBatch(visible, visible[:0], labels, labels[:0])
-        return TensorBatch(visible, made["infrared"], labels, labels)
+            return TensorBatch(visible, visible[:0], label, label[:0])
+        return TensorBatch(visible, made["infrared"], label, other)
 
     def _check(self, batch: Batch, step: int) -> None:
         """Refuse a sampler's batch that is not what the sampler itself has promised.
 
         Raises:
-            ConfigError: It is none, a modality is missing or has too few rows, or a row or label is
-                none.
+            ConfigError: It is none, a modality is missing or has too few rows, a row or label is
+                none, or a row shows another person than its label says.
         """
         if not isinstance(batch, Batch):
             raise ConfigError(
@@ -187,23 +199,31 @@ class TrainingSet:
                 f"the sampler's batch of step {step} has no infrared rows, but data.modalities is "
                 "both; give rows of both modalities, or set data.modalities to visible"
             )
-        columns = {
-            "labels": (batch.label, len(self.identities)),
-            "visible rows": (batch.visible, len(self._rows["visible"])),
-        }
-        if batch.infrared is not None:
-            columns["infrared rows"] = (batch.infrared, len(self._rows["infrared"]))
-        for name, (column, limit) in columns.items():
-            wrong = column[(column < 0) | (column >= limit)]
-            if len(wrong):
+        for modality, chosen, label in _sides(batch):
+            known = self._identity[modality]
+            columns = {
+                "labels": (label, len(self.identities)),
+                f"{modality} rows": (chosen, len(known)),
+            }
+            for name, (column, limit) in columns.items():
+                wrong = column[(column < 0) | (column >= limit)]
+                if len(wrong):
+                    raise ConfigError(
+                        f"the sampler's batch of step {step} has {name} such as {wrong[0]}; they "
+                        f"are from 0 to {limit - 1}"
+                    )
+                if len(column) != len(batch):
+                    raise ConfigError(
+                        f"the sampler's batch of step {step} has {len(batch)} labels but "
+                        f"{len(column)} {name}; give as many"
+                    )
+            shown, labelled = known[chosen], self.identities[label]
+            other = np.flatnonzero(shown != labelled)
+            if len(other):
                 raise ConfigError(
-                    f"the sampler's batch of step {step} has {name} such as {wrong[0]}; they are "
-                    f"from 0 to {limit - 1}"
-                )
-            if len(column) != len(batch):
-                raise ConfigError(
-                    f"the sampler's batch of step {step} has {len(batch)} labels but "
-                    f"{len(column)} {name}; give as many"
+                    f"the sampler's batch of step {step} has {modality} rows of person "
+                    f"{shown[other[0]]} with the label of person {labelled[other[0]]}; a row is a "
+                    f"position among the {modality} images, a label one in the sampler's identity"
                 )
 
     def _generator(self, *key: int) -> torch.Generator:
@@ -239,6 +259,14 @@ class TrainingSet:
         else:  # fancy indexing copies, so the batch is writable though the map is not
             pixels = to_device(torch.from_numpy(self._images[rows]), device)
         return augmentation.apply(pixels, parameters, memory_format=self._format)
+
+
+def _sides(batch: Batch) -> Iterator[tuple[Modality, NDArray[np.int64], NDArray[np.int64]]]:
+    """Yield modality, rows and labels of what a batch shows."""
+    yield "visible", batch.visible, batch.label
+    if batch.infrared is not None:
+        label = batch.label if batch.infrared_label is None else batch.infrared_label
+        yield "infrared", batch.infrared, label
 
 
 def _same(key: str, before: Tensor, after: object) -> Tensor:
