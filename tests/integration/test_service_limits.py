@@ -192,7 +192,6 @@ def test_nothing_goes_back_to_a_search_of_what_another_process_erased(serve, tmp
             assert problem(client.post(path, json=body)) == (404, "search_expired"), path
         again = search(client, image, modality="visible")
         assert sha256(image) not in [match["id"] for match in again["matches"]]
-        assert client.get("/v1/gallery").json()["records"] == 11
 
 
 def copies(folder):
