@@ -259,6 +259,62 @@ def test_nothing_is_cut_off_or_too_small_to_touch(desk, night):
     fits_everywhere(page, "#details")
 
 
+def test_long_names_fit(desk_at, double, night):
+    names = [
+        "Supercalifragilisticexpialidocious_without_any_space_" + "0" * 20,
+        "东门停车场摄像头二号" * 4,
+    ]
+    for record in double.records.values():
+        record.camera = record.location = names[record.camera % 2]
+    double.keys = {"key": "admin"}
+    with desk_at(double.address, key="key") as desk:
+        expect(desk.page.locator("#cameras .chip")).to_have_count(2)
+        for width in WIDTHS:
+            desk.page.set_viewport_size({"width": width, "height": 800})
+            desk.page.locator("#filters").evaluate("(filters) => { filters.open = true; }")
+            fits(desk.page, "body")
+            cut = """boxes => boxes.filter(box => box.scrollWidth > box.clientWidth + 1).length"""
+            assert desk.page.locator(".chips").evaluate_all(cut) == 0
+            # The key's button stays beside the name of the page, not over it.
+            title = desk.page.locator(".top h1").bounding_box()
+            assert title["x"] < desk.page.locator("#key-button .icon").bounding_box()["x"]
+            inside = """tools => [...tools.children].every(child => child.hidden ||
+                child.getBoundingClientRect().left >= tools.previousElementSibling
+                    .getBoundingClientRect().right && child.scrollWidth <= child.clientWidth + 1)"""
+            assert desk.page.locator(".tools").evaluate(inside)
+            assert desk.page.locator(".names").bounding_box()["width"] > 48
+
+
+def test_names_from_right_to_left_leave_the_rest_in_order(desk, double, night):
+    for record in double.records.values():
+        record.identity = "محمد بن عبد الله"
+    desk.page.get_by_label("Group by person", exact=False).check()
+    desk.search(night())
+    heading = desk.page.locator(".divider span").first
+    expect(heading).to_have_text(re.compile("Person \u2068محمد بن عبد الله\u2069: 20 images"))
+    name, count = heading.evaluate(
+        """(span) => ["محمد", "20"].map((word) => {
+            const range = document.createRange();
+            const at = span.firstChild.data.indexOf(word);
+            range.setStart(span.firstChild, at);
+            range.setEnd(span.firstChild, at + word.length);
+            return range.getBoundingClientRect().x;
+        })"""
+    )
+    assert name < count
+
+
+def test_a_similarity_is_never_minus_zero(desk):
+    said = desk.page.evaluate(
+        """async () => {
+            const source = document.querySelector("script[type=module]").src;
+            const { similarity } = await import(new URL("format.js", source));
+            return [-0.004, 0, -0.006].map(similarity);
+        }"""
+    )
+    assert said == ["0.00", "0.00", "-0.01"]
+
+
 def fits_everywhere(page, root):
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 800})

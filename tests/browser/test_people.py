@@ -60,6 +60,9 @@ def test_an_operator_groups_names_joins_splits_and_undoes(served, desk_at):
         # 0, 60, 130 and 200 of 204 seconds.
         shares = [(left - lefts[0]) / (lefts[3] - lefts[0]) for left in lefts]
         assert shares == pytest.approx([0, 0.3, 0.65, 1], abs=0.02)
+        # The walk takes less than four minutes, so its axis has seconds.
+        axis = page.locator(".axis span").all_inner_texts()
+        assert [text.split()[-1] for text in axis] == ["20:00:00", "20:01:42", "20:03:24"]
         page.locator(".bar-of.infrared").first.click()
         expect(page.locator("#people .strip").nth(2)).to_be_focused()
 

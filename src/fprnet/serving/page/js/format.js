@@ -6,7 +6,10 @@ export const number = (value) => new Intl.NumberFormat(locale()).format(value);
 
 /** Cosine similarity, -1 to 1. */
 export const similarity = (value) =>
-  new Intl.NumberFormat(locale(), { minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(value);
+  new Intl.NumberFormat(locale(), {
+    ...{ minimumFractionDigits: 2, maximumFractionDigits: 2 },
+    signDisplay: "negative", // no "-0.00"
+  }).format(value);
 
 /** Never "100 %" or "0 %": a calibration on finitely many pairs can say neither. */
 export function percent(probability) {
@@ -45,6 +48,10 @@ export function briefTime(moment) {
     year: ofThisYear ? undefined : "numeric",
   }).format(date);
 }
+
+/** The time of day to the second, for moments a few minutes apart. */
+export const timeOfDay = (moment) =>
+  new Intl.DateTimeFormat(locale(), { timeStyle: "medium" }).format(new Date(moment));
 
 /** Seconds between two moments (ISO 8601), in full. */
 export const seconds = (start, end) => number(Math.round((Date.parse(end) - Date.parse(start)) / 1000));

@@ -9,7 +9,7 @@ import { showWhenSeen } from "./pictures.js";
 import { refreshGallery } from "./session.js";
 import { may, on, state } from "./state.js";
 import { strip } from "./strips.js";
-import { onLanguage, say } from "./texts.js";
+import { isolated, onLanguage, say } from "./texts.js";
 
 const HEIGHT = 256; // pixels of a person's picture
 const RATES = [0.01, 0.05, 0.1, 0.3]; // of false links
@@ -113,7 +113,7 @@ const actions = {
 
 const titleOf = (person) =>
   person.names.length
-    ? `${person.names.join(", ")} · ${say("people.number", { number: person.id })}`
+    ? `${person.names.map(isolated).join(", ")} · ${say("people.number", { number: person.id })}`
     : say("people.number", { number: person.id });
 
 function card(person) {

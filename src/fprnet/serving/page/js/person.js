@@ -5,7 +5,7 @@ import { localTime } from "./format.js";
 import { showWhenSeen } from "./pictures.js";
 import { may } from "./state.js";
 import { strip } from "./strips.js";
-import { say } from "./texts.js";
+import { isolated, say } from "./texts.js";
 import { timeline } from "./timeline.js";
 
 const HEIGHT = 192; // pixels of an image's picture
@@ -108,7 +108,7 @@ function naming(person, others, actions) {
       element(
         "option",
         { value: id },
-        [say("people.number", { number: id }), ...names].join(" · "),
+        [say("people.number", { number: id }), ...names.map(isolated)].join(" · "),
       ),
     ),
   );

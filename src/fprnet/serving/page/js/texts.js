@@ -59,8 +59,13 @@ export function say(key, values = {}) {
   const chosen = "count" in values ? `${key}.${plurals.select(values.count)}` : key;
   const text = texts[chosen] ?? texts[`${key}.other`] ?? texts[key];
   if (text === undefined) throw new Error(`no text for ${key}`);
-  return text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+  return text.replace(/\{(\w+)\}/g, (_, name) => isolated(values[name]));
 }
+
+const RIGHT_TO_LEFT = /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;
+
+/** A name that is written from right to left, kept from reordering the numbers and signs after it. */
+export const isolated = (name) => (RIGHT_TO_LEFT.test(name) ? `\u2068${name}\u2069` : name);
 
 export const knows = (key) => key in (catalogues.get(language) ?? {});
 

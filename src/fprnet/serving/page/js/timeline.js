@@ -1,9 +1,11 @@
 // When a person was seen by which camera: a line for each camera, a bar for each tracklet.
 
 import { element } from "./dom.js";
-import { briefTime } from "./format.js";
+import { briefTime, localTime, timeOfDay } from "./format.js";
 import { nameOfTracklet } from "./strips.js";
 import { say } from "./texts.js";
+
+const SHORT = 600_000; // milliseconds: below it, minutes alone would be too coarse
 
 /**
  * The timeline of some tracklets.
@@ -39,9 +41,12 @@ export function timeline(tracklets, choose) {
       element("div", { class: "lane-bars" }, ...bars),
     );
   });
-  const axis = [0, 0.5, 1].map((share) =>
-    element("span", {}, briefTime(new Date(first + share * length).toISOString())),
-  );
+  const brief = length < SHORT;
+  const axis = [0, 0.5, 1].map((share) => {
+    const moment = new Date(first + share * length).toISOString();
+    if (!brief) return element("span", {}, briefTime(moment));
+    return element("span", {}, share === 0 ? localTime(moment) : timeOfDay(moment));
+  });
   return element(
     "div",
     { class: "timeline", role: "group", "aria-label": say("timeline.title") },
