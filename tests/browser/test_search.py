@@ -146,7 +146,7 @@ def test_perhaps_in_the_gallery(desk, double, night):
     expect(verdict).to_contain_text("Perhaps in the gallery")
     expect(verdict).to_contain_text("1 false match in 100 searches")
     best = desk.cards().first.locator("text=/\\d+%/").first.inner_text()
-    expect(verdict).to_contain_text(f"right with {best}")
+    expect(verdict).to_contain_text(f"right with a probability of {best}")
     expect(desk.page.locator("#status")).to_contain_text("Perhaps in the gallery")
     expect(desk.page.locator("#matches > :first-child")).to_have_text("Below the threshold")
 
