@@ -317,8 +317,8 @@ class Gallery(GalleryReader):
         with self.database.writing() as connection:
             queries = queried(connection, self._tables, unique)
             needed = [id for id in unique if id not in queries]
-            required_rows(connection, self._tables, needed, self.uri)
-            rows = rows_of(connection, self._tables, unique)
+            rows = required_rows(connection, self._tables, needed, self.uri)
+            rows |= rows_of(connection, self._tables, queries)
             for start in range(0, len(unique), ASKED_ROWS):
                 some = unique[start : start + ASKED_ROWS]
                 table = self._tables.record

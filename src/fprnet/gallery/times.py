@@ -46,7 +46,7 @@ def parse_time(text: str, *, end: bool = False, zone: tzinfo = UTC) -> datetime:
     Args:
         text: Date, or date and time.
         end: Whether a date alone means the end of that day and not its beginning.
-        zone: Where the text names none.
+        zone: Time zone of a text that names none.
 
     Raises:
         FilterError: It is no time, or none that UTC can express.
@@ -70,7 +70,7 @@ def table_times(
 
     Args:
         table: Table with a row for each image, as it was read.
-        zone: Of times that name none.
+        zone: Time zone of the times that name none.
         pattern: How the times are written, in the letters of ``strptime``, e.g.
             ``%d.%m.%Y %H:%M:%S``; None: as ISO 8601 says.
 

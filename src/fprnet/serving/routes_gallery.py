@@ -193,7 +193,7 @@ async def correct(id: IdOf, request: Request, service: ServiceOf, caller: Caller
         event = "hide" if asked.hidden else "show"
         moved = await service.change(caller, event, noted, lambda audit: move([id], audit=audit))
         hidden = asked.hidden
-    service.forget_facts()
+    service.facts.forget()
     [after] = await service.ask(lambda: gallery.get([id]))
     record = await service.ask(lambda: _shown(service, after))
     return Changed(id=id, hidden=hidden, changed=bool(moved) or after != before, record=record)

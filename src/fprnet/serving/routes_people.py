@@ -242,5 +242,5 @@ async def _change(
 ) -> Result:
     service.writable_gallery()
     result = await service.change(caller, event, Noted(details=details or {}), function)
-    service.forget_facts()
+    service.facts.forget()
     return result

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -24,7 +22,6 @@ from fprnet.data.records import Modality
 from fprnet.errors import FprnetError, GalleryUnavailableError, UsageError
 from fprnet.gallery.audit import AuditEntry
 from fprnet.gallery.gallery import Gallery
-from fprnet.gallery.records import GalleryInfo
 from fprnet.gallery.searcher import Searcher
 from fprnet.gallery.tracklets import stored_image
 from fprnet.serving.audit import open_audit
@@ -39,6 +36,7 @@ from fprnet.serving.keys import list_keys
 from fprnet.serving.metrics import Metrics
 from fprnet.serving.pictures import Pictures
 from fprnet.serving.problems import ProblemError, any_problem, as_problem
+from fprnet.serving.remembered_info import RememberedInfo
 from fprnet.serving.sessions import RecentSearches
 from fprnet.serving.settings import Settings
 
@@ -49,8 +47,6 @@ GALLERY_THREADS = 8
 SERVER_PATIENCE = 20.0  # seconds that a search waits for a database server
 HEALTH_PATIENCE = 5.0
 FULL_PAUSE = 0.05  # seconds until an upload tries again to get into the queue
-FACTS_REST = 20  # counting is repeated after so many times the time that it took
-FACTS_SECONDS = (1.0, 60.0)  # at least and at most
 
 Result = TypeVar("Result")
 log = logging.getLogger(__name__)
@@ -126,8 +122,7 @@ class Service:
         )
         self._decoding_threads = ThreadPoolExecutor(DECODERS, "decode")
         self._gallery_threads = ThreadPoolExecutor(GALLERY_THREADS, "gallery")
-        self._counting = threading.Lock()
-        self._facts: tuple[float, GalleryInfo] | None = None  # good until, what
+        self.facts = RememberedInfo(searcher.gallery.info)
         self.metrics.watch(queue=lambda: len(self.batcher), records=self._records)
         self._housekeeper = Housekeeper(searcher.gallery, self.expire, self.sweep)
         self.sweep()
@@ -251,26 +246,6 @@ class Service:
             return False
         return True
 
-    def facts(self, *, stale: bool = False) -> GalleryInfo:
-        """Count what is in the gallery, unless that was done a moment ago.
-
-        Args:
-            stale: Any earlier count will do.
-        """
-        with self._counting:
-            started = time.monotonic()
-            if self._facts is None or (self._facts[0] < started and not stale):
-                info = self.searcher.gallery.info()
-                least, most = FACTS_SECONDS
-                rest = FACTS_REST * (time.monotonic() - started)
-                self._facts = (time.monotonic() + min(max(rest, least), most), info)
-            return self._facts[1]
-
-    def forget_facts(self) -> None:
-        """Count anew next time, because something was erased or hidden."""
-        with self._counting:
-            self._facts = None
-
     def erase(self, ids: Sequence[str], audit: Sequence[AuditEntry]) -> bool:
         """Erase images wherever this service has them: copies, records, searches, feedback.
 
@@ -288,7 +263,7 @@ class Service:
         gallery.erase(ids, audit=audit)
         self.searches.sweep()
         self.feedback.sweep(young=0)
-        self.forget_facts()
+        self.facts.forget()
         return any(copies)
 
     def expire(self) -> int:
@@ -303,7 +278,7 @@ class Service:
     def sweep(self) -> int:
         """Forget what is left of erased records, whoever erased them; returns how many copies."""
         self.searches.sweep()
-        self.forget_facts()
+        self.facts.forget()
         gallery = self.searcher.gallery
         if not gallery.writable:
             return 0

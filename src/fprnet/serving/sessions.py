@@ -61,7 +61,7 @@ class RecentSearches:
     Args:
         erased: Tells whether anybody has erased a record since the change of that number.
         seconds: How long a search is remembered.
-        most_bytes: Of all searches together.
+        most_bytes: Bytes of memory that all remembered searches together may take.
         clock: Seconds from any moment on.
     """
 
